@@ -1,0 +1,147 @@
+"""Inbound messages: what channel adapters bring, over HTTP or straight on `leads.inbound` (K5, spec I).
+
+On Kafka the value is the body itself as JSON; the headers say the rest: `ce_id` (the adapter's own id of the message, unique
+per `ce_source`), `ce_type` (`leadline.inbound.form` and so on), `ce_source` (the channel account), `ce_subject` (the form's
+name), `ce_time`. Leadline's own intake sends references instead (`leadline.inbound.reference`): the body stays, sealed under
+a key of its own, in the intake table (decision 10).
+
+Invariants: any further field of a form is kept; what does not fit is quarantined, never dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+Channel = Literal["form", "call", "message", "visit", "mail"]
+
+TYPE_OF_CHANNEL: dict[str, str] = {
+    "form": "leadline.inbound.form",
+    "call": "leadline.inbound.call",
+    "message": "leadline.inbound.message",
+    "visit": "leadline.inbound.visit",
+    "mail": "leadline.inbound.mail",
+}
+REFERENCE_TYPE = "leadline.inbound.reference"
+
+Short = Annotated[str, Field(max_length=500)]
+
+
+class FormBody(BaseModel):
+    """`POST /inbound/forms/{form}`. Fields that are not named here are kept under `fields`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Short | None = None
+    phone: Short | None = None
+    email: Short | None = None
+    company: Short | None = None
+    comment: Annotated[str, Field(max_length=20_000)] | None = None
+    source: Short | None = None
+    fields: dict[Annotated[str, Field(max_length=100)], Annotated[str, Field(max_length=20_000)]] = Field(
+        default_factory=dict, max_length=200
+    )
+    kind: Literal["callback"] | None = None
+    occurred_at: AwareDatetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_further_fields(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        named = {key: value for key, value in data.items() if key in cls.model_fields}
+        further = {key: value for key, value in data.items() if key not in cls.model_fields}
+        fields = named.get("fields") or {}
+        if not isinstance(fields, dict):
+            raise ValueError("fields must be an object of names and values")
+        if further or any(not isinstance(value, str) for value in fields.values()):
+            named["fields"] = {str(key): _as_text(value) for key, value in {**fields, **further}.items()}
+        return named
+
+
+class CallBody(BaseModel):
+    """`POST /inbound/calls`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    call_id: Annotated[str, Field(min_length=1, max_length=200)]
+    direction: Literal["in", "out"]
+    from_: Annotated[str, Field(alias="from", max_length=100)]
+    to: Annotated[str, Field(max_length=100)]
+    answered: bool
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
+    recording_url: Annotated[str, Field(max_length=2_000)] | None = None
+    agent: Short | None = None
+
+
+class MessageBody(BaseModel):
+    """`POST /inbound/messages`: chats, messengers, social networks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    channel: Annotated[str, Field(min_length=1, max_length=100)]
+    sender_id: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Short | None = None
+    phone: Short | None = None
+    text: Annotated[str, Field(max_length=20_000)]
+    occurred_at: AwareDatetime | None = None
+
+
+class VisitBody(BaseModel):
+    """`POST /inbound/visits`: a known person came to a page or a place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identity: Annotated[str, Field(min_length=1, max_length=200)]
+    page: Annotated[str, Field(max_length=2_000)] | None = None
+    place: Short | None = None
+    at: AwareDatetime
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> VisitBody:
+        if (self.page is None) == (self.place is None):
+            raise ValueError("give the page or the place of the visit, one of the two")
+        return self
+
+
+class InboundReference(BaseModel):
+    """Our own intake's message on `leads.inbound`: the body is in the intake table, under the message's own key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inbound_id: UUID
+    channel: Channel
+    account: str = ""
+    """The form's name, or the channel account the message came to."""
+    received_at: datetime
+    attempt: int = Field(default=1, ge=1)
+    """Counts up each time the message is run again, with its time of receipt unchanged."""
+
+
+class InboundOutcome(BaseModel):
+    """What became of an inbound message (the intake journal's answer to «did it become a lead, and if not, why?»)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    inbound_id: UUID
+    outcome: Literal["accepted", "joined", "quarantined"]
+    lead: UUID | None = None
+    reason: str | None = None
+    at: datetime
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,282 @@
+"""`leadline up`: starts Kafka, Postgres and the service groups from one data folder, and keeps them running.
+
+Order up: hold the folder, end what an earlier supervisor left, secrets and ports, Kafka and Postgres together, the
+caller's `prepare` (topics, migrations), the service groups, `leadline is ready: URL`. Order down: the service groups
+together, then Kafka and Postgres together.
+
+Invariants: a child that ends unasked is started again with back-off, for ever, and each time that is said; when this
+process dies, however it dies, all others stop by themselves. A start that does not come to `ready` within its limit
+says which part failed, shows the end of its log, stops everything and returns status 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from deploy.embedded.children import STOP_LIMIT, Child, ChildSpec
+from deploy.embedded.errors import EmbeddedError
+from deploy.embedded.folder import DataFolder, Secrets
+from deploy.embedded.groups import Running, service_groups
+from deploy.embedded.kafka import Kafka
+from deploy.embedded.ports import PortBook, is_free
+from deploy.embedded.postgres import Postgres
+from deploy.embedded.server import end_noted, trim_log
+
+READY_LIMIT = 90.0  # seconds for all service groups together
+PREPARE_LIMIT = 300.0  # seconds; a migration over a large store takes its time
+LEFT_OVER_PATIENCE = 2.0  # seconds that children of a dead supervisor get to stop by themselves
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+FIRST_DELAY, LONGEST_DELAY, GOOD_RUN = 0.2, 5.0, 30.0  # seconds; a run of GOOD_RUN makes the delay short again
+
+
+def _ignores_hangup() -> bool:
+    return signal.getsignal(signal.SIGHUP) == signal.SIG_IGN  # started with nohup: it shall outlive its terminal
+
+
+def _print_line(line: str) -> None:
+    with suppress(OSError):  # a closed terminal or pipe must not stop the system
+        print(line, flush=True)
+
+
+class Supervisor:
+    """Runs one data folder in the foreground: `status = await Supervisor(data=Path("data")).run()`.
+
+    Every child gets this process's environment, and over it: KAFKA_BOOTSTRAP, DATABASE_URL, DATABASE_BI_URL,
+    LEADLINE_HTTP_HOST (127.0.0.1), LEADLINE_HTTP_PORT, LEADLINE_LEADS_URL, LEADLINE_MASTER_KEY, LEADLINE_PEPPER,
+    LEADLINE_INTERNAL_TOKEN, LEADLINE_DATA (the folder), LEADLINE_SUPERVISOR_FD (the pipe to watch, see
+    `guard.watch_parent`), PYTHONUNBUFFERED, LEADLINE_CLOCK when `clock` is given, the caller's `environment`, and its
+    `ChildSpec.env`. Children should stop within 15 s of SIGTERM.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Path,
+        http_port: int = 8080,
+        children: Callable[[Running], Sequence[ChildSpec]] | Sequence[ChildSpec] = service_groups,
+        prepare: Callable[[Running], Awaitable[None]] | Sequence[str] | None = None,
+        clock: datetime | None = None,
+        topics: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        ready_limit: float = READY_LIMIT,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
+        """Nothing happens before `run`.
+
+        `http_port` 0 chooses a free one and remembers it. `prepare` runs once the servers answer and before any child:
+        an async callable, or a command (its output goes to `logs/prepare.log`); an exception or another status than 0
+        ends the start. `clock` (with time zone) makes it a practice system. `topics` are only written to `info.json`.
+        `say` takes one line for the person at the terminal (default: stdout, flushed).
+        """
+        self._data, self._http_port, self._children, self._prepare = data, http_port, children, prepare
+        self._clock, self._topics, self._environment = clock, list(topics), dict(environment or {})
+        self._ready_limit = ready_limit
+        self._say = say or _print_line
+        self._servers: list[Kafka | Postgres] = []
+        self._running_children: list[Child] = []
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> int:
+        """Run until SIGINT or SIGTERM; returns the exit status: 0 after a clean stop, 1 when the start failed."""
+        try:
+            folder = DataFolder(self._data)
+            with folder.held():
+                return await self._run(folder)
+        except EmbeddedError as error:
+            print(f"leadline up: {error}", file=sys.stderr, flush=True)
+            return 1
+
+    def stop(self) -> None:
+        """Ask for a clean stop, as SIGTERM does; asked a second time, everything is killed and this process ends."""
+        if self._stopping.is_set():
+            self._say("killing everything")
+            for server in self._servers:
+                with suppress(EmbeddedError, ProcessLookupError):
+                    server.kill9()
+            for child in self._running_children:
+                child.kill()
+            os._exit(130)
+        self._stopping.set()
+
+    async def _run(self, folder: DataFolder) -> int:
+        loop = asyncio.get_running_loop()
+        handled = [number for number in STOP_SIGNALS if number != signal.SIGHUP or not _ignores_hangup()]
+        for number in handled:
+            loop.add_signal_handler(number, self.stop)
+        lifeline, hold = os.pipe()  # only this process holds `hold`: when it dies, everybody reads the end of the pipe
+        keepers: list[asyncio.Task[None]] = []
+        try:
+            up = asyncio.create_task(self._bring_up(folder, lifeline))
+            stop = asyncio.create_task(self._stopping.wait())
+            await asyncio.wait([up, stop], return_when=asyncio.FIRST_COMPLETED)
+            if not up.done():
+                up.cancel()
+            with suppress(asyncio.CancelledError):
+                await up
+            if not self._stopping.is_set():
+                keepers = [asyncio.create_task(self._keep(part)) for part in [*self._servers, *self._running_children]]
+                keepers.append(asyncio.create_task(self._keep_logs_short()))
+                await asyncio.wait([stop, *keepers], return_when=asyncio.FIRST_COMPLETED)
+                for keeper in keepers:
+                    if keeper.done():
+                        keeper.result()  # a keeper ends only by a fault in it: show that
+            stop.cancel()
+            self._say("stopping")
+            return 0
+        finally:
+            self._stopping.set()
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+            await asyncio.gather(*(child.stop(STOP_LIMIT) for child in self._running_children))
+            await asyncio.gather(*(server.stop() for server in self._servers))
+            os.close(hold)
+            os.close(lifeline)
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+    async def _bring_up(self, folder: DataFolder, lifeline: int) -> None:
+        began = time.monotonic()
+        ended = await end_noted(folder.notes(), LEFT_OVER_PATIENCE)
+        if ended:
+            self._say(f"ended {len(ended)} processes that an earlier start had left")
+        secrets, ports = folder.secrets(), PortBook(folder.ports_file)
+        if self._http_port and not is_free(self._http_port):
+            raise EmbeddedError(
+                f"port {self._http_port} on 127.0.0.1 is taken by another program; choose one with --port"
+            )
+        places = (folder.logs, folder.run, lifeline)
+        kafka = Kafka(
+            folder.path / "kafka",
+            *places,
+            port=ports.port("kafka"),
+            controller_port=ports.port("kafka-controller"),
+            say=self._say,
+        )
+        postgres = Postgres(
+            folder.path / "postgres", *places, port=ports.port("postgres"), passwords=secrets.passwords, say=self._say
+        )
+        self._servers = [kafka, postgres]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for server in self._servers:
+                    group.create_task(server.start())
+        except* EmbeddedError as errors:
+            raise EmbeddedError("; ".join(str(error) for error in errors.exceptions)) from None
+        running = self._describe(folder, kafka, postgres, secrets, ports)
+        folder.write_info(self._info(running))
+        await self._run_prepare(running, folder, lifeline)
+        specs = self._children(running) if callable(self._children) else self._children
+        self._running_children = [Child(spec, running.environment, *places) for spec in specs]
+        await self._start_children()
+        self._say(f"everything runs after {time.monotonic() - began:.1f} s")
+        self._say(f"leadline is ready: {running.http_url}")
+
+    def _describe(
+        self, folder: DataFolder, kafka: Kafka, postgres: Postgres, secrets: Secrets, ports: PortBook
+    ) -> Running:
+        http_port = self._http_port or ports.port("http")
+        leads_url = f"http://127.0.0.1:{ports.port('leads')}"
+        environment = {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "DATABASE_URL": postgres.url,
+            "DATABASE_BI_URL": postgres.bi_url,
+            "LEADLINE_HTTP_HOST": "127.0.0.1",
+            "LEADLINE_HTTP_PORT": str(http_port),
+            "LEADLINE_LEADS_URL": leads_url,
+            "LEADLINE_MASTER_KEY": secrets.master_key,
+            "LEADLINE_PEPPER": secrets.pepper,
+            "LEADLINE_INTERNAL_TOKEN": secrets.internal_token,
+            "LEADLINE_DATA": str(folder.path),
+            **({"LEADLINE_CLOCK": self._clock.isoformat()} if self._clock else {}),
+            **self._environment,
+        }
+        return Running(
+            data=folder.path,
+            http_url=f"http://127.0.0.1:{http_port}",
+            leads_url=leads_url,
+            bootstrap=kafka.bootstrap,
+            database_url=postgres.url,
+            bi_url=postgres.bi_url,
+            environment=environment,
+            port=ports.port,
+        )
+
+    def _info(self, running: Running) -> dict[str, object]:
+        return {
+            "http": running.http_url,
+            "kafka": running.bootstrap,
+            "database": running.database_url,
+            "bi_database": running.bi_url,
+            "smtp": None,
+            "topics": self._topics,
+            "data": str(running.data),
+        }
+
+    async def _run_prepare(self, running: Running, folder: DataFolder, lifeline: int) -> None:
+        if self._prepare is None:
+            return
+        if callable(self._prepare):
+            await self._prepare(running)
+            return
+        step = Child(ChildSpec("prepare", self._prepare), running.environment, folder.logs, folder.run, lifeline)
+        self._running_children = [step]  # so that a stop in the middle ends it
+        await step.start()
+        status = await step.wait_exit(PREPARE_LIMIT)
+        self._running_children = []
+        await step.stop(1.0)
+        if status != 0:
+            why = f"did not end within {PREPARE_LIMIT:.0f} s" if status is None else f"ended with status {status}"
+            raise EmbeddedError(f"preparing topics and tables {why}:\n{step.tail()}")
+
+    async def _start_children(self) -> None:
+        deadline = time.monotonic() + self._ready_limit
+        for child in self._running_children:
+            await child.start()
+        early = [asyncio.create_task(self._keep(child)) for child in self._running_children]
+        try:
+            waiting = list(self._running_children)
+            while waiting:
+                ready = await asyncio.gather(*(child.is_ready() for child in waiting))
+                waiting = [child for child, is_ready in zip(waiting, ready, strict=True) if not is_ready]
+                if waiting and time.monotonic() > deadline:
+                    texts = [f"{child.name} is not ready:\n{child.tail()}" for child in waiting]
+                    raise EmbeddedError(f"not ready within {self._ready_limit:.0f} s\n" + "\n".join(texts))
+                await asyncio.sleep(0.05 if waiting else 0)
+        finally:
+            for task in early:
+                task.cancel()
+            await asyncio.gather(*early, return_exceptions=True)
+
+    async def _keep(self, part: Kafka | Postgres | Child) -> None:
+        """Start `part` again whenever it ends, until the stop."""
+        delay, began = FIRST_DELAY, time.monotonic()
+        while True:
+            status = await part.wait_exit()
+            if self._stopping.is_set():
+                return
+            if time.monotonic() - began > GOOD_RUN:
+                delay = FIRST_DELAY
+            self._say(f"{part.name} ended with status {status}; starting it again in {delay:.1f} s (log: {part.log})")
+            await asyncio.sleep(delay)
+            delay, began = min(2 * delay, LONGEST_DELAY), time.monotonic()
+            try:
+                await part.start()
+            except (EmbeddedError, OSError) as error:
+                self._say(f"{part.name} could not be started again: {error}")
+
+    async def _keep_logs_short(self) -> None:
+        while True:
+            await asyncio.sleep(60.0)
+            for part in [*self._servers, *self._running_children]:
+                await asyncio.to_thread(trim_log, part.output)

@@ -1,0 +1,47 @@
+"""Connections to Postgres: one way to open a pool, one name for the type of a connection.
+
+Invariants: every statement has a limit (`command_timeout`), an abandoned transaction ends by itself. A lost database raises
+to the caller, who retries the whole unit of work; a transaction is never half done.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from pydantic import SecretStr
+
+Database: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
+Pool: TypeAlias = "asyncpg.Pool[Any]"
+
+CONNECT_SECONDS = 10.0
+STATEMENT_SECONDS = 60.0
+
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    OSError,
+    TimeoutError,
+)
+"""What a caller sees when Postgres is away: wait and do the unit of work again."""
+
+
+async def open_pool(url: SecretStr, *, service: str, smallest: int = 1, largest: int = 8) -> Pool:
+    """A pool whose sessions carry the service's name (`application_name`) and limits. Raises one of `LOST` when it is away."""
+    return await asyncpg.create_pool(
+        url.get_secret_value(),
+        min_size=smallest,
+        max_size=largest,
+        timeout=CONNECT_SECONDS,
+        command_timeout=STATEMENT_SECONDS,
+        server_settings={
+            "application_name": f"leadline-{service}",
+            "idle_in_transaction_session_timeout": "60s",
+            "jit": "off",
+        },
+    )

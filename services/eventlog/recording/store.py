@@ -1,0 +1,147 @@
+"""The event store's SQL: lock, load, append, outbox.
+
+Invariants: `(originator_id, originator_version)` as primary key is the proof of concurrency; a batch is one INSERT per table
+in the caller's transaction; events and their outbox rows are written together or not at all. A conflict raises
+`asyncpg.UniqueViolationError` and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+
+from contracts.meta import Stored
+from contracts.topics import EVENTS_TOPIC_OF_KIND
+from services.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message for the outbox that is no event: refusals, references to intake, commands of reactors."""
+
+    topic: str
+    key: str
+    stream: UUID
+    version: int
+    headers: dict[str, str]
+    value: bytes
+
+
+def lock_number(name: bytes) -> int:
+    """The advisory lock of a stream (its 16 bytes) or identity (its HMAC): the first 8 bytes as a signed number.
+
+    Two names that share a number only wait for each other.
+    """
+    return int.from_bytes(name[:8], "big", signed=True)
+
+
+async def lock(database: Database, numbers: set[int]) -> None:
+    """Take these locks until the transaction ends, in sorted order: two batches never wait for each other in a ring."""
+    await database.execute("SELECT pg_advisory_xact_lock(n) FROM unnest($1::bigint[]) AS n", sorted(numbers))
+
+
+async def try_lock(database: Database, numbers: set[int]) -> bool:
+    """Take these locks if all are free. False: the caller must roll back and begin with the full sorted list."""
+    if not numbers:
+        return True
+    held: bool = await database.fetchval(
+        "SELECT bool_and(pg_try_advisory_xact_lock(n)) FROM unnest($1::bigint[]) AS n", sorted(numbers)
+    )
+    return held
+
+
+async def load(database: Database, wanted: Sequence[tuple[UUID, int]]) -> list[Stored]:
+    """The events of these streams after the version given with each (0: all), in (stream, version) order."""
+    if not wanted:
+        return []
+    rows = await database.fetch(
+        """SELECT e.originator_id, e.originator_version, e.topic, e.kind, e.state, e.recorded_at, e.digest
+           FROM unnest($1::uuid[], $2::bigint[]) AS w (stream, after)
+           JOIN leadline.events AS e ON e.originator_id = w.stream AND e.originator_version > w.after
+           ORDER BY e.originator_id, e.originator_version""",
+        [stream for stream, _ in wanted],
+        [after for _, after in wanted],
+    )
+    return [Stored(*row) for row in rows]
+
+
+async def load_until(database: Database, stream: UUID, as_of: datetime | None = None) -> list[Stored]:
+    """A stream's events, all or those recorded up to a moment, in order."""
+    rows = await database.fetch(
+        """SELECT originator_id, originator_version, topic, kind, state, recorded_at, digest FROM leadline.events
+           WHERE originator_id = $1 AND ($2::timestamptz IS NULL OR recorded_at <= $2) ORDER BY originator_version""",
+        stream,
+        as_of,
+    )
+    return [Stored(*row) for row in rows]
+
+
+async def append(database: Database, events: Sequence[Stored]) -> None:
+    """Append events, and put each in the outbox for its topic. Raises UniqueViolationError when a version is taken."""
+    if not events:
+        return
+    streams = [event.stream for event in events]
+    versions = [event.version for event in events]
+    await database.execute(
+        """INSERT INTO leadline.events (originator_id, originator_version, topic, state, kind, recorded_at, digest)
+           SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], $7::bytea[])""",
+        streams,
+        versions,
+        [event.topic for event in events],
+        [event.state for event in events],
+        [event.kind for event in events],
+        [event.recorded_at for event in events],
+        [event.digest for event in events],
+    )
+    await database.execute(
+        """INSERT INTO leadline.outbox (topic, key, stream, version)
+           SELECT topic, stream::text, stream, version
+           FROM unnest($1::text[], $2::uuid[], $3::bigint[]) WITH ORDINALITY AS o (topic, stream, version, n) ORDER BY n""",
+        [EVENTS_TOPIC_OF_KIND[event.kind] for event in events],
+        streams,
+        versions,
+    )
+
+
+async def send(database: Database, messages: Sequence[Message]) -> None:
+    """Put messages that are no events in the outbox."""
+    if not messages:
+        return
+    await database.execute(
+        """INSERT INTO leadline.outbox (topic, key, stream, version, headers, value)
+           SELECT topic, key, stream, version, headers::jsonb, value
+           FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::bytea[])
+                WITH ORDINALITY AS o (topic, key, stream, version, headers, value, n) ORDER BY n""",
+        [message.topic for message in messages],
+        [message.key for message in messages],
+        [message.stream for message in messages],
+        [message.version for message in messages],
+        [orjson.dumps(message.headers).decode() for message in messages],
+        [message.value for message in messages],
+    )
+
+
+async def notice(database: Database, service: str, severity: str, code: str, detail: str) -> None:
+    """Tell the operations page something. `detail` holds no personal data."""
+    await database.execute(
+        "INSERT INTO leadline.notices (service, severity, code, detail) VALUES ($1, $2, $3, $4)",
+        service,
+        severity,
+        code,
+        detail,
+    )
+
+
+async def every_event(database: Database, kind: str | None = None, prefetch: int = 2_000) -> AsyncIterator[Stored]:
+    """All events in (stream, version) order by a cursor, in bounded memory; the caller holds a transaction."""
+    async for row in database.cursor(
+        """SELECT originator_id, originator_version, topic, kind, state, recorded_at, digest FROM leadline.events
+           WHERE $1::text IS NULL OR kind = $1 ORDER BY originator_id, originator_version""",
+        kind,
+        prefetch=prefetch,
+    ):
+        yield Stored(*row)

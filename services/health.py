@@ -1,0 +1,56 @@
+"""What a running service says of itself: which of its parts work, since when they have not, and why.
+
+Invariants: a service is ready when every part it named is ready; it is alive while each part that beats has beaten within its
+limit (a stuck Kafka loop must not look alive). Details hold no personal data and no secret.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Part:
+    """One part of a service. `limit`: seconds between beats before it counts as stuck; None: it does not beat."""
+
+    ready: bool = False
+    why: str = "starting"
+    limit: float | None = None
+    beaten: float = 0.0
+
+
+@dataclass(slots=True)
+class Health:
+    """The health of one service process, by part."""
+
+    service: str
+    monotonic: Callable[[], float] = time.monotonic
+    parts: dict[str, Part] = field(default_factory=dict)
+
+    def expect(self, part: str, *, limit: float | None = None) -> None:
+        """Name a part that must become ready; with `limit`, one that must beat at least that often (seconds)."""
+        self.parts[part] = Part(limit=limit, beaten=self.monotonic())
+
+    def ready(self, part: str) -> None:
+        """The part works."""
+        self.parts[part].ready, self.parts[part].why = True, ""
+        self.beat(part)
+
+    def unready(self, part: str, why: str) -> None:
+        """The part does not work, and why."""
+        self.parts[part].ready, self.parts[part].why = False, why
+
+    def beat(self, part: str) -> None:
+        """The part went round its loop."""
+        self.parts[part].beaten = self.monotonic()
+
+    def is_ready(self) -> bool:
+        """Whether every part named is ready."""
+        return bool(self.parts) and all(part.ready for part in self.parts.values())
+
+    def stuck(self) -> list[str]:
+        """Parts that have not beaten within their limit: the process should be restarted."""
+        now = self.monotonic()
+        return [n for n, p in self.parts.items() if p.limit is not None and now - p.beaten > p.limit]

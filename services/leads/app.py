@@ -1,0 +1,82 @@
+"""The aggregate service: both doors, one batcher.
+
+On failure: a lost Postgres or Kafka is waited for (`services.eventlog.consuming`); what cannot be waited for ends `run` with
+the error, the process exits and is started again. Nothing accepted is lost by that: inputs are positions in Postgres.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import structlog
+
+from contracts.topics import LEADS_COMMANDS, LEADS_INBOUND
+from services.clock import clock_of
+from services.database import open_pool
+from services.eventlog import consuming
+from services.health import Health
+from services.leads.batcher import BATCH_WORK, Batcher
+from services.leads.door import door
+from services.leads.handlers import Reader
+from services.serving import serve_http, with_health
+from services.settings import Settings
+
+log = structlog.get_logger()
+
+CONSUMER = "leads"
+
+
+async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; then finish the running batch, answer the callers, leave the group."""
+    health.expect("door")
+    async with await open_pool(settings.database_url, service="leads", smallest=2, largest=4) as pool:
+        batcher = Batcher(settings, pool, clock_of(settings.clock, pool))
+        reader = Reader(settings, pool)
+
+        async def handle(batch: consuming.Batch) -> None:
+            await batcher.submit(await reader.records(batch.records), batch)
+
+        place = urlsplit(settings.leads_url)
+        working = asyncio.create_task(batcher.run(), name="batcher")
+        serving = asyncio.create_task(
+            serve_http(
+                with_health(door(settings, batcher, reader, health), health),
+                host=place.hostname or "127.0.0.1",
+                port=place.port or 8081,
+                stop=stop,
+                within=settings.stop_within,
+            ),
+            name="door",
+        )
+        taking = asyncio.create_task(
+            consuming.consume(
+                settings,
+                pool,
+                consumer=CONSUMER,
+                topics=[LEADS_INBOUND.name, LEADS_COMMANDS.name],
+                handle=handle,
+                health=health,
+                stop=stop,
+                max_records=BATCH_WORK,
+            ),
+            name="inbound and commands",
+        )
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        health.ready("door")
+        try:
+            await asyncio.wait({working, serving, taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            parts: tuple[asyncio.Task[None], ...] = (working, serving, taking)
+            for task in parts:
+                if task.done() and not stop.is_set():
+                    task.result()
+                    raise RuntimeError(f"the part «{task.get_name()}» ended by itself")
+        finally:
+            stop.set()
+            await asyncio.wait({serving, taking}, timeout=settings.stop_within)
+            batcher.close()
+            await asyncio.wait({working}, timeout=settings.stop_within)
+            stopping.cancel()
+            for task in (working, serving, taking):
+                task.cancel()
+            await asyncio.gather(working, serving, taking, stopping, return_exceptions=True)

@@ -1,0 +1,353 @@
+"""One batch, step by step (`docs/one-batch.md`): lock, look up, load, decide, write, in one transaction.
+
+Invariants: all locks named by the work are taken in one sorted statement before any read; streams found later are only
+tried, and a miss rolls back and begins again with the full list (`LocksMissedError`). Nothing outside the transaction changes
+until it has committed: states read here enter the cache by `settle`, keys made here are dropped by `undo`. A piece of work
+that raises rolls the batch back (`WorkFailedError`), which is then done without it: nothing half decided is ever written.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from contracts import events as e
+from contracts.meta import ENVELOPE_VERSION, Actor, AggregateKind, Meta, Stored, digest_of
+from contracts.pipeline import Pipeline
+from services.database import Database
+from services.eventlog.consuming import PositionMove, move_positions
+from services.eventlog.mapper import decode, encode, keys_of, peek
+from services.eventlog.recording import store as recording
+from services.leads import effects as fx
+from services.leads import store
+from services.leads.domain.recognition import Owner
+from services.leads.domain.state import ContactState, LeadState, evolve_contact, evolve_lead
+from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, Tally, Work
+from services.pipelines import registry
+from services.privacy.store import KeyRing, destroy_keys, insert_keys, link_messages
+from services.settings import Settings
+
+CACHED_STREAMS = 20_000
+
+
+class LocksMissedError(Exception):
+    """Streams found after the locks were taken are held by another batch: begin again with these locks too."""
+
+    def __init__(self, numbers: set[int]) -> None:
+        super().__init__(f"{len(numbers)} further locks")
+        self.numbers = numbers
+
+
+class WorkFailedError(Exception):
+    """A piece of work raised (its cause): the batch is rolled back and done again with that piece kept aside."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"piece {index}")
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a stream ends: version and digest, and the state there."""
+
+    version: int
+    digest: bytes
+    state: LeadState | ContactState | None
+
+
+class StateCache:
+    """Heads of streams, of committed events only; the least used ones go first. A lost connection clears it."""
+
+    def __init__(self, size: int = CACHED_STREAMS) -> None:
+        self._heads: OrderedDict[UUID, Head] = OrderedDict()
+        self._size = size
+
+    def get(self, stream: UUID) -> Head | None:
+        """The head known of a stream; later events may exist."""
+        head = self._heads.get(stream)
+        if head is not None:
+            self._heads.move_to_end(stream)
+        return head
+
+    def put(self, heads: Iterable[tuple[UUID, Head]]) -> None:
+        """Remember heads after their commit."""
+        for stream, head in heads:
+            self._heads[stream] = head
+            self._heads.move_to_end(stream)
+        while len(self._heads) > self._size:
+            self._heads.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._heads.clear()
+
+
+@dataclass(slots=True)
+class LeadBatch:
+    """The work of one transaction and what is known while it is decided."""
+
+    settings: Settings
+    ring: KeyRing
+    cache: StateCache
+    work: Sequence[Work]
+    moves: Sequence[PositionMove]
+    now: datetime
+    extra_locks: set[int] = field(default_factory=set)
+    done: list[Done] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    # what is known, and what will be written
+    heads: dict[UUID, Head] = field(default_factory=dict)
+    owners: dict[bytes, Owner] = field(default_factory=dict)
+    open_leads: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
+    answered: dict[UUID, store.CommandRow] = field(default_factory=dict)
+    outcomes: dict[UUID, store.OutcomeRow] = field(default_factory=dict)
+    out: fx.Effects = field(default_factory=lambda: fx.Effects())
+    turn: int = 0
+    erased: set[UUID] = field(default_factory=set)
+    _held: set[int] = field(default_factory=set)
+
+    async def run(self, database: Database) -> None:
+        """Steps 2 to 6 inside the caller's transaction. Results are in `done`, one for each piece of work."""
+        await self._lock(database)
+        if self.moves:
+            await move_positions(database, self.moves)
+        await self._look_up(database)
+        await self._decide(database)
+        await self._write(database)
+
+    # --- step 2 and 3 ----------------------------------------------------------------------------------------------
+
+    async def _lock(self, database: Database) -> None:
+        names: set[int] = set(self.extra_locks)
+        for piece in self.work:
+            match piece:
+                case CommandWork():
+                    names.add(recording.lock_number(piece.command.lead.bytes))
+                    names.update(recording.lock_number(identity.hmac) for identity in piece.identities)
+                case ArrivalWork():
+                    names.update(recording.lock_number(identity.hmac) for identity in piece.identities)
+                case EraseWork():
+                    names.add(recording.lock_number(piece.command.contact.bytes))
+        if names:
+            await recording.lock(database, names)
+        self._held = names
+
+    async def _hold(self, database: Database, streams: Iterable[UUID]) -> None:
+        """Try-lock streams found only now (step 3)."""
+        wanted = {recording.lock_number(stream.bytes) for stream in streams} - self._held
+        if not wanted:
+            return
+        if not await recording.try_lock(database, wanted):
+            raise LocksMissedError(wanted)
+        self._held |= wanted
+
+    async def _look_up(self, database: Database) -> None:
+        commands = [w.command.id for w in self.work if isinstance(w, CommandWork | EraseWork)]
+        arrivals = [w.inbound_id for w in self.work if isinstance(w, ArrivalWork)]
+        hmacs = {i.hmac for w in self.work if isinstance(w, CommandWork | ArrivalWork) for i in w.identities}
+        self.answered = await store.done_before(database, commands)
+        self.outcomes = await store.outcomes(database, arrivals)
+        pipeline = self.settings.default_pipeline
+        streams: set[UUID] = set()
+        for row in await store.owners(database, sorted(hmacs), pipeline):
+            self.owners[row.hmac] = Owner(row.contact, row.shared)
+            streams.add(row.contact)
+            if row.lead is not None:
+                self.open_leads[(row.contact, pipeline)] = row.lead
+                streams.add(row.lead)
+        await self._hold(database, streams)
+        streams.update(w.command.lead for w in self.work if isinstance(w, CommandWork))
+        streams.update(w.command.contact for w in self.work if isinstance(w, EraseWork))
+        await self._load(database, streams)
+        await self._look_up_people_of_commands(database)
+        if arrivals:
+            self.turn = await store.next_turn(database, pipeline)
+
+    async def _look_up_people_of_commands(self, database: Database) -> None:
+        """Commands that touch the person behind the lead need that contact, and whether they have another open lead."""
+        people: set[UUID] = set()
+        pairs: set[tuple[UUID, str]] = set()
+        for piece in self.work:
+            if not isinstance(piece, CommandWork) or not (piece.identities or piece.command.body.type == "reopen"):
+                continue
+            if (state := self.lead(piece.command.lead)) is not None:
+                people.add(state.contact)
+                pairs.add((state.contact, state.pipeline))
+        if people:
+            await self._hold(database, people)
+            await self._load(database, people - self.heads.keys())
+            # Claims read under the contact's lock: the one read with the identities may be older.
+            self.open_leads |= await store.open_leads(database, sorted(pairs))
+
+    # --- step 4 ----------------------------------------------------------------------------------------------------
+
+    async def _load(self, database: Database, streams: Iterable[UUID]) -> None:
+        """Heads of streams: from the cache, then the events after it, in one SELECT."""
+        wanted: list[tuple[UUID, int]] = []
+        for stream in sorted(streams):
+            cached = self.cache.get(stream)
+            if cached is not None:
+                self.heads[stream] = cached
+            wanted.append((stream, cached.version if cached else 0))
+        stored = await recording.load(database, wanted)
+        records = [peek(event.state) for event in stored]
+        people = {h.state.contact for s, _ in wanted if (h := self.heads.get(s)) is not None and h.state is not None}
+        people.update(UUID(record["meta"]["person"]) for record in records if record["meta"].get("person"))
+        await self.ring.load(database, keys_of(records) | people)
+        for event, record in zip(stored, records, strict=True):
+            recorded = decode(record, self.ring)
+            self._evolve(event.stream, event.digest, recorded.meta, recorded.data)
+
+    def _evolve(self, stream: UUID, digest: bytes, meta: Meta, data: e.Event) -> None:
+        head = self.heads.get(stream)
+        before = head.state if head else None
+        state: LeadState | ContactState
+        if meta.kind == "lead":
+            assert before is None or isinstance(before, LeadState)
+            state = evolve_lead(before, meta, data)
+        else:
+            assert before is None or isinstance(before, ContactState)
+            state = evolve_contact(before, meta, data)
+        self.heads[stream] = Head(meta.version, digest, state)
+
+    def lead(self, lead: UUID) -> LeadState | None:
+        """The lead as this batch knows it so far; its person's erasure shows even on a cached state."""
+        head = self.heads.get(lead)
+        if head is None or not isinstance(head.state, LeadState):
+            return None
+        if not head.state.erased and self._is_erased(head.state.contact):
+            return fx.erased_lead(head.state)
+        return head.state
+
+    def contact(self, contact: UUID) -> ContactState | None:
+        """The contact as this batch knows it so far."""
+        head = self.heads.get(contact)
+        return head.state if head is not None and isinstance(head.state, ContactState) else None
+
+    def _is_erased(self, person: UUID) -> bool:
+        if person in self.erased:
+            return True
+        try:
+            return self.ring.key(person) is None
+        except KeyError:
+            return False
+
+    # --- step 5 ----------------------------------------------------------------------------------------------------
+
+    async def _decide(self, database: Database) -> None:
+        default, number = await registry.current(database, self.settings.default_pipeline)
+        for index, piece in enumerate(self.work):
+            try:
+                self.done.append(await self._carry_out(piece, database, default, number))
+            except Exception as error:
+                raise WorkFailedError(index) from error
+
+    async def _carry_out(self, piece: Work, database: Database, default: Pipeline, number: int) -> Done:
+        match piece:
+            case CommandWork():
+                return await fx.carry_out(self, piece, database)
+            case ArrivalWork():
+                return fx.take_in(self, piece, default, number)
+            case EraseWork():
+                return fx.erase(self, piece)
+        self.out.parked.append((piece.record, piece.reason, piece.detail, None))
+        return Done()
+
+    def record(
+        self,
+        stream: UUID,
+        kind: AggregateKind,
+        person: UUID,
+        data: Sequence[e.Event],
+        *,
+        command: UUID,
+        actor: Actor,
+        happened_at: datetime,
+        correlation: str,
+        causation: str | None = None,
+        autodepth: int = 0,
+        pipeline: str | None = None,
+        traceparent: str | None = None,
+    ) -> None:
+        """Make the next events of a stream: envelope, bytes, digest; and fold them into what the batch knows."""
+        if not data:
+            return
+        key: AESGCM | None = self.ring.key(person)
+        base: dict[str, Any] = {
+            "envelope": ENVELOPE_VERSION,
+            "stream": stream,
+            "version": 0,
+            "kind": kind,
+            "type": "",
+            "schema_version": 1,
+            "happened_at": happened_at,
+            "recorded_at": self.now,
+            "actor": actor,
+            "command": command,
+            "causation": causation,
+            "correlation": correlation,
+            "autodepth": autodepth,
+            "pipeline": pipeline,
+            "person": person,
+            "traceparent": traceparent,
+        }
+        for event in data:
+            head = self.heads.get(stream)
+            version = (head.version if head else 0) + 1
+            meta = Meta.trusted(
+                {**base, "version": version, "type": event.TOPIC, "schema_version": event.class_version}
+            )
+            state = encode(meta, event, key)
+            digest = digest_of(head.digest if head else b"", state)
+            self.out.events.append(Stored(stream, meta.version, event.TOPIC, kind, state, self.now, digest))
+            self._evolve(stream, digest, meta, event)
+
+    def new_key(self, person: UUID) -> None:
+        """A person or raw message gets a key, stored with the batch."""
+        self.out.person_keys.append((person, self.ring.make(person)))
+
+    # --- step 6 ----------------------------------------------------------------------------------------------------
+
+    async def _write(self, database: Database) -> None:
+        out = self.out
+        await insert_keys(database, "person", out.person_keys)
+        await insert_keys(database, "message", out.message_keys, out.message_owners)
+        await store.keep_direct(database, out.direct)
+        await recording.append(database, out.events)
+        await store.claim_identities(database, out.identity_claims)
+        await store.share_identities(database, sorted(set(out.shared)))
+        await store.free_open_leads(database, sorted(out.closed))
+        await store.claim_open_leads(database, out.opened)
+        await store.remember(database, out.commands)
+        await store.set_outcomes(database, out.outcomes)
+        await link_messages(database, out.links)
+        await recording.send(database, out.messages)
+        await store.park(database, "leads", out.parked, self.now)
+        if out.turns:
+            await store.set_turn(database, self.settings.default_pipeline, self.turn)
+        for person in sorted(self.erased):
+            await store.forget_identities(database, person)
+            await destroy_keys(database, person)
+        self.tally.events = len(out.events)
+
+    # --- after the transaction -------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """The transaction has committed: what was learnt enters the cache."""
+        if self.erased:
+            # Cached states of the person's leads hold their data: drop everything rather than search.
+            self.cache.clear()
+            self.ring.forget(self.erased)
+        else:
+            self.cache.put(self.heads.items())
+
+    def undo(self) -> None:
+        """The transaction was rolled back: keys made in it were never stored."""
+        self.ring.forget([key for key, _ in self.out.person_keys])
+        self.ring.forget([key for key, _ in self.out.message_keys])

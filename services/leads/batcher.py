@@ -1,0 +1,262 @@
+"""One batcher, two doors: collects work from Kafka and HTTP, runs it as one transaction, answers each door.
+
+Invariants: at most one batch at a time; a batch holds at most `BATCH_WORK` pieces or what came within `BATCH_SECONDS`; a batch
+that conflicts is redone whole `REDO` times, then halved; a piece of work whose batch fails for a reason of its own ends up
+alone and is parked or quarantined. When Postgres is away the Kafka door gets the error (and tries again by its own rule), the
+HTTP door waits `HTTP_SECONDS` and then gets `AwayError`: nothing was written, the same command may be sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+from prometheus_client import Counter, Histogram
+
+from services.clock import Clock
+from services.database import LOST, Pool
+from services.eventlog import consuming
+from services.eventlog.consuming import FencedError
+from services.leads.batch import LeadBatch, LocksMissedError, StateCache, WorkFailedError
+from services.leads.work import Done, Work, kept_aside
+from services.privacy.store import KeyRing
+from services.settings import Settings
+
+log = structlog.get_logger()
+
+BATCH_WORK = 500
+BATCH_SECONDS = 0.005
+REDO = 3
+LOCK_TRIES = 20
+HTTP_SECONDS = 8.0
+BACK_OFF_SECONDS = 0.2
+
+CONFLICTS = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+)
+
+WORK = Counter("leadline_leads_work_total", "Work done by the aggregate service, by outcome", ["outcome"])
+EVENTS = Counter("leadline_leads_events_total", "Events written")
+BATCHES = Counter("leadline_leads_batches_total", "Batches, by how they ended", ["end"])
+BATCH_TIME = Histogram(
+    "leadline_leads_batch_seconds",
+    "Time of a batch from lock to commit",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+
+
+class AwayError(Exception):
+    """The store cannot be reached now; nothing was written."""
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """What one door hands in. `records`: the Kafka batch it came in; its work is one piece for each record, in order."""
+
+    work: Sequence[Work]
+    records: consuming.Batch | None
+    answer: asyncio.Future[list[Done]]
+    deadline: float
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+    def succeed(self, done: list[Done]) -> None:
+        """Answer with what became of the work."""
+        if not self.answer.done():
+            self.answer.set_result(done)
+
+
+class Batcher:
+    """The batcher of one process."""
+
+    def __init__(self, settings: Settings, pool: Pool, clock: Clock) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._clock = clock
+        self._ring = KeyRing(settings.master_key_bytes)
+        self._cache = StateCache()
+        self._queue: asyncio.Queue[Submission | None] = asyncio.Queue()
+        self._closed = False
+
+    async def submit(self, work: Sequence[Work], records: consuming.Batch | None = None) -> list[Done]:
+        """Hand work in and wait for what became of it. Raises FencedError or one of LOST (Kafka), AwayError (HTTP)."""
+        if self._closed:
+            raise AwayError("the service is stopping")
+        answer: asyncio.Future[list[Done]] = asyncio.get_running_loop().create_future()
+        await self._queue.put(Submission(work, records, answer, time.monotonic() + HTTP_SECONDS))
+        return await answer
+
+    async def run(self) -> None:
+        """Work until `close`; then finish what was handed in."""
+        while (first := await self._queue.get()) is not None:
+            collected, closing = await self._collect(first)
+            await self._run(collected)
+            if closing:
+                return
+
+    def close(self) -> None:
+        """Take no more work; `run` returns when what was handed in is done."""
+        self._closed = True
+        self._queue.put_nowait(None)
+
+    async def _collect(self, first: Submission) -> tuple[list[Submission], bool]:
+        collected, count = [first], len(first.work)
+        until = time.monotonic() + BATCH_SECONDS
+        while count < BATCH_WORK:
+            try:
+                following = self._queue.get_nowait()
+            except asyncio.QueueEmpty:
+                left = until - time.monotonic()
+                if left <= 0:
+                    break
+                try:
+                    following = await asyncio.wait_for(self._queue.get(), left)
+                except TimeoutError:
+                    break
+            if following is None:
+                return collected, True
+            collected.append(following)
+            count += len(following.work)
+        return collected, False
+
+    async def _run(self, submissions: list[Submission]) -> None:
+        """Run submissions as one transaction; on trouble redo, halve, or answer with the error."""
+        redone = missed = 0
+        locks: set[int] = set()
+        conflict: Exception = AwayError("the batch conflicts again and again")
+        while submissions:
+            try:
+                await self._transaction(submissions, locks)
+                return
+            except LocksMissedError as error:
+                BATCHES.labels("locks_missed").inc()
+                locks |= error.numbers
+                missed += 1
+                if missed < LOCK_TRIES:
+                    continue
+                redone, conflict = REDO, error
+            except FencedError as error:
+                BATCHES.labels("fenced").inc()
+                for submission in [s for s in submissions if s.records is not None]:
+                    submission.fail(error)
+                    submissions.remove(submission)
+                continue
+            except CONFLICTS as error:
+                BATCHES.labels("conflict").inc()
+                # What was cached may be what conflicts (another process wrote these streams, or the store was restored).
+                self._cache.clear()
+                conflict = error
+                log.info("batch_redone", why=type(error).__name__, times=redone + 1)
+            except LOST as error:
+                BATCHES.labels("away").inc()
+                await self._lost(submissions, error)
+                continue
+            except WorkFailedError as error:
+                BATCHES.labels("failed").inc()
+                log.exception("work_failed")
+                self._set_aside(submissions, error.index, error.__cause__ or error)
+                continue
+            except Exception as error:
+                BATCHES.labels("failed").inc()
+                log.exception("batch_failed")
+                if await self._alone(submissions, error):
+                    return
+                redone, conflict = REDO, error
+            redone += 1
+            if redone > REDO:
+                await self._halve(submissions, conflict)
+                return
+
+    async def _transaction(self, submissions: Sequence[Submission], locks: set[int]) -> None:
+        work = [piece for submission in submissions for piece in submission.work]
+        moves = [m for s in submissions if s.records is not None for m in s.records.moves]
+        now = await self._clock.now()
+        batch = LeadBatch(self._settings, self._ring, self._cache, work, moves, now, extra_locks=locks)
+        with BATCH_TIME.time():
+            async with self._pool.acquire() as database:
+                try:
+                    async with database.transaction():
+                        await batch.run(database)
+                except BaseException:
+                    batch.undo()
+                    raise
+        batch.settle()
+        BATCHES.labels("done").inc()
+        EVENTS.inc(batch.tally.events)
+        for outcome, count in batch.tally.outcomes.items():
+            WORK.labels(outcome).inc(count)
+        at = 0
+        for submission in submissions:
+            submission.succeed(batch.done[at : at + len(submission.work)])
+            at += len(submission.work)
+
+    async def _lost(self, submissions: list[Submission], error: BaseException) -> None:
+        """Postgres is away: Kafka's door tries again by itself, people wait a little."""
+        self._cache.clear()
+        self._ring.clear()
+        now = time.monotonic()
+        for submission in list(submissions):
+            if submission.records is not None:
+                submission.fail(error)
+                submissions.remove(submission)
+            elif now > submission.deadline:
+                submission.fail(AwayError("the store cannot be reached now"))
+                submissions.remove(submission)
+        if submissions:
+            await asyncio.sleep(BACK_OFF_SECONDS)
+
+    def _set_aside(self, submissions: list[Submission], index: int, error: BaseException) -> None:
+        """Put what is kept of a piece of work in its place; a door that waits for just that piece gets the error."""
+        for submission in list(submissions):
+            if index < len(submission.work):
+                kept = kept_aside(submission.work[index], error)
+                if kept is None:
+                    submission.fail(error)
+                    submissions.remove(submission)
+                else:
+                    submission.work = [*submission.work[:index], kept, *submission.work[index + 1 :]]
+                return
+            index -= len(submission.work)
+
+    async def _alone(self, submissions: list[Submission], error: Exception) -> bool:
+        """Whether the failed batch was a single piece of work, which is then kept and answered."""
+        if len(submissions) != 1 or len(submissions[0].work) != 1:
+            return False
+        self._set_aside(submissions, 0, error)
+        if submissions:
+            await self._run(submissions)
+        return True
+
+    async def _halve(self, submissions: list[Submission], conflict: Exception) -> None:
+        if len(submissions) > 1:
+            middle = len(submissions) // 2
+            await self._run(submissions[:middle])
+            await self._run(submissions[middle:])
+            return
+        if await self._alone(submissions, conflict):
+            return
+        whole = submissions[0]
+        if whole.records is None:
+            whole.fail(AwayError("the batch conflicts again and again"))
+            return
+        first, second = whole.records.halves()
+        middle, done = len(first.records), []
+        for work, records in ((whole.work[:middle], first), (whole.work[middle:], second)):
+            half = Submission(work, records, asyncio.get_running_loop().create_future(), whole.deadline)
+            await self._run([half])
+            try:
+                done += half.answer.result()
+            except BaseException as error:
+                whole.fail(error)
+                return
+        whole.succeed(done)

@@ -1,0 +1,175 @@
+"""What a lead and a contact are at a version: the fold of their events.
+
+Invariants: `evolve` depends on nothing but its arguments and never fails on an event of a known type; a state is never
+changed in place, so one may be cached while a batch that builds on it is rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+from contracts import events as e
+from contracts.meta import Meta
+from contracts.personal import Erased, known
+from contracts.recorded import Recorded
+
+Answer = Literal["consent", "refusal"]
+
+
+@dataclass(frozen=True)
+class LeadState:
+    """A lead at `version`. Texts are None where unknown or erased; `erased` says that the person was."""
+
+    lead: UUID
+    version: int
+    pipeline: str
+    pipeline_number: int
+    contact: UUID
+    captured_at: datetime
+    stage: str = ""
+    kind: e.lead.Outcome = "open"
+    visit: int = 0
+    entered_at: datetime | None = None
+    left_open_stage: str | None = None
+    """The open stage it stood in before its outcome: where it returns to."""
+    responsible: str | None = None
+    seen: bool = False
+    accepted: bool = False
+    name: str | None = None
+    company: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    card: dict[str, str] = field(default_factory=dict)
+    offer: e.OfferMade | None = None
+    answer: Answer | None = None
+    paused_until: date | None = None
+    erased: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the lead stands in an open stage."""
+        return self.kind == "open"
+
+
+@dataclass(frozen=True)
+class ContactState:
+    """A contact at `version`. `identities`: (kind, value) of what finds the person."""
+
+    contact: UUID
+    version: int
+    name: str | None = None
+    company: str | None = None
+    identities: frozenset[tuple[str, str]] = frozenset()
+    erased: bool = False
+
+
+State = TypeVar("State", LeadState, ContactState)
+
+
+def lead_from(recorded: Iterable[Recorded]) -> LeadState | None:
+    """The lead after these events, from its first on; None for no events."""
+    state: LeadState | None = None
+    for event in recorded:
+        state = evolve_lead(state, event.meta, event.data)
+    return state
+
+
+def contact_from(recorded: Iterable[Recorded]) -> ContactState | None:
+    """The contact after these events, from its first on; None for no events."""
+    state: ContactState | None = None
+    for event in recorded:
+        state = evolve_contact(state, event.meta, event.data)
+    return state
+
+
+def evolve_lead(state: LeadState | None, meta: Meta, data: e.Event) -> LeadState:
+    """The lead after one more event."""
+    if isinstance(data, e.LeadCaptured):
+        return _captured(meta, data)
+    assert state is not None, f"{meta.event_id}: a lead's stream begins with {e.LeadCaptured.TOPIC}"
+    change = _LEAD_CHANGES.get(type(data))
+    return with_(state, version=meta.version, **(change(state, meta, data) if change else {}))
+
+
+def evolve_contact(state: ContactState | None, meta: Meta, data: e.Event) -> ContactState:
+    """The contact after one more event."""
+    if isinstance(data, e.ContactMade):
+        return ContactState(meta.stream, meta.version, known(data.name), known(data.company))
+    assert state is not None, f"{meta.event_id}: a contact's stream begins with {e.ContactMade.TOPIC}"
+    if isinstance(data, e.PersonErased):
+        return ContactState(state.contact, meta.version, erased=True)
+    if isinstance(data, e.IdentityAdded) and (value := known(data.value)) is not None:
+        return with_(state, version=meta.version, identities=state.identities | {(data.identity_kind, value)})
+    return with_(state, version=meta.version)
+
+
+def with_(state: State, **changes: Any) -> State:
+    """A copy with changes: `dataclasses.replace` without its cost, which a batch would pay for every event."""
+    copy = object.__new__(type(state))
+    copy.__dict__.update(state.__dict__, **changes)
+    return copy
+
+
+def _captured(meta: Meta, data: e.LeadCaptured) -> LeadState:
+    number = int((meta.pipeline or "@1").rpartition("@")[2])
+    return LeadState(
+        lead=meta.stream,
+        version=meta.version,
+        pipeline=data.pipeline,
+        pipeline_number=number,
+        contact=data.contact,
+        captured_at=meta.happened_at,
+        name=known(data.name),
+        company=known(data.company),
+        phone=known(data.phone),
+        email=known(data.email),
+        erased=isinstance(data.name, Erased),
+    )
+
+
+CONTACT_FIELDS = frozenset({"name", "company", "phone", "email"})
+"""Card fields that every lead has, whatever its pipeline."""
+
+
+def _entered(state: LeadState, meta: Meta, data: e.StageEntered) -> dict[str, Any]:
+    leaves_open = state.kind == "open" and data.kind != "open" and state.stage
+    goes_back = data.direction in ("back", "return")
+    return {
+        "stage": data.stage,
+        "kind": data.kind,
+        "visit": data.visit,
+        "entered_at": meta.happened_at,
+        "left_open_stage": state.stage if leaves_open else state.left_open_stage,
+        "answer": None if goes_back else state.answer,
+        "paused_until": state.paused_until if data.kind == "postponed" else None,
+    }
+
+
+def _recorded(state: LeadState, _: Meta, data: e.CardRecorded) -> dict[str, Any]:
+    values = known(data.values) or {}
+    contact = {name: values[name] or None for name in CONTACT_FIELDS & values.keys()}
+    card = {k: v for k, v in {**state.card, **values}.items() if v and k not in CONTACT_FIELDS}
+    return {"card": card, **contact}
+
+
+def _joined(state: LeadState, _: Meta, data: e.InboundJoined) -> dict[str, Any]:
+    return {name: getattr(state, name) or known(getattr(data, name)) for name in CONTACT_FIELDS}
+
+
+_LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, Any]]] = {
+    e.StageEntered: _entered,
+    e.LeadSeen: lambda state, meta, data: {"seen": True},
+    e.LeadAccepted: lambda state, meta, data: {"accepted": True},
+    e.LeadAssigned: lambda state, meta, data: {"responsible": data.to},
+    e.CardRecorded: _recorded,
+    # A new offer asks a new question: the answer to the former one no longer decides anything.
+    e.OfferMade: lambda state, meta, data: {"offer": data, "answer": None},
+    e.AnswerReceived: lambda state, meta, data: {"answer": data.answer},
+    e.LeadPaused: lambda state, meta, data: {"paused_until": data.until},
+    e.InboundJoined: _joined,
+}
+"""What each event changes in a lead; an event that is not here changes its version only."""

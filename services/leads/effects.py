@@ -1,0 +1,347 @@
+"""Step 5 of a batch for each kind of work: ask the domain, and put what follows among the batch's effects.
+
+Invariants: the domain is asked before anything is put down, so a piece of work leaves either all its effects or none; a
+repeat has none. What fails is kept: a command from Kafka is parked, an inbound message quarantined with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+from contracts import commands as c
+from contracts import events as e
+from contracts.commands import CommandResult, Refusal, RefusalRecorded
+from contracts.meta import Stored
+from contracts.pipeline import Pipeline
+from contracts.topics import LEADS_REFUSALS
+from services.database import Database
+from services.eventlog.consuming import RawRecord
+from services.eventlog.recording.store import Message
+from services.leads import store
+from services.leads.domain.decide import Surroundings, decide
+from services.leads.domain.recognition import (
+    Arrival,
+    Known,
+    Owner,
+    Recognised,
+    Turn,
+    keep_recorded_identity,
+    recognise,
+    unreachable,
+)
+from services.leads.domain.rules import no_such_lead
+from services.leads.domain.state import LeadState, with_
+from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, OtherBodyError
+from services.pipelines import registry
+from services.privacy.messages import message_hash, seal_message
+
+if TYPE_CHECKING:
+    from services.leads.batch import LeadBatch
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a batch will write, table by table."""
+
+    events: list[Stored] = field(default_factory=list)
+    person_keys: list[tuple[UUID, bytes]] = field(default_factory=list)
+    message_keys: list[tuple[UUID, bytes]] = field(default_factory=list)
+    message_owners: list[UUID | None] = field(default_factory=list)
+    direct: list[tuple[UUID, str, str, bytes, datetime, str, bytes]] = field(default_factory=list)
+    identity_claims: list[tuple[bytes, str, UUID]] = field(default_factory=list)
+    shared: list[bytes] = field(default_factory=list)
+    opened: list[tuple[UUID, str, UUID]] = field(default_factory=list)
+    closed: list[UUID] = field(default_factory=list)
+    commands: list[tuple[store.CommandRow, bool]] = field(default_factory=list)
+    outcomes: list[store.OutcomeRow] = field(default_factory=list)
+    links: list[tuple[UUID, UUID]] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    parked: list[tuple[RawRecord, str, str, UUID | None]] = field(default_factory=list)
+    turns: list[int] = field(default_factory=list)
+
+
+async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> Done:
+    """A command: its stored answer if it was given before, else the domain's decision."""
+    command = work.command
+    row = batch.answered.get(command.id)
+    if row is not None:
+        return _answered(batch, work, row)
+    state = batch.lead(command.lead)
+    if state is None:
+        return _refuse(batch, work, no_such_lead(), 0)
+    pipeline = await registry.version(database, state.pipeline, state.pipeline_number)
+    held = batch.open_leads.get((state.contact, state.pipeline))
+    around = Surroundings(
+        responsibles=tuple(batch.settings.responsibles),
+        other_open_lead=held if held != state.lead else None,
+        region=batch.settings.default_region,
+    )
+    decided = decide(state, command, pipeline, batch.now, around)
+    if isinstance(decided, Refusal):
+        return _refuse(batch, work, decided, state.version)
+    identities = _identities_of_record(batch, work, state) if decided else []
+    envelope = _envelope(batch, work, state)
+    batch.record(state.lead, "lead", state.contact, decided, **envelope)
+    for found in identities:
+        _put_people(batch, found, envelope)
+        batch.record(state.lead, "lead", state.contact, found.lead_events, **envelope)
+    after = batch.lead(state.lead)
+    assert after is not None
+    _move_claim(batch, state, after)
+    result = CommandResult(
+        command=command.id,
+        stream=command.lead,
+        outcome="done",
+        first_version=state.version + 1 if after.version > state.version else None,
+        last_version=after.version,
+        at=batch.now,
+    )
+    return _remember(batch, work, result)
+
+
+def take_in(batch: LeadBatch, work: ArrivalWork, pipeline: Pipeline, number: int) -> Done:
+    """An inbound message: a new lead, one more word on an open lead, or quarantine with the reason."""
+    before = batch.outcomes.get(work.inbound_id)
+    if before is not None and (before.outcome != "quarantined" or work.attempt <= before.attempt):
+        batch.tally.count("repeat")
+        return Done(repeat=True)
+    if work.body is None:
+        return _outcome(batch, work, Recognised("quarantined", reason=work.problem))
+    if reason := unreachable(work.body, work.identities):
+        return _outcome(batch, work, Recognised("quarantined", reason=reason))
+    owners = {i.hmac: owner for i in work.identities if (owner := batch.owners.get(i.hmac)) is not None}
+    people = {owner.contact for owner in owners.values()}
+    known = Known(
+        owners=owners,
+        contacts={contact: state for contact in people if (state := batch.contact(contact)) is not None},
+        open_leads={
+            contact: lead
+            for contact in people
+            if (lead := batch.open_leads.get((contact, pipeline.pipeline))) is not None
+        },
+    )
+    arrival = Arrival(work.inbound_id, work.channel, work.account, work.received_at, work.body, work.identities)
+    found = recognise(arrival, known, pipeline, Turn(tuple(batch.settings.responsibles), batch.turn))
+    assert found.contact is not None
+    assert found.lead is not None
+    envelope: dict[str, Any] = {
+        "command": work.inbound_id if work.attempt == 1 else uuid5(work.inbound_id, f"attempt:{work.attempt}"),
+        "actor": work.actor,
+        "happened_at": arrival.happened_at,
+        "correlation": str(work.inbound_id),
+        "causation": f"inbound:{work.inbound_id}",
+        "pipeline": f"{pipeline.pipeline}@{number}",
+    }
+    if not found.lead_is_new:
+        joined = batch.lead(found.lead)
+        if joined is not None:
+            envelope["pipeline"] = f"{joined.pipeline}@{joined.pipeline_number}"
+    if found.contact_is_new:
+        batch.new_key(found.contact)
+    _put_people(batch, found, envelope)
+    batch.record(found.lead, "lead", found.contact, found.lead_events, **envelope)
+    if found.lead_is_new:
+        batch.open_leads[(found.contact, pipeline.pipeline)] = found.lead
+        batch.out.opened.append((found.contact, pipeline.pipeline, found.lead))
+    if found.took_turn:
+        batch.turn += 1
+        batch.out.turns.append(batch.turn)
+    return _outcome(batch, work, found)
+
+
+def erase(batch: LeadBatch, work: EraseWork) -> Done:
+    """M7: the fact, the keys, the identities, in one transaction."""
+    command = work.command
+    row = batch.answered.get(command.id)
+    if row is not None:
+        return _answered(batch, work, row)
+    contact = batch.contact(command.contact)
+    if contact is None or contact.erased:
+        there = contact is not None
+        refusal = Refusal(
+            rules=("M7.known_person",),
+            ru="Данные этого человека уже удалены." if there else "Такого человека нет.",
+            en="This person was erased already." if there else "There is no such person.",
+            status=410 if there else 404,
+        )
+        return _refuse(batch, work, refusal, contact.version if contact else 0)
+    batch.record(
+        command.contact,
+        "contact",
+        command.contact,
+        (e.PersonErased(reason=command.reason),),
+        command=command.id,
+        actor=command.actor,
+        happened_at=batch.now,
+        correlation=str(command.id),
+    )
+    batch.erased.add(command.contact)
+    batch.owners = {hmac: owner for hmac, owner in batch.owners.items() if owner.contact != command.contact}
+    version = contact.version + 1
+    result = CommandResult(
+        command=command.id,
+        stream=command.contact,
+        outcome="done",
+        first_version=version,
+        last_version=version,
+        at=batch.now,
+    )
+    return _remember(batch, work, result)
+
+
+def erased_lead(state: LeadState) -> LeadState:
+    """The state of a lead whose person was erased after it was cached."""
+    return with_(state, erased=True, name=None, company=None, phone=None, email=None, card={}, offer=None)
+
+
+def _answered(batch: LeadBatch, work: CommandWork | EraseWork, row: store.CommandRow) -> Done:
+    if row.body_hash == work.body_hash:
+        batch.tally.count("repeat")
+        return Done(result=row.result, repeat=True)
+    batch.tally.count("other_body")
+    error = OtherBodyError(f"the command id {work.command.id} was used before, for another command")
+    if isinstance(work, CommandWork) and work.record is not None:
+        batch.out.parked.append((work.record, "other_body", str(error), work.command.lead))
+        return Done()
+    return Done(error=error)
+
+
+def _refuse(batch: LeadBatch, work: CommandWork | EraseWork, refusal: Refusal, version: int) -> Done:
+    command = work.command
+    stream = command.lead if isinstance(command, c.Command) else command.contact
+    kind = command.body.type if isinstance(command, c.Command) else "erase"
+    told = RefusalRecorded(
+        command=command.id,
+        lead=stream,
+        type=kind,
+        actor=command.actor,
+        version=version,
+        refusal=refusal,
+        at=batch.now,
+    )
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": f"{command.id}-1",
+        "ce_type": "leadline.lead.command_refused",
+        "ce_source": "/leadline/lead",
+        "ce_subject": str(stream),
+        "ce_time": batch.now.isoformat(),
+        "content-type": "application/json",
+        "ce_commandid": str(command.id),
+        "ce_actorid": command.actor.id,
+        "ce_actorkind": command.actor.kind,
+    }
+    value = told.model_dump_json().encode()
+    batch.out.messages.append(Message(LEADS_REFUSALS.name, str(stream), command.id, 1, headers, value))
+    result = CommandResult(command=command.id, stream=stream, outcome="refused", refusal=refusal, at=batch.now)
+    return _remember(batch, work, result)
+
+
+def _remember(batch: LeadBatch, work: CommandWork | EraseWork, result: CommandResult) -> Done:
+    row = store.CommandRow(work.body_hash, result)
+    batch.answered[result.command] = row
+    batch.out.commands.append((row, work.command.actor.kind == "person"))
+    batch.tally.count(result.outcome)
+    return Done(result=result)
+
+
+def _outcome(batch: LeadBatch, work: ArrivalWork, found: Recognised) -> Done:
+    if work.raw is not None:
+        _keep_direct(batch, work, found.contact)
+    elif work.message_key is not None and found.contact is not None:
+        batch.out.links.append((work.message_key, found.contact))
+    row = store.OutcomeRow(
+        inbound_id=work.inbound_id,
+        attempt=work.attempt,
+        outcome=found.outcome,
+        reason=found.reason,
+        lead=found.lead,
+        contact=found.contact,
+        channel=work.channel,
+        account=work.account,
+        received_at=work.received_at,
+        at=batch.now,
+    )
+    batch.outcomes[work.inbound_id] = row
+    batch.out.outcomes.append(row)
+    batch.tally.count(found.outcome)
+    return Done()
+
+
+def _keep_direct(batch: LeadBatch, work: ArrivalWork, contact: UUID | None) -> None:
+    """A message that came straight on Kafka is kept like any other: sealed under a key of its own."""
+    assert work.raw is not None
+    wrapped = batch.ring.make(work.inbound_id)
+    key = batch.ring.key(work.inbound_id)
+    assert key is not None
+    batch.out.message_keys.append((work.inbound_id, wrapped))
+    batch.out.message_owners.append(contact)
+    batch.out.direct.append(
+        (
+            work.inbound_id,
+            work.channel,
+            work.account,
+            message_hash(batch.settings.pepper_bytes, work.raw),
+            work.received_at,
+            work.actor.model_dump_json(),
+            seal_message(key, work.inbound_id, work.raw),
+        )
+    )
+
+
+def _put_people(batch: LeadBatch, found: Recognised, envelope: dict[str, Any]) -> None:
+    """The contacts' events and the identity claims of something recognised."""
+    assert found.contact is not None
+    people = {**envelope, "pipeline": None}
+    batch.record(found.contact, "contact", found.contact, found.contact_events, **people)
+    for other, event in found.other_contact_events:
+        batch.record(other, "contact", other, (event,), **people)
+    for identity in found.claims:
+        batch.owners[identity.hmac] = Owner(found.contact, False)
+        batch.out.identity_claims.append((identity.hmac, identity.kind, found.contact))
+    for identity in found.share:
+        batch.owners[identity.hmac] = replace(batch.owners[identity.hmac], shared=True)
+        batch.out.shared.append(identity.hmac)
+
+
+def _identities_of_record(batch: LeadBatch, work: CommandWork, state: LeadState) -> list[Recognised]:
+    contact = batch.contact(state.contact)
+    found = []
+    for identity in work.identities:
+        owner = batch.owners.get(identity.hmac)
+        other = batch.open_leads.get((owner.contact, state.pipeline)) if owner else None
+        have = contact.identities if contact else frozenset()
+        found.append(keep_recorded_identity(state, identity, owner, have, other))
+    return found
+
+
+def _envelope(batch: LeadBatch, work: CommandWork, state: LeadState) -> dict[str, Any]:
+    command = work.command
+    return {
+        "command": command.id,
+        "actor": command.actor,
+        "happened_at": command.happened_at or batch.now,
+        "correlation": command.correlation or str(command.id),
+        "causation": command.causation,
+        "autodepth": command.autodepth,
+        "pipeline": f"{state.pipeline}@{state.pipeline_number}",
+        "traceparent": command.traceparent,
+    }
+
+
+def _move_claim(batch: LeadBatch, before: LeadState, after: LeadState) -> None:
+    """Closing frees (contact, pipeline), reopening claims it again."""
+    place = (before.contact, before.pipeline)
+    if before.is_open and not after.is_open:
+        batch.open_leads.pop(place, None)
+        claim = (*place, before.lead)
+        if claim in batch.out.opened:
+            batch.out.opened.remove(claim)
+        else:
+            batch.out.closed.append(before.lead)
+    elif after.is_open and not before.is_open:
+        batch.open_leads[place] = before.lead
+        batch.out.opened.append((*place, before.lead))

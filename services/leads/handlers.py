@@ -1,0 +1,202 @@
+"""From Kafka records and HTTP bodies to work: the only place that reads what came in.
+
+Invariants: each record becomes exactly one piece of work, whatever it holds: a tombstone, an unknown type, a header that is no
+text, a body that is no JSON. What cannot be understood on `leads.inbound` is quarantined, on `leads.commands` parked.
+References to intake are resolved before the batch (a raw message never changes but by a person's mending).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID, uuid5
+
+import orjson
+from pydantic import ValidationError
+
+from contracts.commands import Command, EraseContact, Record
+from contracts.inbound import REFERENCE_TYPE, TYPE_OF_CHANNEL, FormBody, InboundReference
+from contracts.meta import Actor
+from contracts.personal import Erased
+from contracts.topics import LEADS_COMMANDS
+from services.database import Pool
+from services.eventlog.consuming import RawRecord
+from services.leads import store
+from services.leads.domain.identities import Identity, normalise_email, normalise_phone
+from services.leads.domain.recognition import NAMESPACE
+from services.leads.work import ArrivalWork, CommandWork, EraseWork, ParkWork, Work, body_hash
+from services.privacy.cipher import TamperedError, identity_hmac
+from services.privacy.messages import open_message
+from services.privacy.store import KeyRing
+from services.settings import Settings
+
+CHANNEL_OF_TYPE = {kind: channel for channel, kind in TYPE_OF_CHANNEL.items()}
+COMMAND_TYPE = "leadline.lead.command"
+NOT_ASCII = re.compile(r"[^\x21-\x7e]+")
+
+
+class Reader:
+    """Reads what came in, with the settings (region, pepper) that reading needs."""
+
+    def __init__(self, settings: Settings, pool: Pool) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._ring = KeyRing(settings.master_key_bytes)
+
+    async def records(self, records: Sequence[RawRecord]) -> list[Work]:
+        """One piece of work for each record, in order."""
+        references = {}
+        for record in records:
+            if record.topic != LEADS_COMMANDS.name and (reference := _reference(record)) is not None:
+                references[(record.slot, record.offset)] = reference
+        resolved = await self._resolve(list(references.values()))
+        work: list[Work] = []
+        for record in records:
+            if record.topic == LEADS_COMMANDS.name:
+                work.append(self.command_record(record))
+            elif (reference := references.get((record.slot, record.offset))) is not None:
+                work.append(resolved[(reference.inbound_id, reference.attempt)])
+            else:
+                work.append(self.direct(record))
+        return work
+
+    def command(self, command: Command, record: RawRecord | None = None) -> CommandWork:
+        """A command with the identities its body names."""
+        identities: tuple[Identity, ...] = ()
+        if isinstance(command.body, Record):
+            identities = self._identities(command.body.fields.get("phone"), command.body.fields.get("email"))
+        return CommandWork(command, body_hash(self._settings.pepper_bytes, command), identities, record)
+
+    def erase(self, command: EraseContact) -> EraseWork:
+        """An erasure."""
+        return EraseWork(command, body_hash(self._settings.pepper_bytes, command))
+
+    def command_record(self, record: RawRecord) -> Work:
+        """A record of `leads.commands`."""
+        if record.value is None:
+            return ParkWork(record, "tombstone", "a command's record has no value")
+        kind = _header(record, "ce_type")
+        if kind is not None and kind != COMMAND_TYPE:
+            return ParkWork(record, "unknown_type", "not a type of command that this release knows")
+        try:
+            command = Command.model_validate_json(record.value)
+        except ValidationError as error:
+            places = ", ".join(sorted({".".join(map(str, p["loc"])) for p in error.errors(include_input=False)}))
+            return ParkWork(record, "malformed", f"no command of the contract; wrong at: {places[:500]}")
+        return self.command(command, record)
+
+    def direct(self, record: RawRecord) -> ArrivalWork:
+        """A record that an adapter wrote straight to `leads.inbound`."""
+        kind, source = _header(record, "ce_type"), _header(record, "ce_source") or "kafka"
+        channel = CHANNEL_OF_TYPE.get(kind or "", "unknown")
+        received = datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+        own_id = _header(record, "ce_id")
+        # Without an id of the adapter's own, the record's place is one: a redelivery of the record is the same message.
+        name = f"{source}:{own_id}" if own_id else f"{record.topic}:{record.partition}:{record.offset}"
+        body, problem = None, None
+        if record.value is None:
+            problem = "tombstone: the record has no value"
+        elif channel == "unknown":
+            problem = "unknown_type: ce_type is none of " + ", ".join(sorted(CHANNEL_OF_TYPE))
+        elif channel != "form":
+            problem = f"no_reader: messages of type {kind} are kept, but no reader for them is in force"
+        else:
+            body, problem = _form(record.value)
+        return ArrivalWork(
+            inbound_id=uuid5(NAMESPACE, f"direct:{name}"),
+            attempt=1,
+            channel=channel,
+            account=(_header(record, "ce_subject") or "")[:200],
+            received_at=received,
+            actor=Actor(id=NOT_ASCII.sub("_", source)[:100] or "kafka", kind="adapter", role="adapter"),
+            body=body,
+            problem=problem,
+            identities=self._identities(body.phone, body.email) if body else (),
+            raw=record.value if record.value is not None else b"",
+        )
+
+    async def _resolve(self, references: Sequence[InboundReference]) -> dict[tuple[UUID, int], ArrivalWork]:
+        """The messages that references of our own intake stand for."""
+        if not references:
+            return {}
+        async with self._pool.acquire() as database:
+            rows = await store.intake(database, [reference.inbound_id for reference in references])
+            # No caching of keys here: each raw message is read once, and an erased one must not be opened again.
+            self._ring.clear()
+            await self._ring.load(database, rows)
+        return {
+            (reference.inbound_id, reference.attempt): self._referenced(reference, rows.get(reference.inbound_id))
+            for reference in references
+        }
+
+    def _referenced(self, reference: InboundReference, row: store.IntakeRow | None) -> ArrivalWork:
+        body, problem = None, None
+        actor = Actor(id="intake", kind="system")
+        if row is None:
+            problem = "no_body: the intake table does not have this message (was the database restored?)"
+        else:
+            actor = Actor.model_validate(row.actor)
+            try:
+                raw = open_message(self._ring.key(row.id), row.id, row.ciphertext)
+            except TamperedError:
+                problem = "tampered: the stored message does not open under its key"
+            else:
+                if isinstance(raw, Erased):
+                    problem = "erased: the person's data was erased before this message was read"
+                elif reference.channel == "form":
+                    body, problem = _form(raw)
+                else:
+                    problem = f"no_reader: messages of channel {reference.channel} are kept, but no reader is in force"
+        return ArrivalWork(
+            inbound_id=reference.inbound_id,
+            attempt=reference.attempt,
+            channel=reference.channel,
+            account=reference.account,
+            received_at=reference.received_at,
+            actor=actor,
+            body=body,
+            problem=problem,
+            identities=self._identities(body.phone, body.email) if body else (),
+            message_key=row.id if row else None,
+        )
+
+    def _identities(self, phone: str | None, email: str | None) -> tuple[Identity, ...]:
+        pepper, found = self._settings.pepper_bytes, []
+        if (number := normalise_phone(phone, self._settings.default_region)) is not None:
+            found.append(Identity("phone", number, identity_hmac(pepper, "phone", number)))
+        if (address := normalise_email(email)) is not None:
+            found.append(Identity("email", address, identity_hmac(pepper, "email", address)))
+        return tuple(found)
+
+
+def _reference(record: RawRecord) -> InboundReference | None:
+    """Our own intake's reference in a record; None for anything else, which is then read as an adapter's message."""
+    if record.value is None or _header(record, "ce_type") != REFERENCE_TYPE:
+        return None
+    try:
+        return InboundReference.model_validate_json(record.value)
+    except ValidationError:
+        return None
+
+
+def _form(raw: bytes) -> tuple[FormBody | None, str | None]:
+    """The form in a JSON body, or why it is none (places only, no values: they are personal)."""
+    try:
+        return FormBody.model_validate(orjson.loads(raw)), None
+    except orjson.JSONDecodeError:
+        return None, "malformed: the body is no JSON"
+    except ValidationError as error:
+        places = sorted({".".join(map(str, p["loc"])) or "body" for p in error.errors(include_input=False)})
+        return None, f"malformed: not as the contract says at {', '.join(places)[:500]}"
+
+
+def _header(record: RawRecord, name: str) -> str | None:
+    """A header as ASCII text; one that is no ASCII counts as absent."""
+    for key, value in record.headers:
+        if key == name:
+            try:
+                return value.decode("ascii")
+            except UnicodeDecodeError:
+                return None
+    return None

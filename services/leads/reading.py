@@ -1,0 +1,33 @@
+"""Reading a lead from its events, now or as of a past moment: the history, the state (K6, M1).
+
+Reads only the event store, so what it says is the truth whatever a projection shows. Invariants: personal fields of an erased
+person come out as ERASED; an unknown lead gives an empty history and no state.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from services.database import Database
+from services.eventlog.mapper import Recorded, decode, keys_of, peek
+from services.eventlog.recording import store as recording
+from services.leads.domain.state import LeadState, lead_from
+from services.privacy.store import KeyRing
+
+
+async def read_history(
+    database: Database, ring: KeyRing, stream: UUID, as_of: datetime | None = None
+) -> list[Recorded]:
+    """The events of a stream in order, all or those recorded up to a moment."""
+    records = [peek(stored.state) for stored in await recording.load_until(database, stream, as_of)]
+    await ring.load(database, keys_of(records))
+    return [decode(record, ring) for record in records]
+
+
+async def lead_state(database: Database, ring: KeyRing, lead: UUID, as_of: datetime | None = None) -> LeadState | None:
+    """The lead as its events make it, or None when there is none (yet, at that moment)."""
+    history = await read_history(database, ring, lead, as_of)
+    if not history or history[0].meta.kind != "lead":
+        return None
+    return lead_from(history)

@@ -1,0 +1,115 @@
+"""What the batcher takes: a command, an arrival, an erasure, or a record that is none of them; and what comes out of each.
+
+Invariants: each piece of work has exactly one result; its names (streams, identities) are known before the batch locks.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from contracts.commands import Command, CommandResult, EraseContact
+from contracts.inbound import FormBody
+from contracts.meta import Actor
+from services.eventlog.consuming import RawRecord
+from services.leads.domain.identities import Identity
+
+
+class OtherBodyError(Exception):
+    """The id of this command was used before, for another command."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandWork:
+    """A command, with the identities that its body names (a phone or e-mail written on the card)."""
+
+    command: Command
+    body_hash: bytes
+    identities: tuple[Identity, ...] = ()
+    record: RawRecord | None = None
+    """The Kafka record it came in, kept to park it when it fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalWork:
+    """An inbound message. `body` None: it could not be understood, `problem` says why."""
+
+    inbound_id: UUID
+    attempt: int
+    channel: str
+    account: str
+    received_at: datetime
+    actor: Actor
+    body: FormBody | None
+    problem: str | None
+    identities: tuple[Identity, ...] = ()
+    raw: bytes | None = None
+    """The body as it came, for one that came straight on Kafka: it is put in the intake table with its outcome."""
+    message_key: UUID | None = None
+    """Key of the raw message in `vault.keys`, to be linked to the person; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class EraseWork:
+    """A person's keys are to be destroyed."""
+
+    command: EraseContact
+    body_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ParkWork:
+    """A record that is no command: kept where a person sees it."""
+
+    record: RawRecord
+    reason: str
+    detail: str
+
+
+Work = CommandWork | ArrivalWork | EraseWork | ParkWork
+
+
+@dataclass(slots=True)
+class Done:
+    """What became of a piece of work. `result` for commands; `error` where it could not be carried out."""
+
+    result: CommandResult | None = None
+    error: Exception | None = None
+    repeat: bool = False
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a batch did, for metrics."""
+
+    outcomes: dict[str, int] = field(default_factory=dict)
+    events: int = 0
+
+    def count(self, outcome: str) -> None:
+        """One more of an outcome."""
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+
+
+def body_hash(pepper: bytes, command: Command | EraseContact) -> bytes:
+    """Keyed hash of what a command asks, of what, by whom: the same id with another one is an error."""
+    if isinstance(command, Command):
+        asked = f"{command.lead}:{command.actor.id}:{command.expected_version}:{command.happened_at}:"
+        asked += command.body.model_dump_json()
+    else:
+        asked = f"{command.contact}:{command.actor.id}:{command.reason}"
+    return hmac.digest(pepper, b"leadline-command:" + asked.encode(), "sha256")
+
+
+def kept_aside(piece: Work, error: BaseException) -> Work | None:
+    """What stays of a piece of work that could not be carried out: a command of Kafka's is parked, an inbound message
+    quarantined. None: its caller waits for it and gets the error. The error's text may hold personal data: only its type
+    is kept."""
+    reason = f"internal error: {type(error).__name__}"
+    match piece:
+        case CommandWork(record=RawRecord() as record):
+            return ParkWork(record, "poison", reason)
+        case ArrivalWork() if piece.body is not None:
+            return replace(piece, body=None, problem=reason)
+    return None

@@ -1,0 +1,44 @@
+"""The SQL of pipeline versions. Versions are only added; the event `PipelinePublished` says the same on Kafka."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from services.database import Database
+
+
+async def newest(database: Database, pipeline: str) -> tuple[int, str, str] | None:
+    """(number, YAML text, its SHA-256) of the version in force, or None."""
+    row = await database.fetchrow(
+        """SELECT number, source, sha256 FROM leadline.pipeline_versions WHERE pipeline = $1 ORDER BY number DESC LIMIT 1""",
+        pipeline,
+    )
+    return None if row is None else (row[0], row[1], row[2])
+
+
+async def source(database: Database, pipeline: str, number: int) -> str | None:
+    """The YAML text of a version, or None."""
+    text: str | None = await database.fetchval(
+        "SELECT source FROM leadline.pipeline_versions WHERE pipeline = $1 AND number = $2", pipeline, number
+    )
+    return text
+
+
+async def add(database: Database, pipeline: str, number: int, text: str, sha256: str, at: datetime) -> None:
+    """Add a version. Raises UniqueViolationError when the number is taken."""
+    await database.execute(
+        """INSERT INTO leadline.pipeline_versions (pipeline, number, source, sha256, published_at)
+           VALUES ($1, $2, $3, $4, $5)""",
+        pipeline,
+        number,
+        text,
+        sha256,
+        at,
+    )
+
+
+async def names(database: Database) -> list[str]:
+    """Ids of all pipelines, in order."""
+    return [
+        row[0] for row in await database.fetch("SELECT DISTINCT pipeline FROM leadline.pipeline_versions ORDER BY 1")
+    ]

@@ -1,0 +1,92 @@
+"""Every setting of every service, read from the environment once.
+
+Invariants: no secret has a default that works outside the demo; a missing or malformed setting stops the start with its
+name. Nothing here is ever logged whole: secrets are `SecretStr`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from functools import cached_property
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings, their environment names in capitals. `leadline up` fills them for its children; a cluster's operator sets them."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    kafka_bootstrap: str = Field(default="127.0.0.1:9092", validation_alias="KAFKA_BOOTSTRAP")
+    kafka_topic_prefix: str = Field(default="", validation_alias="KAFKA_TOPIC_PREFIX")
+    """Put before every topic name, so that tenants may share a cluster."""
+    kafka_replication: int = Field(default=1, ge=1, validation_alias="KAFKA_REPLICATION")
+    kafka_partitions: int = Field(default=24, ge=1, validation_alias="KAFKA_PARTITIONS")
+
+    database_url: SecretStr = Field(
+        default=SecretStr("postgresql://leadline@127.0.0.1:5432/leadline"), validation_alias="DATABASE_URL"
+    )
+    database_bi_url: SecretStr = Field(
+        default=SecretStr("postgresql://leadline_bi@127.0.0.1:5432/leadline"), validation_alias="DATABASE_BI_URL"
+    )
+
+    http_host: str = Field(default="127.0.0.1", validation_alias="LEADLINE_HTTP_HOST")
+    http_port: int = Field(default=8080, ge=0, le=65535, validation_alias="LEADLINE_HTTP_PORT")
+    leads_url: str = Field(default="http://127.0.0.1:8081", validation_alias="LEADLINE_LEADS_URL")
+    """Where the command door of the aggregate service listens (inside the trust boundary; `internal_token` guards it)."""
+    metrics_host: str = Field(default="127.0.0.1", validation_alias="LEADLINE_METRICS_HOST")
+    metrics_port: int = Field(default=0, ge=0, le=65535, validation_alias="LEADLINE_METRICS_PORT")
+    """Health and metrics of a service without a web page of its own; 0: any free port, printed in its log."""
+    internal_token: SecretStr = Field(default=SecretStr(""), validation_alias="LEADLINE_INTERNAL_TOKEN")
+
+    master_key: SecretStr = Field(default=SecretStr(""), validation_alias="LEADLINE_MASTER_KEY")
+    """32 bytes in base64: wraps the keys of persons and raw messages."""
+    pepper: SecretStr = Field(default=SecretStr(""), validation_alias="LEADLINE_PEPPER")
+    """32 bytes in base64: keys the HMACs under which identities are looked up."""
+
+    default_region: str = Field(default="RU", validation_alias="LEADLINE_DEFAULT_REGION")
+    """ISO 3166 region in which a phone without a country code is read."""
+    default_pipeline: str = Field(default="classic", validation_alias="LEADLINE_DEFAULT_PIPELINE")
+    responsibles: list[str] = Field(default_factory=list, validation_alias="LEADLINE_RESPONSIBLES")
+    """Names that take new leads in turn, a JSON list; none: leads wait unassigned."""
+    open_forms: list[str] = Field(default_factory=list, validation_alias="LEADLINE_OPEN_FORMS")
+    """Forms that may be posted without a token, a JSON list; `*` opens all."""
+    language: str = Field(default="ru", pattern="^(ru|en)$", validation_alias="LEADLINE_LANGUAGE")
+    time_zone: str = Field(default="Europe/Moscow", validation_alias="LEADLINE_TIME_ZONE")
+
+    clock: datetime | None = Field(default=None, validation_alias="LEADLINE_CLOCK")
+    """Set only in a practice system (`leadline up --clock T`): the moment its own clock starts at."""
+
+    log_level: str = Field(default="info", validation_alias="LEADLINE_LOG_LEVEL")
+    stop_within: float = Field(default=15.0, gt=0, validation_alias="LEADLINE_STOP_WITHIN")
+    """Seconds a service may take to finish its running batch when told to stop."""
+
+    @field_validator("clock")
+    @classmethod
+    def _aware(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("LEADLINE_CLOCK needs a time zone, for example 2026-11-22T09:00:00+03:00")
+        return value
+
+    @cached_property
+    def master_key_bytes(self) -> bytes:
+        """The master key. Raises ValueError naming the setting when it is missing or not 32 bytes."""
+        return _secret32("LEADLINE_MASTER_KEY", self.master_key)
+
+    @cached_property
+    def pepper_bytes(self) -> bytes:
+        """The pepper. Raises ValueError naming the setting when it is missing or not 32 bytes."""
+        return _secret32("LEADLINE_PEPPER", self.pepper)
+
+
+def _secret32(name: str, value: SecretStr) -> bytes:
+    try:
+        raw = base64.b64decode(value.get_secret_value(), validate=True)
+    except binascii.Error:
+        raw = b""
+    if len(raw) != 32:
+        raise ValueError(f"{name} must be 32 bytes in base64; make one with: openssl rand -base64 32")
+    return raw

@@ -1,0 +1,142 @@
+"""The events behind `contracts/golden`, written by hand: what today's contracts say, with every field filled.
+
+`python tests/contract/golden_samples.py` makes the files that are missing: bytes, expected values, checksum. It never writes
+over a sample: sealing takes a random nonce, and a released sample stays as it is. The key in `keys.json` is a test key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from contracts import events as e
+from contracts.meta import GENESIS, Actor, Meta, cloud_event_headers, digest_of
+from services.eventlog.mapper import encode
+
+GOLDEN = Path(__file__).parents[2] / "contracts" / "golden"
+
+CONTACT = UUID("018f3d2a-0000-7000-8000-00000000c0de")
+LEAD = UUID("018f3d2a-1111-7111-8111-00000000feed")
+OTHER = UUID("018f3d2a-2222-7222-8222-00000000beef")
+PIPELINE = UUID("018f3d2a-3333-7333-8333-00000000babe")
+INBOUND = UUID("018f3d2a-4444-7444-8444-00000000f00d")
+COMMAND = UUID("018f3d2a-5555-7555-8555-00000000cafe")
+
+HAPPENED = datetime(2026, 11, 22, 9, 0, 0, 250000, tzinfo=UTC)
+RECORDED = datetime(2026, 11, 22, 9, 0, 1, tzinfo=UTC)
+
+FROM_A_FORM = {
+    "channel": "form",
+    "source": "site",
+    "form": "order",
+    "inbound_id": INBOUND,
+    "received_at": HAPPENED,
+    "name": "Анна Смирнова",
+    "company": "ООО «Ромашка»",
+    "phone": "+79161234567",
+    "email": "anna@example.org",
+    "comment": "Столешница из камня, позвоните после 18:00 ☎",
+    "fields": {"город": "Казань", "utm_source": "проба"},
+}
+
+SAMPLES: tuple[e.Event, ...] = (
+    e.ContactMade(name="Анна Смирнова", company="ООО «Ромашка»", inbound_id=INBOUND),
+    e.IdentityAdded(identity_kind="phone", value="+79161234567", shared=True, state="confirmed"),
+    e.IdentityShared(identity_kind="email", value="office@example.org", other_contact=OTHER),
+    e.PersonErased(reason="asked"),
+    e.LeadCaptured(pipeline="classic", contact=CONTACT, **FROM_A_FORM),
+    e.StageEntered(
+        stage="processing", kind="open", visit=2, from_stage="new", from_visit=1, cause="moved", direction="forward"
+    ),
+    e.LeadAssigned(
+        to="anna", previous="boris", reason="in_turn", candidates=("anna", "boris"), turn=7, comment="по очереди"
+    ),
+    e.LeadSeen(),
+    e.LeadAccepted(),
+    e.CardRecorded(names=("needs", "phone"), values={"needs": "кухня 3 м", "phone": ""}),
+    e.OfferMade(
+        volume="3 погонных метра",
+        price=e.Money(amount=Decimal("125000.50"), currency="RUB"),
+        delivery_date=date(2026, 12, 24),
+        comment="с установкой",
+    ),
+    e.AnswerReceived(answer="consent", comment="согласна"),
+    e.LeadRejected(status="price", from_stage="closing", comment="дорого"),
+    e.LeadPaused(status="paused", from_stage="proposal", until=date(2027, 1, 15), reason="ремонт после праздников"),
+    e.LeadConverted(from_stage="closing"),
+    e.LeadReopened(from_stage="paused", to_stage="proposal", reason="клиент вернулся"),
+    e.InboundJoined(**FROM_A_FORM),
+    e.DuplicateSuspected(identity_kind="phone", other_contact=OTHER, other_lead=LEAD),
+    e.PipelinePublished(
+        pipeline="classic",
+        number=2,
+        source="pipeline: classic\n",
+        sha256=hashlib.sha256(b"pipeline: classic\n").hexdigest(),
+    ),
+)
+
+
+def meta_of(event: e.Event) -> Meta:
+    """A full envelope for a sample."""
+    stream = {"contact": CONTACT, "lead": LEAD, "pipeline": PIPELINE}[event.KIND]
+    return Meta(
+        stream=stream,
+        version=12,
+        kind=event.KIND,
+        type=event.TOPIC,
+        schema_version=event.class_version,
+        happened_at=HAPPENED,
+        recorded_at=RECORDED,
+        actor=Actor(id="anna", kind="person", on_behalf_of="boris", role="head"),
+        command=COMMAND,
+        causation=f"{INBOUND}-1",
+        correlation=str(INBOUND),
+        autodepth=3,
+        pipeline="classic@2" if event.KIND == "lead" else None,
+        person=None if event.KIND == "pipeline" else CONTACT,
+        traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    )
+
+
+def name_of(event: e.Event) -> str:
+    """The name of the sample's file, without its ending."""
+    return f"{event.TOPIC}.v{event.class_version}"
+
+
+def make() -> list[str]:
+    """Make the samples that are missing. Returns their names."""
+    keys = json.loads((GOLDEN / "keys.json").read_text("utf-8"))["keys"]
+    key = AESGCM(base64.b64decode(keys[str(CONTACT)]))
+    expected_file, sums_file = GOLDEN / "expected.json", GOLDEN / "SHA256SUMS"
+    expected = json.loads(expected_file.read_text("utf-8")) if expected_file.exists() else {}
+    sums = sums_file.read_text("ascii").splitlines() if sums_file.exists() else []
+    made = []
+    for event in SAMPLES:
+        name, meta = name_of(event), meta_of(event)
+        if (GOLDEN / f"{name}.json").exists():
+            continue
+        state = encode(meta, event, key)
+        (GOLDEN / f"{name}.json").write_bytes(state)
+        sums.append(f"{hashlib.sha256(state).hexdigest()}  {name}.json")
+        headers = cloud_event_headers(meta, digest_of(GENESIS, state))
+        expected[name] = {
+            "meta": meta.model_dump(mode="json"),
+            "data": event.model_dump(mode="json"),
+            "headers": {header: value.decode("ascii") for header, value in headers},
+        }
+        made.append(name)
+    expected_file.write_text(json.dumps(expected, ensure_ascii=False, indent=2, sort_keys=True) + "\n", "utf-8")
+    sums_file.write_text("\n".join(sorted(sums, key=lambda line: line.split()[1])) + "\n", "ascii")
+    return made
+
+
+if __name__ == "__main__":
+    for made_name in make():
+        print(f"made: contracts/golden/{made_name}.json")
