@@ -58,8 +58,15 @@ class FormBody(BaseModel):
         fields = named.get("fields") or {}
         if not isinstance(fields, dict):
             raise ValueError("fields must be an object of names and values")
-        if further or any(not isinstance(value, str) for value in fields.values()):
-            named["fields"] = {str(key): _as_text(value) for key, value in {**fields, **further}.items()}
+        kept = {str(key): _as_text(value) for key, value in fields.items()}
+        for key, value in further.items():
+            # A name that stands in `fields` too keeps both values: nothing of a form is lost.
+            kept[f"{key} (2)" if key in kept and kept[key] != _as_text(value) else key] = _as_text(value)
+        if kept:
+            named["fields"] = kept
+        for name in ("name", "phone", "email", "company", "comment", "source"):
+            if isinstance(named.get(name), int | float) and not isinstance(named[name], bool):
+                named[name] = str(named[name])
         return named
 
 

@@ -21,7 +21,7 @@ from contracts.events import EVENT_TYPES, Event
 from contracts.meta import Actor, Meta
 from contracts.personal import ERASED, Erased
 from contracts.recorded import Recorded
-from services.privacy.cipher import key_id_of, open_sealed, seal
+from services.privacy.cipher import TamperedError, key_id_of, open_sealed, seal
 from services.privacy.store import Opener
 
 __all__ = ["LeadlineMapper", "MalformedError", "Recorded", "UnknownTypeError", "decode", "encode", "keys_of", "peek"]
@@ -43,11 +43,11 @@ def encode(meta: Meta, data: Event, key: AESGCM | None) -> bytes:
     personal = {
         name: value
         for name in data.PERSONAL
-        if (value := getattr(data, name)) is not None
-        and (value != {} or type(data).model_fields[name].is_required())
-        and not isinstance(value, Erased)
+        if (value := getattr(data, name)) is not None and (value != {} or type(data).model_fields[name].is_required())
     }
     if personal:
+        if ERASED in personal.values():
+            raise ValueError(f"{meta.type}: an erased value is never written again")
         if key is None or meta.person is None:
             raise ValueError(f"{meta.type}: its personal fields need their person's key")
         body += data.model_dump_json(exclude=data.PERSONAL, exclude_none=True).encode()  # type: ignore[arg-type]
@@ -100,7 +100,11 @@ def decode(record: dict[str, Any], opener: Opener) -> Recorded:
     sealed = record.get("personal")
     if sealed:
         place = f"{record['meta']['stream']}-{meta.version}/personal"
-        personal = open_sealed(opener.key(key_id_of(sealed)), place, sealed)
+        key_id = key_id_of(sealed)
+        if key_id != meta.person:
+            # Under the id of a destroyed key, a changed record would pass for an erased one.
+            raise TamperedError(f"{place} is sealed under another key than its person's")
+        personal = open_sealed(opener.key(key_id), place, sealed)
         data = {**data, **(dict.fromkeys(cls.PERSONAL, ERASED) if isinstance(personal, Erased) else personal)}
     try:
         return Recorded(meta, cls.model_validate(data, extra="ignore"))

@@ -65,7 +65,13 @@ def door(settings: Settings, batcher: Batcher, reader: Reader, health: Health) -
             return JSONResponse({"detail": _said(error)}, 422)
         return await answer(reader.erase(command))
 
-    return Starlette(routes=[Route("/commands", commands, methods=["POST"]), Route("/erase", erase, methods=["POST"])])
+    return Starlette(
+        routes=[
+            Route("/commands", commands, methods=["POST"]),
+            Route("/erase", erase, methods=["POST"]),
+            Mount("/", health_app(health)),
+        ]
+    )
 
 
 async def _body(request: Request) -> bytes:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 
 from contracts import commands as c
 from contracts import events as e
-from contracts.commands import CommandResult, Refusal, RefusalRecorded
+from contracts.commands import REFUSAL_TYPE, CommandResult, Refusal, RefusalRecorded
 from contracts.meta import Stored
 from contracts.pipeline import Pipeline
 from contracts.topics import LEADS_REFUSALS
@@ -225,7 +225,7 @@ def _refuse(batch: LeadBatch, work: CommandWork | EraseWork, refusal: Refusal, v
     headers = {
         "ce_specversion": "1.0",
         "ce_id": f"{command.id}-1",
-        "ce_type": "leadline.lead.command_refused",
+        "ce_type": REFUSAL_TYPE,
         "ce_source": "/leadline/lead",
         "ce_subject": str(stream),
         "ce_time": batch.now.isoformat(),

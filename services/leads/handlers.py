@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 import orjson
 from pydantic import ValidationError
 
-from contracts.commands import Command, EraseContact, Record
+from contracts.commands import COMMAND_TYPE, Command, EraseContact, Record
 from contracts.inbound import REFERENCE_TYPE, TYPE_OF_CHANNEL, FormBody, InboundReference
 from contracts.meta import Actor
 from contracts.personal import Erased
@@ -32,7 +32,6 @@ from services.privacy.store import KeyRing
 from services.settings import Settings
 
 CHANNEL_OF_TYPE = {kind: channel for channel, kind in TYPE_OF_CHANNEL.items()}
-COMMAND_TYPE = "leadline.lead.command"
 NOT_ASCII = re.compile(r"[^\x21-\x7e]+")
 
 
