@@ -1,0 +1,48 @@
+"""`make bench`: (a) actions per second end to end against the ceiling, (b) accepted → visible on the board, memory.
+
+Everything is on in every figure: both doors, relay, projections, web, fsync. The machine, its fsync latency and the number of
+partitions are printed with the figures. Needs `../shared/trials/ceiling.py` (or `--ceiling FILE`) for the baseline of (a).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.bench.latency import measure_latency
+from tests.bench.machine import describe_machine
+from tests.bench.stack import Stack
+from tests.bench.throughput import measure_ceiling, measure_product, report
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+async def main() -> int:
+    """Run what was asked for; 0 when every figure could be taken."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    root = ROOT
+    parser.add_argument("--ceiling", type=Path, default=root.parent / "shared" / "trials" / "ceiling.py")
+    parser.add_argument("--leads", type=int, default=8_000, help="leads; five actions each")
+    parser.add_argument("--rate", type=int, default=500, help="forms a second in (b)")
+    parser.add_argument("--seconds", type=int, default=20, help="length of (b)")
+    parser.add_argument("--only", choices=["a", "b"], help="one of the two")
+    asked = parser.parse_args()
+    async with Stack() as stack:
+        print(describe_machine(stack.folder, stack.settings.kafka_partitions), flush=True)
+        if asked.only != "b":
+            if not asked.ceiling.is_file():
+                print(f"no baseline: {asked.ceiling} is not there; name it with --ceiling", file=sys.stderr)
+                return 2
+            baseline = await measure_ceiling(stack, asked.ceiling, asked.leads)
+            product = await measure_product(stack, asked.leads)
+            print(report(baseline, product), flush=True)
+        if asked.only != "a":
+            print(await measure_latency(stack, asked.rate, asked.seconds), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
