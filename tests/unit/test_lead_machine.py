@@ -130,6 +130,14 @@ class LeadMachine(RuleBasedStateMachine):
         self.move([*OPEN, "converted"][self.place + 1])
 
     @rule(status=st.sampled_from(LOST))
+    def be_refused_and_come_back(self, status: str) -> None:
+        """A path of four steps that random commands seldom take."""
+        self.offer()
+        self.client_answers("refusal")
+        self.reject(status)
+        self.reopen(head=True)
+
+    @rule(status=st.sampled_from(LOST))
     def reject(self, status: str) -> None:
         if self.give("reject", self.outcome == "open" and self.answer != "consent", status=status) is not None:
             self.outcome, self.returns_to = status, self.place
