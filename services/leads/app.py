@@ -7,6 +7,7 @@ the error, the process exits and is started again. Nothing accepted is lost by t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import structlog
@@ -15,16 +16,18 @@ from contracts.topics import LEADS_COMMANDS, LEADS_INBOUND
 from services.clock import clock_of
 from services.database import open_pool
 from services.eventlog import consuming
+from services.eventlog.consuming.parked import store as parking
 from services.health import Health
 from services.leads.batcher import BATCH_WORK, Batcher
 from services.leads.door import door
 from services.leads.handlers import Reader
+from services.leads.work import BUILD, CONSUMER
 from services.serving import serve_http, with_health
 from services.settings import Settings
 
 log = structlog.get_logger()
 
-CONSUMER = "leads"
+RELEASED_AT_ONCE = 50  # streams
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -36,6 +39,16 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
 
         async def handle(batch: consuming.Batch) -> None:
             await batcher.submit(await reader.records(batch.records), batch)
+
+        async def release(proofs: Sequence[consuming.PositionMove]) -> None:
+            """Try parked commands again whose release was asked for. Their ids make a second try harmless."""
+            async with pool.acquire() as database:
+                slots = [proof.slot for proof in proofs]
+                asked = await parking.released(database, CONSUMER, BUILD, slots, RELEASED_AT_ONCE)
+            if asked:
+                await batcher.submit(await reader.records([parked.record for parked in asked]))
+                async with pool.acquire() as database:
+                    await parking.unpark_released(database, [parked.id for parked in asked])
 
         place = urlsplit(settings.leads_url)
         working = asyncio.create_task(batcher.run(), name="batcher")
@@ -59,6 +72,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
                 health=health,
                 stop=stop,
                 max_records=BATCH_WORK,
+                every_second=release,
             ),
             name="inbound and commands",
         )

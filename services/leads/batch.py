@@ -22,13 +22,15 @@ from contracts.meta import ENVELOPE_VERSION, Actor, AggregateKind, Meta, Stored,
 from contracts.pipeline import Pipeline
 from services.database import Database
 from services.eventlog.consuming import PositionMove, move_positions
+from services.eventlog.consuming.parked import store as parking
+from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.mapper import decode, encode, keys_of, peek
 from services.eventlog.recording import store as recording
 from services.leads import effects as fx
 from services.leads import store
 from services.leads.domain.recognition import Owner
 from services.leads.domain.state import ContactState, LeadState, evolve_contact, evolve_lead
-from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, Tally, Work
+from services.leads.work import BUILD, CONSUMER, ArrivalWork, CommandWork, Done, EraseWork, Tally, Work
 from services.pipelines import registry
 from services.privacy.store import KeyRing, destroy_keys, insert_keys, link_messages
 from services.settings import Settings
@@ -256,7 +258,7 @@ class LeadBatch:
                 return fx.take_in(self, piece, default, number)
             case EraseWork():
                 return fx.erase(self, piece)
-        self.out.parked.append((piece.record, piece.reason, piece.detail, None))
+        self.out.parked.append(Parked(0, piece.record, None, None, piece.reason, piece.detail))
         return Done()
 
     def record(
@@ -328,7 +330,7 @@ class LeadBatch:
         await store.set_outcomes(database, out.outcomes)
         await link_messages(database, out.links)
         await recording.send(database, out.messages)
-        await store.park(database, "leads", out.parked, self.now)
+        await parking.park(database, CONSUMER, BUILD, out.parked)
         if out.turns:
             await store.set_turn(database, self.settings.default_pipeline, self.turn)
         for person in sorted(self.erased):

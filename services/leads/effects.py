@@ -18,7 +18,7 @@ from contracts.meta import Stored
 from contracts.pipeline import Pipeline
 from contracts.topics import LEADS_REFUSALS
 from services.database import Database
-from services.eventlog.consuming import RawRecord
+from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
 from services.leads import store
 from services.leads.domain.decide import Surroundings, decide
@@ -59,7 +59,7 @@ class Effects:
     outcomes: list[store.OutcomeRow] = field(default_factory=list)
     links: list[tuple[UUID, UUID]] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
-    parked: list[tuple[RawRecord, str, str, UUID | None]] = field(default_factory=list)
+    parked: list[Parked] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
 
 
@@ -204,7 +204,8 @@ def _answered(batch: LeadBatch, work: CommandWork | EraseWork, row: store.Comman
     batch.tally.count("other_body")
     error = OtherBodyError(f"the command id {work.command.id} was used before, for another command")
     if isinstance(work, CommandWork) and work.record is not None:
-        batch.out.parked.append((work.record, "other_body", str(error), work.command.lead))
+        lead = str(work.command.lead)
+        batch.out.parked.append(Parked(0, work.record, lead, None, "other_body", str(error)))
         return Done()
     return Done(error=error)
 

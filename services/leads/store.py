@@ -16,7 +16,6 @@ import orjson
 
 from contracts.commands import CommandResult, Refusal
 from services.database import Database
-from services.eventlog.consuming import RawRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,28 +254,4 @@ async def set_outcomes(database: Database, rows: Sequence[OutcomeRow]) -> None:
                 for name in ("inbound_id", "attempt", "outcome", "reason", "lead", "contact")
             ),
             *([getattr(row, name) for row in rows] for name in ("channel", "account", "received_at", "at")),
-        )
-
-
-async def park(
-    database: Database, consumer: str, rows: Sequence[tuple[RawRecord, str, str, UUID | None]], at: datetime
-) -> None:
-    """Keep records that could not be carried out: (record, reason, detail, stream)."""
-    for record, reason, detail, stream in rows:
-        headers = [[name, value.decode("latin-1")] for name, value in record.headers]
-        await database.execute(
-            """INSERT INTO leadline.parked (consumer, build, stream, topic, partition, "offset", key, headers, value,
-                                            reason, detail, at)
-               VALUES ($1, 1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, $11) ON CONFLICT DO NOTHING""",
-            consumer,
-            stream,
-            record.topic,
-            record.partition,
-            record.offset,
-            record.key,
-            orjson.dumps(headers).decode(),
-            record.value,
-            reason,
-            detail,
-            at,
         )

@@ -16,6 +16,10 @@ from contracts.meta import Actor
 from services.eventlog.consuming import RawRecord
 from services.leads.domain.identities import Identity
 
+CONSUMER = "leads"
+"""Name of the aggregate service as a consumer: of its positions, its parked records, its group."""
+BUILD = 1
+
 
 class OtherBodyError(Exception):
     """The id of this command was used before, for another command."""
