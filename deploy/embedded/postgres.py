@@ -201,6 +201,8 @@ class Postgres(GuardedServer):
                     await connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD {_quoted(password)}")
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
+            for limit in ("transaction_timeout = '5min'", "idle_in_transaction_session_timeout = '30s'"):
+                await connection.execute(f"ALTER ROLE {BI} SET {limit}")  # only a superuser may
             # PUBLIC may connect and make temporary tables by default: the BI role gets the first by name, nothing else
             await connection.execute(f"REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC")
             await connection.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {BI}")

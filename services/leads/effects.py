@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from contracts import commands as c
 from contracts import events as e
 from contracts.commands import REFUSAL_TYPE, CommandResult, Refusal, RefusalRecorded
-from contracts.meta import Stored
+from contracts.meta import Actor, Stored
 from contracts.pipeline import Pipeline
 from contracts.topics import LEADS_REFUSALS
 from services.database import Database
@@ -40,6 +40,10 @@ from services.privacy.messages import message_hash, seal_message
 
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
+
+
+ROTATION = Actor(id="rotation", kind="system")
+"""Who assigns leads in turn (C4)."""
 
 
 @dataclass(slots=True)
@@ -143,10 +147,12 @@ def take_in(batch: LeadBatch, work: ArrivalWork, pipeline: Pipeline, number: int
         batch.new_key(found.contact)
     _put_people(batch, found, envelope)
     batch.record(found.lead, "lead", found.contact, found.lead_events, **envelope)
+    if found.assigned is not None:
+        batch.record(found.lead, "lead", found.contact, (found.assigned,), **{**envelope, "actor": ROTATION})
     if found.lead_is_new:
         batch.open_leads[(found.contact, pipeline.pipeline)] = found.lead
         batch.out.opened.append((found.contact, pipeline.pipeline, found.lead))
-    if found.took_turn:
+    if found.assigned is not None:
         batch.turn += 1
         batch.out.turns.append(batch.turn)
     return _outcome(batch, work, found)

@@ -79,7 +79,8 @@ class Recognised:
     other_contact_events: list[tuple[UUID, e.Event]] = field(default_factory=list)
     claims: list[Identity] = field(default_factory=list)
     share: list[Identity] = field(default_factory=list)
-    took_turn: bool = False
+    assigned: e.Event | None = None
+    """The responsible in turn: the rotation's act, not the client's."""
 
 
 def unreachable(body: FormBody, identities: tuple[Identity, ...]) -> str | None:
@@ -108,8 +109,7 @@ def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, turn: Turn) ->
             found.contact_events.append(made)
         found.lead_events.extend(_captured(arrival, contact, pipeline))
         if turn.candidates:
-            found.lead_events.append(_assigned(turn))
-            found.took_turn = True
+            found.assigned = _assigned(turn)
     _keep_identities(arrival, known, found)
     for other, identity in others:
         suspected = e.DuplicateSuspected(

@@ -1,0 +1,97 @@
+-- What BI reads (K4). Views only, whose columns never change; the tables behind them do with each rebuild.
+CREATE SCHEMA IF NOT EXISTS bi;
+
+CREATE OR REPLACE VIEW bi.leads AS
+SELECT lead, pipeline, stage, kind AS stage_kind, visit, entered_at, captured_at, name, company, source, channel, form,
+       responsible, amount, currency, contact, version, paused_until, erased
+FROM {board}.cards;
+COMMENT ON VIEW bi.leads IS 'One row per lead, as it stands now (a few milliseconds behind). Erased persons'' leads stay, without personal data.';
+COMMENT ON COLUMN bi.leads.lead IS 'The lead''s id: its stream in the event log and its key on Kafka.';
+COMMENT ON COLUMN bi.leads.pipeline IS 'Id of the pipeline the lead is worked in.';
+COMMENT ON COLUMN bi.leads.stage IS 'Id of the stage it stands in now; ids never change, titles may.';
+COMMENT ON COLUMN bi.leads.stage_kind IS 'open: being worked; won; lost: rejected; postponed: paused, no loss.';
+COMMENT ON COLUMN bi.leads.visit IS 'Number of its present stage visit within the lead, from 1: the last row in bi.stage_visits.';
+COMMENT ON COLUMN bi.leads.entered_at IS 'When it entered its present stage (UTC instant).';
+COMMENT ON COLUMN bi.leads.captured_at IS 'When the lead came to be (UTC instant): the message''s own time, not that of its processing.';
+COMMENT ON COLUMN bi.leads.name IS 'Name of the person as last known; empty if unknown or erased.';
+COMMENT ON COLUMN bi.leads.company IS 'Company of the person as last known; empty if unknown or erased.';
+COMMENT ON COLUMN bi.leads.source IS 'Where the lead came from, as the channel named it.';
+COMMENT ON COLUMN bi.leads.channel IS 'Kind of channel: form, call, message, visit, mail.';
+COMMENT ON COLUMN bi.leads.form IS 'Name of the form or channel account it came by, if any.';
+COMMENT ON COLUMN bi.leads.responsible IS 'Who is responsible now; empty: nobody yet.';
+COMMENT ON COLUMN bi.leads.amount IS 'Price of the last offer made, in main units of its currency; empty: no offer yet.';
+COMMENT ON COLUMN bi.leads.currency IS 'Currency of amount (ISO 4217). Never add amounts of different currencies.';
+COMMENT ON COLUMN bi.leads.contact IS 'The person''s id: bi.people.contact.';
+COMMENT ON COLUMN bi.leads.version IS 'Number of the lead''s last event.';
+COMMENT ON COLUMN bi.leads.paused_until IS 'The date a paused lead comes back on; empty if not paused.';
+COMMENT ON COLUMN bi.leads.erased IS 'True: the person''s data was destroyed; the lead still counts.';
+
+CREATE OR REPLACE VIEW bi.stage_visits AS
+SELECT lead, visit, pipeline, stage, kind AS stage_kind, cause, direction, from_stage, responsible, entered_at, left_at,
+       to_stage, left_by
+FROM {board}.visits;
+COMMENT ON VIEW bi.stage_visits IS 'One row per visit of a lead to a stage: funnels and durations are counted from these.';
+COMMENT ON COLUMN bi.stage_visits.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.stage_visits.visit IS 'Number of the visit within the lead, from 1.';
+COMMENT ON COLUMN bi.stage_visits.pipeline IS 'Id of the pipeline.';
+COMMENT ON COLUMN bi.stage_visits.stage IS 'Id of the stage visited.';
+COMMENT ON COLUMN bi.stage_visits.stage_kind IS 'open, won, lost or postponed.';
+COMMENT ON COLUMN bi.stage_visits.cause IS 'Why the visit began: captured, moved, rejected, paused, converted, reopened.';
+COMMENT ON COLUMN bi.stage_visits.direction IS 'in: captured; forward; back; skip: stages left out; out: to an outcome; return: back from one.';
+COMMENT ON COLUMN bi.stage_visits.from_stage IS 'Stage before this visit; empty for the first.';
+COMMENT ON COLUMN bi.stage_visits.responsible IS 'Who was responsible when the visit began.';
+COMMENT ON COLUMN bi.stage_visits.entered_at IS 'When the visit began (UTC instant).';
+COMMENT ON COLUMN bi.stage_visits.left_at IS 'When it ended (UTC instant); empty: the lead is still there.';
+COMMENT ON COLUMN bi.stage_visits.to_stage IS 'Stage after this visit; empty: still there.';
+COMMENT ON COLUMN bi.stage_visits.left_by IS 'Why the visit ended: the cause of the next one; empty: still there.';
+
+CREATE OR REPLACE VIEW bi.timeline AS
+SELECT lead, version, type, happened_at, recorded_at, actor_id, actor_kind, on_behalf_of, data, personal, erased
+FROM {timeline}.entries;
+COMMENT ON VIEW bi.timeline IS 'Every event of every lead, in the order of lead and version.';
+COMMENT ON COLUMN bi.timeline.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.timeline.version IS 'Number of the event within the lead, from 1, without gaps.';
+COMMENT ON COLUMN bi.timeline.type IS 'Type of the event, for example leadline.lead.stage_entered; contracts/asyncapi.yaml lists them.';
+COMMENT ON COLUMN bi.timeline.happened_at IS 'When it happened (UTC instant): for durations.';
+COMMENT ON COLUMN bi.timeline.recorded_at IS 'When it was recorded (UTC instant): later than happened_at for what was entered afterwards.';
+COMMENT ON COLUMN bi.timeline.actor_id IS 'Who did it: a user''s name in the company, or the id of a robot or adapter.';
+COMMENT ON COLUMN bi.timeline.actor_kind IS 'person, robot, trigger, adapter, import, system or client.';
+COMMENT ON COLUMN bi.timeline.on_behalf_of IS 'For whom, where it was not for themselves.';
+COMMENT ON COLUMN bi.timeline.data IS 'The event''s fields that are not personal (JSON).';
+COMMENT ON COLUMN bi.timeline.personal IS 'The event''s personal fields (JSON); empty if it has none or the person was erased.';
+COMMENT ON COLUMN bi.timeline.erased IS 'True: it had personal fields, and they were destroyed.';
+
+CREATE OR REPLACE VIEW bi.messages AS
+SELECT lead, version, (data ->> 'inbound_id')::uuid AS inbound, data ->> 'channel' AS channel, data ->> 'source' AS source,
+       data ->> 'form' AS form, (data ->> 'received_at')::timestamptz AS received_at, happened_at,
+       type = 'leadline.lead.captured' AS made_the_lead, personal ->> 'comment' AS comment, erased
+FROM {timeline}.entries
+WHERE type IN ('leadline.lead.captured', 'leadline.lead.inbound_joined');
+COMMENT ON VIEW bi.messages IS 'Every inbound message that made a lead or came to one.';
+COMMENT ON COLUMN bi.messages.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.messages.version IS 'Number of the event within the lead that recorded the message.';
+COMMENT ON COLUMN bi.messages.inbound IS 'Id given on receipt; empty for leads made by hand.';
+COMMENT ON COLUMN bi.messages.channel IS 'Kind of channel: form, call, message, visit, mail.';
+COMMENT ON COLUMN bi.messages.source IS 'Where it came from, as the channel named it.';
+COMMENT ON COLUMN bi.messages.form IS 'Name of the form or channel account, if any.';
+COMMENT ON COLUMN bi.messages.received_at IS 'When it reached us (UTC instant).';
+COMMENT ON COLUMN bi.messages.happened_at IS 'When it was sent, as far as the channel says; else as received_at (UTC instant).';
+COMMENT ON COLUMN bi.messages.made_the_lead IS 'True: this message made the lead; false: it joined one that was open.';
+COMMENT ON COLUMN bi.messages.comment IS 'What the person wrote; empty if nothing or erased.';
+COMMENT ON COLUMN bi.messages.erased IS 'True: its personal data was destroyed.';
+
+CREATE OR REPLACE VIEW bi.people AS
+SELECT p.contact, p.name, p.company,
+       ARRAY(SELECT i.value FROM {people}.identities AS i WHERE i.contact = p.contact AND i.kind = 'phone' ORDER BY 1) AS phones,
+       ARRAY(SELECT i.value FROM {people}.identities AS i WHERE i.contact = p.contact AND i.kind = 'email' ORDER BY 1) AS emails,
+       (SELECT count(*) FROM {people}.leads AS l WHERE l.contact = p.contact) AS leads, p.made_at, p.erased
+FROM {people}.people AS p;
+COMMENT ON VIEW bi.people IS 'Persons with their phones and e-mails. An erased one keeps an empty row.';
+COMMENT ON COLUMN bi.people.contact IS 'The person''s id.';
+COMMENT ON COLUMN bi.people.name IS 'Name; empty if unknown or erased.';
+COMMENT ON COLUMN bi.people.company IS 'Company; empty if unknown or erased.';
+COMMENT ON COLUMN bi.people.phones IS 'Phones in international form (E.164).';
+COMMENT ON COLUMN bi.people.emails IS 'E-mail addresses, normalised.';
+COMMENT ON COLUMN bi.people.leads IS 'How many leads the person has or had.';
+COMMENT ON COLUMN bi.people.made_at IS 'When the person became known (UTC instant).';
+COMMENT ON COLUMN bi.people.erased IS 'True: the person''s data was destroyed.';

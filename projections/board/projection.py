@@ -1,0 +1,255 @@
+"""The board's rules: what each event of a lead or contact does to cards, counts, sums and stage visits.
+
+Pure. Invariants: a card shows the lead as of its last event; the amount is the price of the last offer; counts and sums are
+derived from what a card was and is (`changes`), never counted up by hand, so that they always agree with the cards. An
+erased person leaves the card, its stage and its amount: the numbers stay whole (M7).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from contracts.events import contact as contact_events
+from contracts.events import lead as lead_events
+from projections.event import Event
+
+CAPTURED = lead_events.LeadCaptured.TOPIC
+ENTERED = lead_events.StageEntered.TOPIC
+ASSIGNED = lead_events.LeadAssigned.TOPIC
+OFFERED = lead_events.OfferMade.TOPIC
+RECORDED = lead_events.CardRecorded.TOPIC
+JOINED = lead_events.InboundJoined.TOPIC
+PAUSED = lead_events.LeadPaused.TOPIC
+COUNTED = frozenset(
+    e.TOPIC
+    for e in (
+        lead_events.LeadSeen,
+        lead_events.LeadAccepted,
+        lead_events.AnswerReceived,
+        lead_events.LeadRejected,
+        lead_events.LeadConverted,
+        lead_events.LeadReopened,
+        lead_events.DuplicateSuspected,
+    )
+)
+"""Events that change nothing on a card but its version."""
+ERASED = contact_events.PersonErased.TOPIC
+
+
+@dataclass(slots=True)
+class CardRow:
+    """A card. `sealed`: an event of this lead carried personal data; `erased`: it cannot be read any more."""
+
+    lead: str
+    partition: int
+    pipeline: str
+    stage: str
+    kind: str
+    visit: int
+    entered_at: datetime
+    name: str | None
+    company: str | None
+    source: str
+    channel: str
+    form: str | None
+    responsible: str | None
+    amount: Decimal | None
+    currency: str | None
+    contact: str
+    version: int
+    captured_at: datetime
+    paused_until: date | None
+    sealed: bool
+    erased: bool
+
+
+CARD_COLUMNS = tuple(f.name for f in fields(CardRow))
+
+
+class Place(NamedTuple):
+    """What counts and sums need of a card."""
+
+    pipeline: str
+    stage: str
+    partition: int
+    erased: bool
+    amount: Decimal | None
+    currency: str | None
+
+
+@dataclass(slots=True)
+class VisitRow:
+    """A stage visit."""
+
+    lead: str
+    visit: int
+    pipeline: str
+    stage: str
+    kind: str
+    cause: str
+    direction: str
+    from_stage: str | None
+    responsible: str | None
+    entered_at: datetime
+    left_at: datetime | None = None
+    to_stage: str | None = None
+    left_by: str | None = None
+
+
+VISIT_COLUMNS = tuple(f.name for f in fields(VisitRow))
+
+
+@dataclass(slots=True)
+class BoardRows:
+    """The cards a batch touches, as they were (`before`) and are; visits begun, and earlier visits ended, in the batch."""
+
+    cards: dict[str, CardRow] = field(default_factory=dict)
+    before: dict[str, Place] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    begun: dict[tuple[str, int], VisitRow] = field(default_factory=dict)
+    ended: dict[tuple[str, int], tuple[datetime, str, str]] = field(default_factory=dict)
+    wiped: set[str] = field(default_factory=set)
+
+
+def place_of(card: CardRow) -> Place:
+    """The card's share in counts and sums."""
+    return Place(card.pipeline, card.stage, card.partition, card.erased, card.amount, card.currency)
+
+
+def apply(rows: BoardRows, event: Event) -> None:
+    """Let one event change the rows. Raises KeyError or ValueError for an event that misses what it must have."""
+    kind = event.type
+    if kind == ERASED:
+        _wipe(rows, event.stream)
+        return
+    if kind == CAPTURED:
+        card = rows.cards[event.stream] = _captured(event)
+        rows.touched.add(event.stream)
+        return
+    card = rows.cards[event.stream]
+    data = event.data
+    if kind == ENTERED:
+        _enter(rows, card, event)
+    elif kind == ASSIGNED:
+        card.responsible = data["to"]
+    elif kind == OFFERED:
+        price = data["price"]
+        card.amount, card.currency = Decimal(price["amount"]), price["currency"]
+    elif kind == RECORDED:
+        values = event.personal.get("values") or {}
+        if "name" in values:
+            card.name = values["name"] or None
+        if "company" in values:
+            card.company = values["company"] or None
+    elif kind == JOINED:
+        card.name = card.name or event.personal.get("name")
+        card.company = card.company or event.personal.get("company")
+    elif kind == PAUSED:
+        card.paused_until = date.fromisoformat(data["until"])
+    if event.sealed:
+        card.sealed = True
+        if event.erased:
+            _wipe_card(card)
+    card.version = event.version
+    rows.touched.add(event.stream)
+
+
+def _captured(event: Event) -> CardRow:
+    data = event.data
+    return CardRow(
+        lead=event.stream,
+        partition=event.partition,
+        pipeline=data["pipeline"],
+        stage="",
+        kind="open",
+        visit=0,
+        entered_at=event.happened_at,
+        name=event.personal.get("name"),
+        company=event.personal.get("company"),
+        source=data["source"],
+        channel=data["channel"],
+        form=data.get("form"),
+        responsible=None,
+        amount=None,
+        currency=None,
+        contact=data["contact"],
+        version=event.version,
+        captured_at=event.happened_at,
+        paused_until=None,
+        sealed=event.sealed,
+        erased=event.erased,
+    )
+
+
+def _enter(rows: BoardRows, card: CardRow, event: Event) -> None:
+    data = event.data
+    stage, kind, visit = data["stage"], data["kind"], data["visit"]
+    cause, direction, previous = data["cause"], data["direction"], data.get("from_visit")
+    if previous is not None:
+        end = (event.happened_at, stage, cause)
+        open_visit = rows.begun.get((card.lead, previous))
+        if open_visit is None:
+            rows.ended[card.lead, previous] = end
+        else:
+            open_visit.left_at, open_visit.to_stage, open_visit.left_by = end
+    rows.begun[card.lead, visit] = VisitRow(
+        card.lead,
+        visit,
+        card.pipeline,
+        stage,
+        kind,
+        cause,
+        direction,
+        data.get("from_stage"),
+        card.responsible,
+        event.happened_at,
+    )
+    card.stage, card.kind, card.visit, card.entered_at = stage, kind, visit, event.happened_at
+    if kind != "postponed":
+        card.paused_until = None
+
+
+def _wipe(rows: BoardRows, contact: str) -> None:
+    rows.wiped.add(contact)
+    for card in rows.cards.values():
+        if card.contact == contact and card.sealed:
+            _wipe_card(card)
+            rows.touched.add(card.lead)
+
+
+def _wipe_card(card: CardRow) -> None:
+    card.name = card.company = None
+    card.erased = True
+
+
+def changes(
+    pairs: Iterable[tuple[Place | None, Place]],
+) -> tuple[dict[tuple[str, str, int], tuple[int, int]], dict[tuple[str, str, int, str], Decimal]]:
+    """What to add to counts (leads, erased) and to sums, from what each card's place was (None: no card) and is."""
+    leads: Counter[tuple[str, str, int]] = Counter()
+    erased: Counter[tuple[str, str, int]] = Counter()
+    sums: dict[tuple[str, str, int, str], Decimal] = {}
+    for before, after in pairs:
+        if before == after:
+            continue
+        for sign, place in ((-1, before), (1, after)):
+            if place is None or not place.stage:
+                continue
+            key = place[:3]
+            leads[key] += sign
+            erased[key] += sign * place.erased
+            if place.amount is not None and place.currency is not None:
+                sums[(*key, place.currency)] = sums.get((*key, place.currency), Decimal(0)) + sign * place.amount
+    counts = {key: (leads[key], erased[key]) for key in leads if leads[key] or erased[key]}
+    return counts, {key: amount for key, amount in sums.items() if amount}
+
+
+def columns_of(rows: Iterable[Any], names: tuple[str, ...]) -> list[list[Any]]:
+    """The rows as one list per column, for `unnest`."""
+    rows = list(rows)
+    return [[getattr(row, name) for row in rows] for name in names]

@@ -1,0 +1,67 @@
+CREATE TABLE {schema}.cards (
+    lead uuid PRIMARY KEY,
+    partition int NOT NULL,
+    pipeline text NOT NULL,
+    stage text NOT NULL,
+    kind text NOT NULL,
+    visit int NOT NULL,
+    entered_at timestamptz NOT NULL,
+    name text,
+    company text,
+    source text NOT NULL,
+    channel text NOT NULL,
+    form text,
+    responsible text,
+    amount numeric(15, 2),
+    currency text,
+    contact uuid NOT NULL,
+    version bigint NOT NULL,
+    captured_at timestamptz NOT NULL,
+    paused_until date,
+    sealed boolean NOT NULL,
+    erased boolean NOT NULL
+) WITH (fillfactor = 70);
+CREATE INDEX cards_stage ON {schema}.cards (pipeline, stage, entered_at DESC, lead);
+CREATE INDEX cards_responsible ON {schema}.cards (responsible, captured_at DESC, lead);
+CREATE INDEX cards_captured ON {schema}.cards (captured_at DESC, lead);
+CREATE INDEX cards_contact ON {schema}.cards (contact);
+COMMENT ON TABLE {schema}.cards IS 'A card per lead, as of its last event. Wiped of personal data when the person is erased.';
+
+CREATE TABLE {schema}.counts (
+    pipeline text NOT NULL,
+    stage text NOT NULL,
+    partition int NOT NULL,
+    leads bigint NOT NULL,
+    erased bigint NOT NULL,
+    PRIMARY KEY (pipeline, stage, partition)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE {schema}.counts IS 'Cards per stage, by partition of the topic so that no row is hot; added on reading.';
+
+CREATE TABLE {schema}.sums (
+    pipeline text NOT NULL,
+    stage text NOT NULL,
+    partition int NOT NULL,
+    currency text NOT NULL,
+    amount numeric NOT NULL,
+    PRIMARY KEY (pipeline, stage, partition, currency)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE {schema}.sums IS 'Amounts of the last offers per stage, by partition and currency; added on reading.';
+
+CREATE TABLE {schema}.visits (
+    lead uuid NOT NULL,
+    visit int NOT NULL,
+    pipeline text NOT NULL,
+    stage text NOT NULL,
+    kind text NOT NULL,
+    cause text NOT NULL,
+    direction text NOT NULL,
+    from_stage text,
+    responsible text,
+    entered_at timestamptz NOT NULL,
+    left_at timestamptz,
+    to_stage text,
+    left_by text,
+    PRIMARY KEY (lead, visit)
+) WITH (fillfactor = 80);
+CREATE INDEX visits_stage ON {schema}.visits (pipeline, stage, entered_at);
+COMMENT ON TABLE {schema}.visits IS 'Every visit of a lead to a stage; left_at is empty while it is there.';

@@ -1,0 +1,302 @@
+"""SQL of the board: load and save a batch's rows; what the web reads; the checksum.
+
+Reads take a connection and use the fully named schema of the live build. Amounts are decimals in the currency's main unit,
+times UTC. Lists are paged by a cursor (`after`), which is opaque to the caller; a malformed one raises ValueError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from projections.board import projection as board
+from projections.board.projection import BoardRows, CardRow
+from projections.event import Event
+from projections.projection import Projection, schema_of
+from projections.reading import LIVE, checksum_of, cursor, cursor_of
+from services.database import Database, Pool
+
+NAME = "board"
+_CARDS = ", ".join(board.CARD_COLUMNS)
+_TYPES = {
+    "lead": "uuid", "partition": "int", "visit": "int", "entered_at": "timestamptz", "amount": "numeric",
+    "contact": "uuid", "version": "bigint", "captured_at": "timestamptz", "paused_until": "date",
+    "sealed": "boolean", "erased": "boolean", "left_at": "timestamptz",
+}  # fmt: skip
+
+
+def _arrays(columns: Iterable[str]) -> str:
+    return ", ".join(f"${n}::{_TYPES.get(name, 'text')}[]" for n, name in enumerate(columns, start=1))
+
+
+_SET_CARD = ", ".join(
+    f"{c} = excluded.{c}" for c in board.CARD_COLUMNS if c not in ("lead", "partition", "captured_at")
+)
+_SET_VISIT = ", ".join(f"{c} = excluded.{c}" for c in board.VISIT_COLUMNS if c not in ("lead", "visit"))
+
+
+@dataclass(slots=True)
+class StoredRows:
+    """The rows of a batch, and where they are kept."""
+
+    schema: str
+    rows: BoardRows
+
+    async def save(self, connection: Database) -> None:
+        """Write back cards, visits, counts and sums."""
+        rows, schema = self.rows, self.schema
+        if rows.touched:
+            touched = [rows.cards[lead] for lead in sorted(rows.touched)]
+            await connection.execute(
+                f"""INSERT INTO {schema}.cards ({_CARDS})
+                    SELECT * FROM unnest({_arrays(board.CARD_COLUMNS)})
+                    ON CONFLICT (lead) DO UPDATE SET {_SET_CARD}""",  # noqa: S608 (names of ours)
+                *board.columns_of(touched, board.CARD_COLUMNS),
+            )
+        if rows.begun:
+            await connection.execute(
+                f"""INSERT INTO {schema}.visits ({", ".join(board.VISIT_COLUMNS)})
+                    SELECT * FROM unnest({_arrays(board.VISIT_COLUMNS)})
+                    ON CONFLICT (lead, visit) DO UPDATE SET {_SET_VISIT}""",  # noqa: S608
+                *board.columns_of(rows.begun.values(), board.VISIT_COLUMNS),
+            )
+        if rows.ended:
+            await connection.execute(
+                f"""UPDATE {schema}.visits AS v SET left_at = e.left_at, to_stage = e.to_stage, left_by = e.left_by
+                    FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[], $5::text[])
+                         AS e (lead, visit, left_at, to_stage, left_by)
+                    WHERE v.lead = e.lead AND v.visit = e.visit""",  # noqa: S608
+                [key[0] for key in rows.ended],
+                [key[1] for key in rows.ended],
+                *([end[n] for end in rows.ended.values()] for n in range(3)),
+            )
+        pairs = [(rows.before.get(lead), board.place_of(rows.cards[lead])) for lead in rows.touched]
+        if rows.wiped:
+            pairs += await self._wipe(connection)
+        await self._add(connection, pairs)
+
+    async def _wipe(self, connection: Database) -> list[tuple[board.Place | None, board.Place]]:
+        wiped = await connection.fetch(
+            f"""UPDATE {self.schema}.cards SET name = NULL, company = NULL, erased = true
+                WHERE contact = ANY($1::uuid[]) AND sealed AND NOT erased
+                RETURNING pipeline, stage, partition, amount, currency""",  # noqa: S608
+            list(self.rows.wiped),
+        )
+        return [
+            (board.Place(p, s, n, False, amount, currency), board.Place(p, s, n, True, amount, currency))
+            for p, s, n, amount, currency in wiped
+        ]
+
+    async def _add(self, connection: Database, pairs: list[tuple[board.Place | None, board.Place]]) -> None:
+        counts, sums = board.changes(pairs)
+        if counts:
+            keys = sorted(counts)
+            await connection.execute(
+                f"""INSERT INTO {self.schema}.counts AS c
+                    SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[], $5::bigint[])
+                    ON CONFLICT (pipeline, stage, partition)
+                    DO UPDATE SET leads = c.leads + excluded.leads, erased = c.erased + excluded.erased""",  # noqa: S608
+                *([key[n] for key in keys] for n in range(3)),
+                *([counts[key][n] for key in keys] for n in range(2)),
+            )
+        if sums:
+            places = sorted(sums)
+            await connection.execute(
+                f"""INSERT INTO {self.schema}.sums AS s
+                    SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::numeric[])
+                    ON CONFLICT (pipeline, stage, partition, currency)
+                    DO UPDATE SET amount = s.amount + excluded.amount""",  # noqa: S608
+                *([place[n] for place in places] for n in range(4)),
+                [sums[place] for place in places],
+            )
+
+
+async def load(connection: Database, build: int, events: Sequence[Event]) -> StoredRows:
+    """The cards that these events touch."""
+    schema = schema_of(NAME, build)
+    streams = {event.stream for event in events if event.kind == "lead"}
+    new = {event.stream for event in events if event.type == board.CAPTURED}
+    rows = BoardRows()
+    if wanted := streams - new:
+        found = await connection.fetch(
+            f"""SELECT lead::text, {", ".join(c if c != "contact" else "contact::text" for c in board.CARD_COLUMNS[1:])}
+                FROM {schema}.cards WHERE lead = ANY($1::uuid[])""",  # noqa: S608
+            list(wanted),
+        )
+        for row in found:
+            card = CardRow(*row)
+            rows.cards[card.lead] = card
+            rows.before[card.lead] = board.place_of(card)
+    return StoredRows(schema, rows)
+
+
+def apply(stored: StoredRows, event: Event) -> None:
+    """Let one event change the rows."""
+    board.apply(stored.rows, event)
+
+
+async def checksum(connection: Database, build: int) -> bytes:
+    """32 bytes over cards, visits, counts and sums; zero rows of counts and sums are as none."""
+    schema = schema_of(NAME, build)
+    return await checksum_of(
+        connection,
+        f"SELECT t::text AS line FROM {schema}.cards AS t",  # noqa: S608
+        f"SELECT t::text AS line FROM {schema}.visits AS t",  # noqa: S608
+        f"SELECT t::text AS line FROM {schema}.counts AS t WHERE leads <> 0 OR erased <> 0",  # noqa: S608
+        f"SELECT ROW(pipeline, stage, partition, currency, amount::numeric(20, 2))::text AS line "  # noqa: S608
+        f"FROM {schema}.sums WHERE amount <> 0",
+    )
+
+
+BOARD = Projection(
+    NAME,
+    ("leads.events", "people.events"),
+    frozenset(
+        t
+        for t in (
+            board.CAPTURED, board.ENTERED, board.ASSIGNED, board.OFFERED, board.RECORDED, board.JOINED, board.PAUSED,
+            board.ERASED, *board.COUNTED,
+        )
+    ),
+    load,
+    apply,
+    checksum,
+)  # fmt: skip
+
+
+# --- what the web reads ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A stage of the board: how many leads stand in it, what their last offers add up to by currency, how many of them
+    are erased persons'."""
+
+    stage: str
+    count: int
+    sums: dict[str, Decimal] = field(default_factory=dict)
+    erased: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A lead on the board. `name` and `company` are None where unknown or erased; `version` is the lead's stream's."""
+
+    lead: UUID
+    pipeline: str
+    stage: str
+    kind: str
+    visit: int
+    entered_at: datetime
+    name: str | None
+    company: str | None
+    source: str
+    channel: str
+    responsible: str | None
+    amount: Decimal | None
+    currency: str | None
+    contact: UUID
+    version: int
+    captured_at: datetime
+    paused_until: date | None
+    erased: bool
+
+
+_LIVE = schema_of(NAME, LIVE)
+_CARD = ", ".join(f.name for f in fields(Card))
+
+
+async def columns(connection: Database, pipeline: str) -> list[Column]:
+    """The stages of a pipeline that have leads, in no order: the pipeline says their order and titles."""
+    counts = await connection.fetch(
+        f"""SELECT stage, sum(leads)::bigint, sum(erased)::bigint FROM {_LIVE}.counts WHERE pipeline = $1
+            GROUP BY stage HAVING sum(leads) <> 0""",  # noqa: S608
+        pipeline,
+    )
+    sums = await connection.fetch(
+        f"""SELECT stage, currency, sum(amount) FROM {_LIVE}.sums WHERE pipeline = $1
+            GROUP BY stage, currency HAVING sum(amount) <> 0""",  # noqa: S608
+        pipeline,
+    )
+    amounts: dict[str, dict[str, Decimal]] = {}
+    for stage, currency, amount in sums:
+        amounts.setdefault(stage, {})[currency] = amount
+    return [Column(stage, count, amounts.get(stage, {}), erased) for stage, count, erased in counts]
+
+
+async def cards(
+    connection: Database, pipeline: str, stage: str, *, after: str | None = None, limit: int = 50
+) -> tuple[list[Card], str | None]:
+    """The cards of a stage, the latest arrived first, and the cursor of the next page (None: no more)."""
+    at, lead = cursor(after)
+    rows = await connection.fetch(
+        f"""SELECT {_CARD} FROM {_LIVE}.cards
+            WHERE pipeline = $1 AND stage = $2 AND ($3::timestamptz IS NULL OR (entered_at, lead) < ($3, $4::uuid))
+            ORDER BY entered_at DESC, lead DESC LIMIT $5""",  # noqa: S608
+        pipeline,
+        stage,
+        at,
+        lead,
+        limit + 1,
+    )
+    return _page(rows, limit, "entered_at")
+
+
+async def leads(
+    connection: Database,
+    *,
+    stage: str | None = None,
+    responsible: str | None = None,
+    pipeline: str | None = None,
+    ids: Sequence[UUID] | None = None,
+    after: str | None = None,
+    limit: int = 50,
+) -> tuple[list[Card], str | None]:
+    """Leads that meet all conditions given, the latest captured first, and the cursor of the next page."""
+    at, lead = cursor(after)
+    rows = await connection.fetch(
+        f"""SELECT {_CARD} FROM {_LIVE}.cards
+            WHERE ($1::text IS NULL OR stage = $1) AND ($2::text IS NULL OR responsible = $2)
+              AND ($3::text IS NULL OR pipeline = $3) AND ($4::uuid[] IS NULL OR lead = ANY($4))
+              AND ($5::timestamptz IS NULL OR (captured_at, lead) < ($5, $6::uuid))
+            ORDER BY captured_at DESC, lead DESC LIMIT $7""",  # noqa: S608
+        stage,
+        responsible,
+        pipeline,
+        ids,
+        at,
+        lead,
+        limit + 1,
+    )
+    return _page(rows, limit, "captured_at")
+
+
+async def card(connection: Database, lead: UUID) -> Card | None:
+    """The card of a lead, None when the board has not seen it."""
+    row = await connection.fetchrow(f"SELECT {_CARD} FROM {_LIVE}.cards WHERE lead = $1", lead)  # noqa: S608
+    return None if row is None else Card(*row)
+
+
+async def wait_for(pool: Pool, lead: UUID, version: int, limit: float) -> bool:
+    """Wait until the board shows this lead at `version` or later, at most `limit` seconds; False when it does not."""
+    deadline, pause = time.monotonic() + limit, 0.005
+    while True:
+        seen = await pool.fetchval(f"SELECT version FROM {_LIVE}.cards WHERE lead = $1", lead)  # noqa: S608
+        if seen is not None and seen >= version:
+            return True
+        if (left := deadline - time.monotonic()) <= 0:
+            return False
+        await asyncio.sleep(min(pause, left))
+        pause = min(pause * 2, 0.05)
+
+
+def _page(rows: Sequence[Any], limit: int, by: str) -> tuple[list[Card], str | None]:
+    page = [Card(*row) for row in rows[:limit]]
+    more = len(rows) > limit and page
+    return page, cursor_of(getattr(page[-1], by), page[-1].lead) if more else None

@@ -1,0 +1,74 @@
+"""An event as projections take it: checked for what they use, not for everything (decision 11).
+
+For speed projections work on the plain JSON of a record (`services.eventlog.mapper.peek`), not on validated pydantic models:
+the writer was strict, the digest chain proves the bytes, and older versions of a type are brought up here exactly as the
+mapper does. What is used and missing raises KeyError, TypeError or ValueError; the runner parks such a record as poison.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from contracts.events import EVENT_TYPES
+from contracts.personal import Erased
+from services.eventlog.consuming.streams import Arrived
+from services.privacy.cipher import open_sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. `personal`: its opened personal values, empty when it has none or the person was erased."""
+
+    stream: str
+    version: int
+    kind: str
+    type: str
+    partition: int
+    happened_at: datetime
+    recorded_at: datetime
+    actor: Mapping[str, Any]
+    person: str | None
+    """Whose key seals the personal values."""
+    data: Mapping[str, Any]
+    personal: Mapping[str, Any]
+    sealed: bool
+    """Whether it carries personal values at all."""
+    erased: bool
+    """Whether those cannot be opened any more (M7)."""
+
+
+def event_of(arrived: Arrived, key: AESGCM | None) -> Event:
+    """The event in a record that came; `key` opens its sealed part, None: it was destroyed, or there is no such part.
+
+    Raises KeyError, TypeError, ValueError for what is malformed, TamperedError for a sealed part that was changed.
+    """
+    meta, data = arrived.event["meta"], arrived.event["data"]
+    cls = EVENT_TYPES[arrived.type]
+    for version in range(meta.get("schema_version", 1), cls.class_version):
+        getattr(cls, f"upcast_v{version}_v{version + 1}")(data)
+    sealed = arrived.event.get("personal")
+    personal: Any = {}
+    if sealed:
+        place = f"{arrived.stream}-{arrived.version}/personal"
+        personal = open_sealed(key, place, sealed)
+    erased = isinstance(personal, Erased)
+    return Event(
+        arrived.stream,
+        arrived.version,
+        meta["kind"],
+        arrived.type,
+        arrived.record.partition,
+        datetime.fromisoformat(meta["happened_at"]),
+        datetime.fromisoformat(meta["recorded_at"]),
+        meta["actor"],
+        meta.get("person"),
+        data,
+        {} if erased else personal,
+        bool(sealed),
+        erased,
+    )

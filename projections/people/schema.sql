@@ -1,0 +1,36 @@
+CREATE TABLE {schema}.people (
+    contact uuid PRIMARY KEY,
+    name text,
+    company text,
+    made_at timestamptz,
+    version bigint NOT NULL,
+    erased boolean NOT NULL
+) WITH (fillfactor = 80);
+COMMENT ON TABLE {schema}.people IS 'Persons. An erased one keeps its row, empty, so that numbers stay whole.';
+
+CREATE TABLE {schema}.identities (
+    contact uuid NOT NULL,
+    kind text NOT NULL,
+    value text NOT NULL,
+    shared boolean NOT NULL,
+    state text NOT NULL,
+    PRIMARY KEY (kind, value, contact)
+);
+CREATE INDEX identities_contact ON {schema}.identities (contact);
+CREATE INDEX identities_prefix ON {schema}.identities (kind, value text_pattern_ops);
+COMMENT ON TABLE {schema}.identities IS 'Phones (E.164) and e-mails that find a person, in plain text; removed on erasure.';
+
+CREATE TABLE {schema}.words (
+    word text NOT NULL,
+    contact uuid NOT NULL,
+    PRIMARY KEY (contact, word)
+);
+CREATE INDEX words_prefix ON {schema}.words (word text_pattern_ops);
+COMMENT ON TABLE {schema}.words IS 'Words of names and companies in small letters, for search by their beginnings; removed on erasure.';
+
+CREATE TABLE {schema}.leads (
+    lead uuid PRIMARY KEY,
+    contact uuid NOT NULL
+);
+CREATE INDEX leads_contact ON {schema}.leads (contact);
+COMMENT ON TABLE {schema}.leads IS 'Which leads are whose.';

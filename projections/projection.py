@@ -1,0 +1,43 @@
+"""What a projection is (decision 11): tables of its own, a pure `apply` over rows in memory, a store that loads and saves them.
+
+Invariants: `apply` does no I/O and knows no clock, so a rebuild gives the same rows; rows are loaded once per batch and table
+and written back once, in the batch's transaction; a table's schema carries the build's number, so that a rebuild stands
+beside the live one. `checksum` says the same for the same facts, whatever their order across streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from projections.event import Event
+from services.database import Database
+
+
+class Rows(Protocol):
+    """A batch's rows of one projection."""
+
+    async def save(self, connection: Database) -> None:
+        """Write back what `apply` changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """One projection. `name` is its folder; its tables stand in schema `proj_<name>_<build>`."""
+
+    name: str
+    topics: tuple[str, ...]
+    types: frozenset[str]
+    """The event types it uses; others pass, their versions counted."""
+    load: Callable[[Database, int, Sequence[Event]], Awaitable[Any]]
+    """(connection, build, events it uses) -> Rows with everything these events touch."""
+    apply: Callable[[Any, Event], None]
+    """(rows, event): pure."""
+    checksum: Callable[[Database, int], Awaitable[bytes]]
+    """(connection, build) -> 32 bytes over all rows, the same in any order of insertion."""
+
+
+def schema_of(name: str, build: int) -> str:
+    """The schema of a projection's build."""
+    return f"proj_{name}_{build:d}"

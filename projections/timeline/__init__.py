@@ -1,0 +1,1 @@
+"""The timeline: every event of a lead as people read it (K4, K6)."""

@@ -1,0 +1,162 @@
+"""From the bytes of a posted form to one JSON object, without interpreting it (decision 10).
+
+Pure. Invariants: JSON is kept byte for byte, a plain HTML form becomes a JSON object of the same names and texts; only
+what no later step could read is refused (`UnacceptableError`, naming the place), all else is accepted and, if need be,
+quarantined by the aggregate service.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import datetime
+from typing import Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import orjson
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+from services.channels.errors import UnacceptableError
+from services.privacy.cipher import identity_hmac
+
+FORM_BYTES = 64 * 1024
+"""The largest form. Larger bodies and attachments go to `blobs`, which come with mail (decision 10)."""
+FORM_DEPTH = 32
+"""The deepest nesting of a JSON form."""
+FORM_FIELDS = 300
+"""The most fields of a plain HTML form."""
+
+FORM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}")
+IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+
+
+def form_name(text: str) -> str:
+    """The form's name. Raises UnacceptableError (422) unless it is up to 100 of A-Z a-z 0-9 _ . -"""
+    if not FORM_NAME.fullmatch(text):
+        raise UnacceptableError(
+            422, "form-name", "a form's name is 1 to 100 of the characters A-Z a-z 0-9 _ . -", where="path"
+        )
+    return text
+
+
+def idempotency_key(text: str | None) -> str | None:
+    """The `Idempotency-Key`, if any. Raises UnacceptableError (422) unless it is 1 to 200 visible ASCII characters."""
+    if text is not None and not IDEMPOTENCY_KEY.fullmatch(text):
+        raise UnacceptableError(
+            422,
+            "idempotency-key",
+            "an Idempotency-Key is 1 to 200 visible ASCII characters without spaces",
+            where="header Idempotency-Key",
+        )
+    return text
+
+
+def too_large() -> UnacceptableError:
+    """The answer to a form above `FORM_BYTES`."""
+    return UnacceptableError(
+        413, "too-large", f"a form may have {FORM_BYTES // 1024} KB; send files and long texts by mail", where="body"
+    )
+
+
+def read_form(content_type: str | None, raw: bytes) -> tuple[bytes, dict[str, Any]]:
+    """The JSON text to keep, and the object it is. Raises UnacceptableError: 400 not JSON, 413, 415, 422 no object."""
+    if len(raw) > FORM_BYTES:
+        raise too_large()
+    kind = (content_type or "application/json").partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        body: Any = _read_urlencoded(raw)
+        raw = orjson.dumps(body)
+        if len(raw) > FORM_BYTES:
+            raise too_large()
+    elif kind == "application/json" or kind.endswith("+json"):
+        body = read_json(raw)
+    else:
+        raise UnacceptableError(
+            415,
+            "media-type",
+            "send the form as application/json or application/x-www-form-urlencoded",
+            where="header Content-Type",
+        )
+    if not isinstance(body, dict):
+        raise UnacceptableError(
+            422, "not-an-object", "the body must be a JSON object of names and values", where="body"
+        )
+    _check(body)
+    return raw, body
+
+
+def read_json(raw: bytes) -> Any:
+    """Any JSON. Raises UnacceptableError (400) with line and column of what cannot be read."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UnacceptableError(
+            400, "not-json", f"the body is not JSON in UTF-8: it cannot be read at {place}", where=place
+        ) from None
+
+
+def _read_urlencoded(raw: bytes) -> dict[str, str]:
+    try:
+        pairs = parse_qsl(
+            raw.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=FORM_FIELDS
+        )
+    except UnicodeDecodeError:
+        raise UnacceptableError(
+            400, "not-utf-8", "the form is not percent-encoded UTF-8; set accept-charset=utf-8", where="body"
+        ) from None
+    except ValueError:
+        raise UnacceptableError(422, "too-many-fields", f"a form may have {FORM_FIELDS} fields", where="body") from None
+    body: dict[str, str] = {}
+    for name, value in pairs:
+        body[name] = f"{body[name]}, {value}" if body.get(name) else value
+    return body
+
+
+def _check(body: dict[str, Any]) -> None:
+    """Refuse what no table and no reader downstream could hold: the NUL character, and nesting without end."""
+    todo: list[tuple[Any, str, int]] = [(body, "", 1)]
+    while todo:
+        value, place, depth = todo.pop()
+        if isinstance(value, str):
+            if "\x00" in value:
+                raise UnacceptableError(422, "nul", "a text may not hold the NUL character", where=place or "body")
+        elif isinstance(value, dict | list):
+            if depth > FORM_DEPTH:
+                raise UnacceptableError(422, "too-deep", f"values may be nested {FORM_DEPTH} deep", where="body")
+            if isinstance(value, dict):
+                todo += [(name, "the name of a field", depth) for name in value]
+                todo += [(inner, place or _shown(name), depth + 1) for name, inner in value.items()]
+            else:
+                todo += [(inner, place, depth + 1) for inner in value]
+
+
+def _shown(name: str) -> str:
+    """A field's name for an error text, cut short."""
+    return f"field {name[:60]!r}"
+
+
+def occurred_at(body: dict[str, Any]) -> datetime | None:
+    """When the sender says it happened, if that can be read; the aggregate service judges it."""
+    try:
+        return _MOMENT.validate_python(body.get("occurred_at"))
+    except ValidationError:
+        return None
+
+
+def partition_key(pepper: bytes, channel: str, account: str, body: dict[str, Any], inbound_id: UUID) -> str:
+    """Kafka key: the same for messages of one sender on one account, so that they keep their order. It reveals nothing.
+
+    The sender is the last ten digits of the phone or the e-mail in lower case; without either the message itself. Two
+    channels of one person are ordered by the claim, not by this.
+    """
+    email, phone = body.get("email"), body.get("phone")
+    if isinstance(phone, str) and len(digits := "".join(c for c in phone if c.isdecimal())) >= 7:
+        sender = f"phone:{digits[-10:]}"
+    elif isinstance(email, str) and "@" in email:
+        sender = f"email:{email.strip().lower()}"
+    else:
+        sender = f"id:{inbound_id}"
+    return hashlib.sha256(identity_hmac(pepper, f"sender/{channel}/{account}", sender)).hexdigest()

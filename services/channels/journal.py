@@ -1,0 +1,179 @@
+"""The intake journal: what became of each message, and mending and running again those in quarantine (K5, N18).
+
+Invariants: only a message in quarantine is run again, and one attempt at a time; its time of receipt never changes; a body
+that was mended is kept, as received, under the same key, so erasing the person takes both. Opening a body is for those the
+caller let in; nothing of it goes to logs or errors. A lost database raises one of `services.database.LOST`, nothing changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, cast
+from uuid import UUID
+
+import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from contracts.inbound import Channel
+from contracts.meta import Actor
+from contracts.personal import ERASED, Erased
+from services.channels import forms, store
+from services.channels.errors import UnacceptableError
+from services.channels.intake import reference
+from services.clock import Clock
+from services.database import Database, Pool
+from services.privacy.messages import open_message, seal_message
+from services.privacy.store import KeyRing
+
+Outcome = Literal["quarantined", "accepted", "joined", "waiting"]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedMend:
+    """A body as it was until `attempt`, who replaced it, when."""
+
+    attempt: int
+    body: dict[str, Any] | str | Erased
+    actor: dict[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedMessage:
+    """A message with its body: a JSON object, the text where it is none, or ERASED."""
+
+    kept: store.KeptMessage
+    body: dict[str, Any] | str | Erased
+    mends: list[OpenedMend]
+
+
+@dataclass(frozen=True)
+class Journal:
+    """Reading and mending. `ring` opens the bodies."""
+
+    pool: Pool
+    clock: Clock
+    ring: KeyRing
+    pepper: bytes = field(repr=False)
+
+    async def page(
+        self, *, outcome: Outcome | None, after: str | None, limit: int
+    ) -> tuple[list[store.JournalRow], str | None]:
+        """A page of the journal, newest first, and where the next one begins. Raises UnacceptableError for a strange `after`."""
+        async with self.pool.acquire() as connection:
+            rows = await store.journal(connection, outcome=outcome, before=_place(after), limit=limit + 1)
+        if len(rows) <= limit:
+            return rows, None
+        last = rows[limit - 1]
+        return rows[:limit], f"{last.at.isoformat()}~{last.inbound_id}"
+
+    async def opened(self, inbound_id: UUID) -> OpenedMessage | None:
+        """A message and its body; None where intake holds none (it came straight from Kafka and was no problem)."""
+        async with self.pool.acquire() as connection:
+            kept = await store.message(connection, inbound_id)
+            if kept is None:
+                return None
+            key = await self._key(connection, inbound_id)
+            earlier = await store.mends(connection, inbound_id)
+        body = _shown(open_message(key, inbound_id, kept.ciphertext))
+        opened = [
+            OpenedMend(m.attempt, _shown(open_message(key, inbound_id, m.ciphertext)), orjson.loads(m.actor), m.at)
+            for m in earlier
+        ]
+        return OpenedMessage(kept, body, opened)
+
+    async def run_again(
+        self, inbound_id: UUID, *, actor: Actor, fields: dict[str, Any] | None = None, attempt: int | None = None
+    ) -> int:
+        """Run a quarantined message again, with `fields` mended first where given (null removes one). Returns the attempt.
+
+        `attempt`: the one looked at; another one is refused. Raises UnacceptableError: 404 no such message, 409 not in
+        quarantine or looked at an older attempt, 410 erased, 413 too large, 422 a field that no form can hold.
+        """
+        now = await self.clock.now()
+        async with self.pool.acquire() as connection, connection.transaction():
+            kept = await store.message(connection, inbound_id, lock=True)
+            if kept is None:
+                raise UnacceptableError(404, "no-such-message", "intake holds no message of this id", where="path")
+            _must_be_quarantined(kept, attempt)
+            key = await self._key(connection, inbound_id)
+            raw = open_message(key, inbound_id, kept.ciphertext)
+            if key is None or isinstance(raw, Erased):
+                raise UnacceptableError(
+                    410, "erased", "this message was erased with its person; nothing can be run again"
+                )
+            if fields is not None:
+                raw = mended(raw, fields)
+                await store.replace_body(
+                    connection,
+                    inbound_id,
+                    attempt=kept.attempt,
+                    ciphertext=seal_message(key, inbound_id, raw),
+                    actor=actor.model_dump_json(exclude_none=True),
+                    at=now,
+                )
+            body = _shown(raw)
+            headers, value = reference(
+                inbound_id, cast(Channel, kept.channel), kept.account, kept.received_at, attempt=kept.attempt + 1
+            )
+            await store.run_again(
+                connection,
+                inbound_id,
+                attempt=kept.attempt + 1,
+                key=forms.partition_key(
+                    self.pepper, kept.channel, kept.account, body if isinstance(body, dict) else {}, inbound_id
+                ),
+                headers=headers,
+                value=value,
+            )
+            return kept.attempt + 1
+
+    async def _key(self, connection: Database, inbound_id: UUID) -> AESGCM | None:
+        self.ring.forget([inbound_id])  # bodies are opened seldom: a key destroyed a second ago must not open one
+        await self.ring.load(connection, [inbound_id])
+        return self.ring.key(inbound_id)
+
+
+def mended(raw: bytes, fields: dict[str, Any]) -> bytes:
+    """The body with these fields written over it; where it was no JSON object, the fields are the new body."""
+    body = _shown(raw)
+    changed = {**body, **fields} if isinstance(body, dict) else dict(fields)
+    text, _ = forms.read_form(None, orjson.dumps({name: value for name, value in changed.items() if value is not None}))
+    return text
+
+
+def _must_be_quarantined(kept: store.KeptMessage, attempt: int | None) -> None:
+    if kept.outcome != "quarantined":
+        raise UnacceptableError(
+            409, "not-quarantined", f"only a message in quarantine can be run again; this one is {kept.outcome}"
+        )
+    if attempt is not None and attempt != kept.attempt:
+        raise UnacceptableError(
+            409, "stale", f"the message is at attempt {kept.attempt}, you looked at {attempt}; open it again"
+        )
+
+
+def _shown(raw: bytes | Erased) -> dict[str, Any] | str | Erased:
+    if isinstance(raw, Erased):
+        return ERASED
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return raw.decode("utf-8", errors="replace")
+    return body if isinstance(body, dict) else raw.decode("utf-8", errors="replace")
+
+
+def _place(after: str | None) -> tuple[datetime, UUID] | None:
+    if after is None:
+        return None
+    try:
+        moment, _, inbound_id = after.partition("~")
+        at = datetime.fromisoformat(moment)
+        if at.tzinfo is None:
+            raise ValueError
+        return at, UUID(inbound_id)
+    except ValueError:
+        raise UnacceptableError(
+            422, "after", "`after` is not one that this list gave as `next`", where="query"
+        ) from None

@@ -1,0 +1,197 @@
+"""All SQL of intake: messages as they came, their mends, and the journal of what became of them.
+
+Invariants: a message, its key and its outbox row are one statement, so none is without the others; `intake.ciphertext` is
+the body in force, bodies it replaced are in `intake_mends`; `received_at` and `body_hash` are never changed (N18).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to be kept. `headers` and `value` are those of its record on `leads.inbound`."""
+
+    inbound_id: UUID
+    channel: str
+    account: str
+    idempotency_key: str | None
+    body_hash: bytes
+    received_at: datetime
+    occurred_at: datetime | None
+    actor: str
+    """JSON of the actor."""
+    ciphertext: bytes
+    wrapped_key: bytes
+    partition_key: str
+    headers: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One line of the journal, without personal data. `outcome` is `waiting` until the running attempt has one."""
+
+    inbound_id: UUID
+    channel: str
+    account: str
+    received_at: datetime
+    attempt: int
+    outcome: str
+    reason: str | None
+    lead: UUID | None
+    contact: UUID | None
+    at: datetime
+    """Of the outcome, or of receipt while it waits; the journal's order."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMessage:
+    """A message in the intake table, with what became of its newest attempt."""
+
+    inbound_id: UUID
+    channel: str
+    account: str
+    received_at: datetime
+    occurred_at: datetime | None
+    attempt: int
+    actor: str
+    ciphertext: bytes
+    outcome: str
+    reason: str | None
+    lead: UUID | None
+    contact: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """A body that was replaced: as it was until `attempt`, who replaced it, when."""
+
+    attempt: int
+    ciphertext: bytes
+    actor: str
+    at: datetime
+
+
+async def keep(connection: Database, message: NewMessage) -> UUID | None:
+    """Store a message, its key and its outbox row in one statement. None: its idempotency key is taken."""
+    kept: UUID | None = await connection.fetchval(
+        """WITH kept AS (
+               INSERT INTO leadline.intake (id, channel, account, idempotency_key, body_hash, received_at, occurred_at,
+                                            actor, ciphertext)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9)
+               ON CONFLICT (channel, account, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+               RETURNING id),
+           key AS (
+               INSERT INTO vault.keys (id, purpose, wrapped) SELECT id, 'message', $10 FROM kept),
+           out AS (
+               INSERT INTO leadline.outbox (topic, key, stream, version, headers, value)
+               SELECT 'leads.inbound', $11, id, 1, $12::jsonb, $13 FROM kept)
+           SELECT id FROM kept""",
+        message.inbound_id,
+        message.channel,
+        message.account,
+        message.idempotency_key,
+        message.body_hash,
+        message.received_at,
+        message.occurred_at,
+        message.actor,
+        message.ciphertext,
+        message.wrapped_key,
+        message.partition_key,
+        message.headers,
+        message.value,
+    )
+    return kept
+
+
+async def kept_under(connection: Database, channel: str, account: str, key: str) -> tuple[UUID, bytes] | None:
+    """Id and body hash of the message that holds an idempotency key."""
+    row = await connection.fetchrow(
+        "SELECT id, body_hash FROM leadline.intake WHERE channel = $1 AND account = $2 AND idempotency_key = $3",
+        channel,
+        account,
+        key,
+    )
+    return None if row is None else (row[0], row[1])
+
+
+_JOURNAL = """
+    (SELECT o.inbound_id, o.channel, o.account, o.received_at, o.attempt, o.outcome, o.reason, o.lead, o.contact, o.at
+       FROM leadline.inbound_outcomes o LEFT JOIN leadline.intake i ON i.id = o.inbound_id
+      WHERE ($1::text IS NULL OR o.outcome = $1) AND (i.id IS NULL OR i.attempt <= o.attempt)
+        AND ($2::timestamptz IS NULL OR (o.at, o.inbound_id) < ($2, $3))
+      ORDER BY o.at DESC, o.inbound_id DESC LIMIT $4)
+    UNION ALL
+    (SELECT i.id, i.channel, i.account, i.received_at, i.attempt, 'waiting', NULL, NULL, NULL, i.received_at
+       FROM leadline.intake i LEFT JOIN leadline.inbound_outcomes o ON o.inbound_id = i.id
+      WHERE ($1::text IS NULL OR $1 = 'waiting') AND (o.inbound_id IS NULL OR o.attempt < i.attempt)
+        AND ($2::timestamptz IS NULL OR (i.received_at, i.id) < ($2, $3))
+      ORDER BY i.received_at DESC, i.id DESC LIMIT $4)
+    ORDER BY 10 DESC, 1 DESC LIMIT $4"""
+
+
+async def journal(
+    connection: Database, *, outcome: str | None, before: tuple[datetime, UUID] | None, limit: int
+) -> list[JournalRow]:
+    """Messages and what became of them, newest first; those straight from Kafka too. `before`: a page's last row."""
+    at, inbound_id = before or (None, None)
+    rows = await connection.fetch(_JOURNAL, outcome, at, inbound_id, limit)
+    return [JournalRow(*row) for row in rows]
+
+
+async def message(connection: Database, inbound_id: UUID, *, lock: bool = False) -> KeptMessage | None:
+    """A message of the intake table. `lock`: until the end of the transaction, so that one mend at a time runs."""
+    row = await connection.fetchrow(
+        f"""SELECT i.id, i.channel, i.account, i.received_at, i.occurred_at, i.attempt, i.actor::text, i.ciphertext,
+                  CASE WHEN o.attempt >= i.attempt THEN o.outcome ELSE 'waiting' END, o.reason, o.lead, o.contact
+             FROM leadline.intake i LEFT JOIN leadline.inbound_outcomes o ON o.inbound_id = i.id
+            WHERE i.id = $1{" FOR UPDATE OF i" if lock else ""}""",  # noqa: S608 - one of two constants
+        inbound_id,
+    )
+    return None if row is None else KeptMessage(*row)
+
+
+async def mends(connection: Database, inbound_id: UUID) -> list[Mend]:
+    """The bodies a message had before it was mended, oldest first."""
+    rows = await connection.fetch(
+        "SELECT attempt, ciphertext, actor::text, at FROM leadline.intake_mends WHERE inbound_id = $1 ORDER BY attempt",
+        inbound_id,
+    )
+    return [Mend(*row) for row in rows]
+
+
+async def replace_body(
+    connection: Database, inbound_id: UUID, *, attempt: int, ciphertext: bytes, actor: str, at: datetime
+) -> None:
+    """Put a mended body in force and keep the one it replaces, as it was until `attempt`."""
+    await connection.execute(
+        """INSERT INTO leadline.intake_mends (inbound_id, attempt, ciphertext, actor, at)
+           SELECT id, $2, ciphertext, $3::jsonb, $4 FROM leadline.intake WHERE id = $1""",
+        inbound_id,
+        attempt,
+        actor,
+        at,
+    )
+    await connection.execute("UPDATE leadline.intake SET ciphertext = $2 WHERE id = $1", inbound_id, ciphertext)
+
+
+async def run_again(
+    connection: Database, inbound_id: UUID, *, attempt: int, key: str, headers: str, value: bytes
+) -> None:
+    """Send a message to the aggregate service again, as this attempt."""
+    await connection.execute("UPDATE leadline.intake SET attempt = $2 WHERE id = $1", inbound_id, attempt)
+    await connection.execute(
+        """INSERT INTO leadline.outbox (topic, key, stream, version, headers, value)
+           VALUES ('leads.inbound', $1, $2, $3, $4::jsonb, $5)""",
+        key,
+        inbound_id,
+        attempt,
+        headers,
+        value,
+    )

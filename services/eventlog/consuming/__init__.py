@@ -1,0 +1,22 @@
+"""Consuming Kafka exactly once: one factory for every subscriber, positions in Postgres (decision 4, «Position of the input»).
+
+A service consumes like this; everything else (assignment, seeking, fencing, back-off, health) is done for it::
+
+    async def handle(batch: Batch) -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await move_positions(connection, batch.moves)      # raises FencedError: let it out, the transaction rolls back
+            ...                                                # the effects of batch.records, in this same transaction
+
+    await consume(settings, pool, consumer="leads", topics=["leads.inbound"], handle=handle, health=health, stop=stop)
+
+`handle` returns when its transaction is committed. What it raises: `FencedError` (a partition is not ours any more), one of
+`services.database.LOST` or a serialisation failure or deadlock (done again with back-off, up to 60 s), anything else (the
+consumer stops and `consume` raises it). It may commit a batch in several transactions: see `Batch.halves`. After any error the
+positions are read again and only records that are not yet taken come back, so a lost answer to COMMIT doubles nothing.
+"""
+
+from services.eventlog.consuming.factory import GroupStoppedError, consume
+from services.eventlog.consuming.positions import move_positions
+from services.eventlog.consuming.records import Batch, FencedError, PositionMove, RawRecord
+
+__all__ = ["Batch", "FencedError", "GroupStoppedError", "PositionMove", "RawRecord", "consume", "move_positions"]

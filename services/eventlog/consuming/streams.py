@@ -1,0 +1,216 @@
+"""Per stream and consumer: what is new, what is a repeat, what must be parked (decision 4).
+
+Invariants: an event is applied once, right after its predecessor, proven by the digest chain; a repeat is dropped and
+counted; everything else is parked, never dropped. The chain alone decides: a stream with parked records goes on when the
+very event it waits for comes, so a log that healed heals its readers. A type unknown to the contracts raises
+`UnknownTypeError`: this release is older than the log, and going on would count versions it cannot apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from contracts.events import EVENT_TYPES
+from contracts.meta import GENESIS, digest_of
+from services.database import Database
+from services.eventlog.consuming import store
+from services.eventlog.consuming.parked import store as parked_store
+from services.eventlog.consuming.parked.store import Parked
+from services.eventlog.consuming.records import RawRecord
+from services.eventlog.mapper import MalformedError, UnknownTypeError, peek
+
+
+class Arrived(NamedTuple):
+    """An event of ours as it came: envelope and data as plain JSON (`mapper.peek`), not validated yet."""
+
+    record: RawRecord
+    parked_id: int
+    """Where it stood parked, 0 when it comes from the log."""
+    stream: str
+    version: int
+    type: str
+    digest: bytes
+    event: dict[str, Any]
+
+
+class PoisonError(Exception):
+    """The record is no event of ours; the text says why, without quoting it."""
+
+
+def read(record: RawRecord, parked_id: int = 0) -> Arrived:
+    """The event in a record. Raises PoisonError."""
+    if record.value is None:
+        raise PoisonError("a tombstone: no event has an empty value")
+    try:
+        event = peek(record.value)
+    except MalformedError as error:
+        raise PoisonError(str(error)) from error
+    meta = event["meta"]
+    stream, version, type_ = meta.get("stream"), meta.get("version"), meta.get("type")
+    if not (isinstance(stream, str) and isinstance(type_, str) and type(version) is int and 0 < version < 2**62):
+        raise PoisonError("the envelope lacks stream, version or type")
+    if record.key != stream.encode():
+        raise PoisonError("the key is not the stream")
+    headers = dict(record.headers)
+    if headers.get("ce_id") != f"{stream}-{version}".encode():
+        raise PoisonError("the header ce_id is missing or is not stream-version")
+    try:
+        raw_digest = bytes.fromhex(headers.get("ce_digest", b"").decode("ascii"))
+    except ValueError:
+        raw_digest = b""
+    if len(raw_digest) != 32:
+        raise PoisonError("the header ce_digest is missing or is not 32 bytes in hex")
+    return Arrived(record, parked_id, stream, version, type_, raw_digest, event)
+
+
+@dataclass(slots=True)
+class Sorted:
+    """What became of a batch's records: to apply (in order), to park; how many were repeats."""
+
+    apply: list[Arrived] = field(default_factory=list)
+    park: list[Parked] = field(default_factory=list)
+    repeats: int = 0
+    done: list[int] = field(default_factory=list)
+    """Ids of parked records that need not stay: applied or repeats."""
+
+
+class Streams:
+    """The streams of one batch: loaded once, written back once, in the batch's transaction."""
+
+    def __init__(self, consumer: str, build: int) -> None:
+        self._consumer = consumer
+        self._build = build
+        self._seen: dict[str, tuple[int, bytes]] = {}
+        self._changed: set[str] = set()
+        self._waiting: set[str] = set()
+        self._sorted = Sorted()
+
+    async def sort(
+        self,
+        connection: Database,
+        records: Sequence[RawRecord | Parked],
+        known: Callable[[Arrived], None] | None = None,
+    ) -> Sorted:
+        """Tell new from repeated, load what was seen of the streams. `known` raises for what this release cannot read.
+
+        Raises UnknownTypeError.
+        """
+        arrived: list[Arrived] = []
+        streams: dict[str, bool] = {}
+        for entry in records:
+            record, parked_id = (entry.record, entry.id) if isinstance(entry, Parked) else (entry, 0)
+            try:
+                event = read(record, parked_id)
+                if event.stream not in streams:
+                    streams[event.stream] = _is_uuid(event.stream)
+                if not streams[event.stream]:
+                    raise PoisonError("the stream is no UUID")
+            except PoisonError as error:
+                self._sorted.park.append(
+                    Parked(parked_id, record, stream_of_key(record.key), None, "poison", str(error))
+                )
+            else:
+                arrived.append(event)
+        if arrived:
+            self._seen, self._waiting = await store.load_seen(
+                connection, self._consumer, self._build, list({event.stream for event in arrived})
+            )
+        for event in arrived:
+            self._place(event, known or must_be_known)
+        return self._sorted
+
+    def _place(self, event: Arrived, known: Callable[[Arrived], None]) -> None:
+        last, digest = self._seen.get(event.stream, (0, GENESIS))
+        result = self._sorted
+        if event.version < last or (event.version == last and event.digest == digest):
+            result.repeats += 1
+            self._forget(event)
+            return
+        if event.version == last + 1 and digest_of(digest, event.record.value or b"") == event.digest:
+            known(event)
+            self._seen[event.stream] = (event.version, event.digest)
+            self._changed.add(event.stream)
+            result.apply.append(event)
+            self._forget(event)
+            return
+        if event.version > last + 1:
+            reason = "after_parked" if event.stream in self._waiting else "gap"
+            detail = f"version {event.version} came, {last} was the last one applied"
+        else:
+            reason = "fork"
+            detail = f"version {event.version} does not follow the version {last} that was applied"
+        self._waiting.add(event.stream)
+        result.park.append(Parked(event.parked_id, event.record, event.stream, event.version, reason, detail))
+
+    def _forget(self, event: Arrived) -> None:
+        if event.parked_id:
+            self._sorted.done.append(event.parked_id)
+
+    def undo(self, failed: Iterable[tuple[Arrived, str]]) -> None:
+        """These could not be applied (with the reason): park them and what followed them in their streams."""
+        broken: dict[str, tuple[Arrived, str]] = {}
+        for event, why in failed:
+            broken.setdefault(event.stream, (event, why))
+        if not broken:
+            return
+        keep: list[Arrived] = []
+        for event in self._sorted.apply:
+            first = broken.get(event.stream)
+            if first is None or event.version < first[0].version:
+                keep.append(event)
+                continue
+            reason, detail = (
+                ("poison", first[1]) if event is first[0] else ("after_parked", "its predecessor is parked")
+            )
+            if event is first[0]:
+                self._step_back(event)
+            if event.parked_id:
+                self._sorted.done.remove(event.parked_id)
+            self._sorted.park.append(Parked(event.parked_id, event.record, event.stream, event.version, reason, detail))
+            self._waiting.add(event.stream)
+        self._sorted.apply = keep
+
+    def _step_back(self, event: Arrived) -> None:
+        before = [e for e in self._sorted.apply if e.stream == event.stream and e.version < event.version]
+        if before:
+            self._seen[event.stream] = (before[-1].version, before[-1].digest)
+        else:
+            self._changed.discard(event.stream)
+
+    async def save(self, connection: Database) -> None:
+        """Write what was seen, park what must be, and ask for the parked records that waited for what came."""
+        await store.save_seen(
+            connection, self._consumer, self._build, {stream: self._seen[stream] for stream in self._changed}
+        )
+        await parked_store.unpark(connection, self._sorted.done)
+        await parked_store.park(connection, self._consumer, self._build, self._sorted.park)
+        released = {event.stream for event in self._sorted.apply if event.stream in self._waiting}
+        if released:
+            await parked_store.mark_released(
+                connection, self._consumer, self._build, released - {p.stream for p in self._sorted.park if p.stream}
+            )
+
+
+def must_be_known(event: Arrived) -> None:
+    """Raise UnknownTypeError for a type or version of a type that this release's contracts do not hold."""
+    cls = EVENT_TYPES.get(event.type)
+    version = event.event["meta"].get("schema_version", 1)
+    if cls is None or not isinstance(version, int) or version > cls.class_version:
+        place = f"{event.record.topic}-{event.record.partition} at {event.record.offset}"
+        raise UnknownTypeError(f"{event.type} version {version}, {place}: this release is older than the log")
+
+
+def stream_of_key(key: bytes | None) -> str | None:
+    """The stream a record's key names, where it names one."""
+    text = (key or b"").decode("utf-8", "replace")
+    return text if _is_uuid(text) else None
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False

@@ -1,0 +1,111 @@
+"""`leadline erase PERSON`: makes a person's data unreadable everywhere, history and numbers stay (M7).
+
+PERSON is a contact's id, or a phone or e-mail that finds exactly one. Goes through the aggregate service's door, like every
+change. Invariants: asked for on a terminal unless `--yes`; a repeat after a lost answer uses the same command id; the phone or
+e-mail typed is not printed, logged or sent anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+from typing import TYPE_CHECKING, Literal
+from uuid import UUID, uuid4
+
+from services.ops.place import OpsError, Place
+
+if TYPE_CHECKING:
+    from contracts.commands import CommandResult, EraseContact
+    from services.settings import Settings
+
+Reason = Literal["asked", "retention", "by_hand"]
+TRIES, REQUEST_SECONDS, BETWEEN_SECONDS = 5, 15.0, 1.0
+
+
+async def erase(place: Place, person: str, reason: Reason, yes: bool) -> int:
+    """Erase a person; the exit status (1 when it was refused). Raises OpsError when nobody or several are meant."""
+    from contracts.commands import EraseContact
+    from contracts.meta import Actor
+
+    settings = place.settings()
+    contact = await _contact(settings, person)
+    if not yes and not _confirmed(contact):
+        print("nothing was erased", file=sys.stderr)
+        return 1
+    command = EraseContact(
+        id=uuid4(),
+        contact=contact,
+        actor=Actor(id=_user(), kind="person", role="ops"),
+        reason=reason,
+    )
+    result = await _send(settings, command)
+    if result.outcome == "done":
+        print(f"erased: contact {contact}, in event {contact}-{result.last_version}")
+        return 0
+    print(f"refused: {result.refusal.en if result.refusal else result.outcome}", file=sys.stderr)
+    return 1
+
+
+async def _contact(settings: Settings, person: str) -> UUID:
+    try:
+        return UUID(person)
+    except ValueError:
+        pass
+    from services.leads.domain.identities import normalise_email, normalise_phone
+    from services.ops import store
+    from services.ops.connect import ops_connection
+    from services.privacy.cipher import identity_hmac
+
+    phone, email = normalise_phone(person, settings.default_region), normalise_email(person)
+    named = [(kind, value) for kind, value in (("phone", phone), ("email", email)) if value]
+    if not named:
+        raise OpsError("PERSON is neither a contact's id nor a phone or e-mail that can be read")
+    async with ops_connection(settings) as connection:
+        found = await store.contacts_of(connection, [identity_hmac(settings.pepper_bytes, *pair) for pair in named])
+    if len(found) != 1:
+        raise OpsError(
+            "nobody is known by that phone or e-mail" if not found else "several people are meant: give an id"
+        )
+    return found[0]
+
+
+def _confirmed(contact: UUID) -> bool:
+    if not sys.stdin.isatty():
+        raise OpsError("erasing cannot be undone; say --yes when there is no terminal to ask on")
+    answer = input(f"Erase all data of contact {contact}? This cannot be undone. Type yes: ")
+    return answer.strip().lower() in ("yes", "да")
+
+
+def _user() -> str:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        return "ops"
+    return name if name.isascii() and name.isprintable() and 0 < len(name.strip()) <= 100 else "ops"
+
+
+async def _send(settings: Settings, command: EraseContact) -> CommandResult:
+    import httpx
+
+    from contracts.commands import CommandResult
+
+    headers = {"Authorization": f"Bearer {settings.internal_token.get_secret_value()}"}
+    problem = "no answer"
+    async with httpx.AsyncClient(base_url=settings.leads_url, timeout=REQUEST_SECONDS, trust_env=False) as client:
+        for attempt in range(TRIES):
+            if attempt:
+                await asyncio.sleep(BETWEEN_SECONDS)
+            try:
+                content = command.model_dump_json()
+                json = {**headers, "Content-Type": "application/json"}
+                answer = await client.post("/erase", content=content, headers=json)
+            except httpx.TransportError as error:
+                problem = type(error).__name__
+                continue
+            if answer.status_code == 200:
+                return CommandResult.model_validate_json(answer.content)
+            problem = f"status {answer.status_code}"
+            if answer.status_code < 500:
+                break
+    raise OpsError(f"the aggregate service at {settings.leads_url} did not do it ({problem}); is the system up?", 1)

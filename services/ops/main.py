@@ -1,0 +1,234 @@
+"""The `leadline` command (spec I): one function per command, everything heavy imported inside it.
+
+Invariants: bad input, a missing system, a server that does not answer end in one clear line on stderr and exit status 2 (or
+the command's own); Ctrl-C ends with 130; nothing secret is printed but a new token, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
+
+from cyclopts import App, CycloptsError, Parameter
+
+from services.ops.place import BAD_INPUT, OpsError, find_place
+
+Result = TypeVar("Result")
+
+app = App(
+    name="leadline",
+    help="Runs a company's leads from the first call to the signed deal, and never loses one.",
+    version_flags=["--version"],
+    result_action="return_value",
+)
+
+Data = Annotated[Path | None, Parameter(help="data folder of `leadline up` (default: the environment, else ./data)")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON")]
+Role = Literal["seller", "head", "ops", "auditor", "adapter"]
+
+
+def _moment(_kind: Any, tokens: Sequence[Any]) -> datetime:
+    text = tokens[0].value
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(f"{text!r} is no time with a zone; write 2026-11-22T09:00:00+03:00")
+    return moment
+
+
+def _port(_kind: Any, port: int | None) -> None:
+    if port is not None and not 0 <= port <= 65535:
+        raise ValueError("a port is a number from 0 to 65535 (0: any free one)")
+
+
+Moment = Annotated[datetime | None, Parameter(converter=_moment)]
+
+
+@app.command
+def up(
+    *,
+    data: Data = None,
+    port: Annotated[int | None, Parameter(validator=_port, help="of the web (default 8080; 0: any free one)")] = None,
+    demo: Annotated[bool, Parameter(negative="", help="open forms, three sellers, a token to sign in with")] = False,
+    clock: Annotated[
+        datetime | None, Parameter(converter=_moment, help="a practice system whose clock starts at this time")
+    ] = None,
+) -> int:
+    """Run everything on this machine, in the foreground: Kafka, Postgres, all services, the web."""
+    from services.ops import up as starting
+
+    return starting.up(data, port, demo, clock)
+
+
+@app.command
+def serve(service: str) -> int:
+    """Run one service against the configured cluster: leads, relay, projections or door."""
+    from services.ops import serve as serving
+
+    return serving.serve(service)
+
+
+@app.command
+def prepare(
+    *, demo: Annotated[bool, Parameter(negative="", help="also print a new token of the demo's head")] = False
+) -> int:
+    """Make tables, topics and what else services need, on the configured cluster. Safe to repeat."""
+    from services.logs import configure_logging
+    from services.ops.place import load_settings
+    from services.ops.prepare import prepare as run
+
+    settings = load_settings()
+    configure_logging("prepare", settings.log_level)
+    token = _run(run(settings, demo=demo))
+    if token:
+        print(token)
+    return 0
+
+
+@app.command
+def info(*, data: Data = None, json: Json = False) -> int:
+    """Say where the system's parts are: web, Kafka, databases, topics. The database addresses contain passwords."""
+    from services.ops.terminal import print_json
+
+    found = find_place(data).info()
+    if json:
+        print_json(found)
+    else:
+        for name, value in found.items():
+            print(f"{name:<12} {', '.join(value) if isinstance(value, list) else value if value is not None else '-'}")
+    return 0
+
+
+@app.command
+def token(
+    *,
+    as_: Annotated[str, Parameter(name="--as", help="who acts with it: a name that is no personal data")],
+    role: Role,
+    data: Data = None,
+) -> int:
+    """Make an API token and print it, once."""
+    from services.ops.tokens import print_token
+
+    return _run(print_token(find_place(data), as_, role))
+
+
+@app.command
+def history(lead: UUID, *, as_of: Moment = None, data: Data = None, json: Json = False) -> int:
+    """Tell a lead's (or contact's) history from its events: what, when, who, in which pipeline version."""
+    from services.ops import history as telling
+
+    return _run(telling.history(find_place(data), lead, as_of, json))
+
+
+@app.command
+def why(lead: UUID, *, data: Data = None, json: Json = False) -> int:
+    """Tell which commands on a lead were refused, who tried them, by which rule, and what was missing."""
+    from services.ops import why as telling
+
+    return _run(telling.why(find_place(data), lead, json))
+
+
+@app.command
+def verify(
+    *,
+    repair: Annotated[
+        bool, Parameter(negative="", help="publish again what the broker lost, then check once more")
+    ] = False,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Prove that event store, Kafka and every projection hold the same facts. Exit status 0, or 1 with the differences."""
+    from services.ops.verify import command
+
+    return _run(command.verify(find_place(data), repair=repair, as_json=json))
+
+
+@app.command
+def republish(topic: str, *, data: Data = None) -> int:
+    """Publish all that a topic lacks, from the event store."""
+    from services.ops import republish as publishing
+
+    return _run(publishing.republish(find_place(data), topic))
+
+
+@app.command
+def erase(
+    person: str,
+    *,
+    reason: Literal["asked", "retention", "by_hand"] = "by_hand",
+    yes: Annotated[bool, Parameter(negative="", help="do not ask")] = False,
+    data: Data = None,
+) -> int:
+    """Make a person's data unreadable everywhere. PERSON: a contact's id, a phone or an e-mail."""
+    from services.ops import erase as erasing
+
+    return _run(erasing.erase(find_place(data), person, reason, yes))
+
+
+@app.command
+def parked(
+    *,
+    release: Annotated[list[int] | None, Parameter(negative="", help="have this record tried again")] = None,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """List the records that a consumer could not apply, or release some."""
+    from services.ops import parked as parking
+
+    return _run(parking.parked(find_place(data), release or [], json))
+
+
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's coroutine; what servers that do not answer raise becomes one line."""
+    import asyncpg
+
+    from services.database import LOST
+    from services.ops.connect import short
+
+    try:
+        return asyncio.run(work)
+    except OpsError:
+        raise
+    except (*LOST, asyncpg.PostgresError) as error:
+        raise OpsError(f"the database or Kafka failed in the middle ({short(error)}); try again") from None
+    except Exception as error:
+        from aiokafka.errors import KafkaError
+
+        if isinstance(error, KafkaError):
+            raise OpsError(f"Kafka does not answer ({short(error)}); is the system up?") from None
+        raise
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The entry point; returns the exit status."""
+    try:
+        status = app(arguments, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except CycloptsError as error:
+        _complain(" ".join(str(error).split()))
+    except OpsError as error:
+        _complain(str(error))
+        return error.status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more on its way out
+        return 0
+    return BAD_INPUT
+
+
+def _complain(text: str) -> None:
+    print(f"leadline: {text}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

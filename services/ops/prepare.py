@@ -1,0 +1,51 @@
+"""What must be there before services start: tables, topics, pipelines, projection schemas (`leadline prepare`).
+
+`leadline up` runs it at every start; on a cluster an operator runs it once per release. Invariants: doing it again changes
+nothing; it never deletes; the parts that do not depend on each other run together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from services.ops.connect import ops_pool
+from services.ops.place import OpsError
+
+if TYPE_CHECKING:
+    from services.settings import Settings
+
+DEMO_USER = "demo"
+FAILED = 1
+
+
+async def prepare(settings: Settings, *, demo: bool = False) -> str | None:
+    """Migrate, create what is missing, publish the bundled pipelines. With `demo`, a fresh head token of the demo user.
+
+    Raises OpsError, or what its parts raise: the start must not go on then.
+    """
+    from projections.schema import prepare as prepare_projections
+    from services.clock import clock_of
+    from services.eventlog.admin import TopicsError, ensure_topics
+    from services.eventlog.migrate import MigrationError, migrate
+    from services.ops import store
+    from services.ops.tokens import make_token
+    from services.pipelines.registry import publish_bundled
+
+    try:
+        await asyncio.gather(migrate(settings), ensure_topics(settings))
+    except (MigrationError, TopicsError) as error:
+        raise OpsError(str(error), FAILED) from error
+    async with ops_pool(settings) as pool:
+        async with pool.acquire() as connection:
+            if settings.clock is not None:
+                await store.start_clock(connection, settings.clock)
+            await prepare_projections(connection)
+        await publish_bundled(pool, clock_of(settings.clock, pool))
+        if not demo:
+            return None
+        now = datetime.now(UTC)  # a token's age is the world's, also in a practice system
+        async with pool.acquire() as connection, connection.transaction():
+            await store.revoke_tokens(connection, DEMO_USER, now)  # the one printed last is the one that works
+            return await make_token(connection, DEMO_USER, "head", now)

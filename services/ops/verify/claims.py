@@ -1,0 +1,120 @@
+"""Claims against the events: open leads, identities, keys of erased persons (C3, M7).
+
+A fold of its own, on plain values. Invariants: a lead claims (contact, pipeline) exactly while its last stage visit is of kind
+open; an identity belongs to the contact that added it unshared, until that person is erased; a person's key is gone exactly
+when the person was erased. Identities are compared by HMAC, so nothing personal is in a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.database import Database
+from services.ops.verify import store
+from services.ops.verify.opened import Opened
+from services.ops.verify.report import Report
+from services.privacy.cipher import identity_hmac
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The streams of a range with their events, by kind: what the claims of the range are held against."""
+
+    begin: UUID
+    end: UUID
+    leads: Sequence[tuple[UUID, Sequence[Opened]]]
+    contacts: Sequence[tuple[UUID, Sequence[Opened]]]
+
+
+async def check_claims(database: Database, events: Range, pepper: bytes, report: Report) -> None:
+    """All claims of a range."""
+    await _check_open_leads(database, events, report)
+    await _check_identities(database, events, pepper, report)
+    await _check_keys(database, events, report)
+
+
+async def _check_open_leads(database: Database, events: Range, report: Report) -> None:
+    claimed = await store.open_leads_between(database, events.begin, events.end)
+    report.counts["open leads"] += len(claimed)
+    for lead, opened in events.leads:
+        have, want = claimed.pop(lead, None), _open_claim(opened)
+        if have != want:
+            text = f"the open-lead claim is {_claim(have)}, the events say {_claim(want)}"
+            report.differ("claims", "differs", str(lead), text)
+    for lead in claimed:
+        report.differ("claims", "unexpected", str(lead), "an open-lead claim of a lead that has no events")
+
+
+def _open_claim(opened: Sequence[Opened]) -> tuple[UUID, str] | None:
+    place: tuple[UUID, str] | None = None
+    kind = "open"
+    for event in opened:
+        if event.type == "leadline.lead.captured":
+            place = UUID(event.data["contact"]), event.data["pipeline"]
+        elif event.type == "leadline.lead.stage_entered":
+            kind = event.data["kind"]
+    return place if kind == "open" else None
+
+
+def _claim(claim: tuple[UUID, str] | None) -> str:
+    return "none" if claim is None else f"contact {claim[0]} in {claim[1]}"
+
+
+async def _check_identities(database: Database, events: Range, pepper: bytes, report: Report) -> None:
+    claimed = await store.identities_between(database, events.begin, events.end)
+    for contact, opened in events.contacts:
+        have = claimed.pop(contact, {})
+        report.counts["identities"] += len(have)
+        want = _identities(opened, pepper)
+        if want is None:
+            continue  # what was shut away can no longer be compared, and its event is looked at with the keys
+        for hmac in have.keys() | want.keys():
+            if have.get(hmac) != want.get(hmac):
+                is_, should = _identity(have.get(hmac)), _identity(want.get(hmac))
+                text = f"the identity {hmac.hex()[:12]} is {is_}, the events say {should}"
+                report.differ("claims", "differs", str(contact), text)
+    for contact in claimed:
+        report.differ("claims", "unexpected", str(contact), "identities of a contact that has no events")
+
+
+def _identities(opened: Sequence[Opened], pepper: bytes) -> dict[bytes, tuple[str, bool]] | None:
+    """Identities of a contact by HMAC; empty once erased; None when they cannot be known."""
+    claims: dict[bytes, tuple[str, bool]] = {}
+    if any(event.type == "leadline.contact.person_erased" for event in opened):
+        return {}
+    for event in opened:
+        if event.type not in ("leadline.contact.identity_added", "leadline.contact.identity_shared"):
+            continue
+        if event.sealed_shut:
+            return None
+        kind = event.data["identity_kind"]
+        hmac = identity_hmac(pepper, kind, event.personal["value"])
+        if event.type == "leadline.contact.identity_shared":
+            claims[hmac] = (kind, True)
+        elif not event.data.get("shared", False):
+            claims[hmac] = (kind, False)
+    return claims
+
+
+def _identity(claim: tuple[str, bool] | None) -> str:
+    return "not claimed" if claim is None else f"a {'shared ' if claim[1] else ''}{claim[0]}"
+
+
+async def _check_keys(database: Database, events: Range, report: Report) -> None:
+    """A person's key is there until the person is erased, and never after."""
+    keys = await store.keys_named(database, [contact for contact, _ in events.contacts])
+    for contact, opened in events.contacts:
+        erased = any(event.type == "leadline.contact.person_erased" for event in opened)
+        there = keys.get(contact)
+        if erased and there:
+            report.differ("keys", "erased", str(contact), "the person was erased, but their key still exists")
+        elif not erased and there is False:
+            report.differ(
+                "keys", "missing", str(contact), "the key was destroyed, but no event says that the person was erased"
+            )
+        elif not erased and there is None and any(event.sealed_shut for event in opened):
+            report.differ(
+                "keys", "missing", str(contact), "the key is gone without a trace: personal data cannot be read"
+            )

@@ -1,0 +1,194 @@
+"""What the projections' rows must be, from opened events: written against the tables' comments, not against `apply`.
+
+Pure. Each function looks back over a stream's events as a whole instead of going through them one by one as production does,
+so that one fault is unlikely to be in both. Erasure is not decided here: rows come out as if nobody had been erased, with the
+names of their personal columns beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from services.ops.verify.opened import Opened
+from services.ops.verify.projected.store import Row
+
+CARD_PERSONAL = frozenset({"name", "company"})
+ENTRY_PERSONAL = frozenset({"personal"})
+PERSON_PERSONAL = frozenset({"name", "company"})
+WORD_LENGTH = 60
+
+
+def is_sealed(event: Opened) -> bool:
+    """Whether the event carries personal values, readable or not."""
+    return bool(event.personal) or event.sealed_shut
+
+
+def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
+    """The lead's card; None before it was captured."""
+    captured = _last(events, "captured")
+    if captured is None:
+        return None
+    entered, assigned, offered = _last(events, "stage_entered"), _last(events, "assigned"), _last(events, "offer_made")
+    price = offered.data["price"] if offered else None
+    stood = entered.data if entered else {"stage": "", "kind": "open", "visit": 0}
+    return {
+        "lead": lead,
+        "partition": partition,
+        "pipeline": captured.data["pipeline"],
+        "stage": stood["stage"],
+        "kind": stood["kind"],
+        "visit": stood["visit"],
+        "entered_at": (entered or captured).happened_at,
+        "name": _text(events, "name"),
+        "company": _text(events, "company"),
+        "source": captured.data["source"],
+        "channel": captured.data["channel"],
+        "form": captured.data.get("form"),
+        "responsible": assigned.data["to"] if assigned else None,
+        "amount": Decimal(price["amount"]) if price else None,
+        "currency": price["currency"] if price else None,
+        "contact": UUID(captured.data["contact"]),
+        "version": events[-1].version,
+        "captured_at": captured.happened_at,
+        "paused_until": _paused_until(events),
+        "sealed": any(is_sealed(event) for event in events),
+        "erased": False,
+    }
+
+
+def visits(lead: UUID, events: Sequence[Opened]) -> list[Row]:
+    """The lead's stage visits, in order."""
+    captured, entered = _last(events, "captured"), _all(events, "stage_entered")
+    if captured is None:
+        return []
+    ends = {event.data["from_visit"]: event for event in entered if event.data.get("from_visit") is not None}
+    rows = []
+    for event in entered:
+        end = ends.get(event.data["visit"])
+        assigned = _last([earlier for earlier in events if earlier.version < event.version], "assigned")
+        rows.append(
+            {
+                "lead": lead,
+                "visit": event.data["visit"],
+                "pipeline": captured.data["pipeline"],
+                "stage": event.data["stage"],
+                "kind": event.data["kind"],
+                "cause": event.data["cause"],
+                "direction": event.data["direction"],
+                "from_stage": event.data.get("from_stage"),
+                "responsible": assigned.data["to"] if assigned else None,
+                "entered_at": event.happened_at,
+                "left_at": end.happened_at if end else None,
+                "to_stage": end.data["stage"] if end else None,
+                "left_by": end.data["cause"] if end else None,
+            }
+        )
+    return rows
+
+
+def entries(lead: UUID, events: Iterable[Opened]) -> list[Row]:
+    """The lead's timeline: an entry per event."""
+    return [
+        {
+            "lead": lead,
+            "version": event.version,
+            "type": event.type,
+            "happened_at": event.happened_at,
+            "recorded_at": event.recorded_at,
+            "actor_id": event.meta["actor"]["id"],
+            "actor_kind": event.meta["actor"]["kind"],
+            "on_behalf_of": event.meta["actor"].get("on_behalf_of"),
+            "person": UUID(event.meta["person"]) if event.meta.get("person") else None,
+            "data": event.data,
+            "personal": event.personal or None,
+            "erased": False,
+        }
+        for event in events
+    ]
+
+
+def person(contact: UUID, events: Sequence[Opened]) -> Row | None:
+    """The contact's row; None before it was made."""
+    made = _last(events, "made")
+    if made is None:
+        return None
+    return {
+        "contact": contact,
+        "name": made.personal.get("name"),
+        "company": made.personal.get("company"),
+        "made_at": made.happened_at,
+        "version": events[-1].version,
+        "erased": False,
+    }
+
+
+def identities(contact: UUID, events: Sequence[Opened]) -> list[Row]:
+    """The contact's phones and e-mails that can be read."""
+    found: dict[tuple[str, str], Row] = {}
+    for event in _all(events, "identity_added", "identity_shared"):
+        if event.sealed_shut:
+            continue
+        key = (event.data["identity_kind"], event.personal["value"])
+        if event.type.endswith("shared"):
+            if key in found:
+                found[key]["shared"] = True
+            continue
+        found[key] = {
+            "contact": contact,
+            "kind": key[0],
+            "value": key[1],
+            "shared": event.data.get("shared", False),
+            "state": event.data.get("state", "unconfirmed"),
+        }
+    return list(found.values())
+
+
+def words(contact: UUID, events: Sequence[Opened]) -> list[Row]:
+    """The words by which the contact is found."""
+    made = _last(events, "made")
+    if made is None:
+        return []
+    text = " ".join(made.personal.get(part) or "" for part in ("name", "company"))
+    found = {word[:WORD_LENGTH] for word in re.findall(r"\w+", text.lower().replace("ё", "е"))}
+    return [{"contact": contact, "word": word} for word in found]
+
+
+def whose(lead: UUID, events: Sequence[Opened]) -> list[Row]:
+    """Which contact the lead is of."""
+    captured = _last(events, "captured")
+    return [] if captured is None else [{"lead": lead, "contact": UUID(captured.data["contact"])}]
+
+
+def _all(events: Iterable[Opened], *names: str) -> list[Opened]:
+    return [event for event in events if event.type.rpartition(".")[2] in names]
+
+
+def _last(events: Sequence[Opened], name: str) -> Opened | None:
+    return next((event for event in reversed(events) if event.type.rpartition(".")[2] == name), None)
+
+
+def _text(events: Sequence[Opened], field: str) -> str | None:
+    """Name or company: what was recorded last; before that, what the first message that said it said."""
+    text: str | None = None
+    for event in _all(events, "captured", "inbound_joined", "card_recorded"):
+        if event.type.endswith("card_recorded"):
+            values = event.personal.get("values") or {}
+            if field in values:
+                text = values[field] or None
+        else:
+            text = text or event.personal.get(field)
+    return text
+
+
+def _paused_until(events: Sequence[Opened]) -> date | None:
+    """The date of the pause the lead stands in."""
+    paused, entered = _last(events, "paused"), _last(events, "stage_entered")
+    if paused is None or (
+        entered is not None and entered.version > paused.version and entered.data["kind"] != "postponed"
+    ):
+        return None
+    return date.fromisoformat(paused.data["until"])

@@ -1,0 +1,106 @@
+"""SQL of the check of projections: reads of their tables by ranges of streams, in the snapshot.
+
+Invariants: nothing is written; a schema's name is made of a known projection's name and a number, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple, TypeAlias
+from uuid import UUID
+
+from services.database import Database
+
+Row: TypeAlias = dict[str, Any]
+
+CONSUMER = "projections"
+PERSON_ERASED = "leadline.contact.person_erased"
+
+
+class Table(NamedTuple):
+    """A table of a projection whose rows belong to streams. `stream` names the column, `key` all of the primary key's."""
+
+    projection: str
+    name: str
+    stream: str
+    key: tuple[str, ...]
+
+
+CARDS = Table("board", "cards", "lead", ("lead",))
+VISITS = Table("board", "visits", "lead", ("lead", "visit"))
+ENTRIES = Table("timeline", "entries", "lead", ("lead", "version"))
+PEOPLE = Table("people", "people", "contact", ("contact",))
+IDENTITIES = Table("people", "identities", "contact", ("contact", "kind", "value"))
+WORDS = Table("people", "words", "contact", ("contact", "word"))
+LEADS = Table("people", "leads", "lead", ("lead",))
+TABLES = (CARDS, VISITS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS)
+PROJECTIONS = tuple(sorted({table.projection for table in TABLES}))
+
+
+def schema_of(projection: str, build: int) -> str:
+    """The schema of a projection's build."""
+    assert projection in PROJECTIONS
+    return f"proj_{projection}_{build:d}"
+
+
+async def builds(database: Database) -> dict[int, set[str]]:
+    """By number of build, the projections that have tables."""
+    rows = await database.fetch(
+        r"""SELECT substring(nspname FROM '^proj_(.*)_[0-9]+$'), substring(nspname FROM '[0-9]+$')::int
+            FROM pg_namespace WHERE nspname ~ '^proj_.*_[0-9]+$' ORDER BY 2, 1"""
+    )
+    found: dict[int, set[str]] = {}
+    for projection, build in rows:
+        found.setdefault(build, set()).add(projection)
+    return found
+
+
+async def wiped(database: Database, build: int) -> set[UUID]:
+    """Contacts whose erasure this build has applied."""
+    rows = await database.fetch(
+        """SELECT e.originator_id FROM leadline.events AS e
+           JOIN leadline.seen AS s ON s.stream = e.originator_id AND s.version >= e.originator_version
+           WHERE e.topic = $1 AND s.consumer = $2 AND s.build = $3""",
+        PERSON_ERASED,
+        CONSUMER,
+        build,
+    )
+    return {row[0] for row in rows}
+
+
+async def seen(database: Database, build: int, begin: UUID, end: UUID) -> dict[UUID, int]:
+    """Up to which version this build has applied the streams of a range."""
+    rows = await database.fetch(
+        """SELECT stream, version FROM leadline.seen
+           WHERE consumer = $1 AND build = $2 AND stream BETWEEN $3 AND $4""",
+        CONSUMER,
+        build,
+        begin,
+        end,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def rows_between(database: Database, table: Table, build: int, begin: UUID, end: UUID) -> list[Row]:
+    """A table's rows of the streams of a range."""
+    found = await database.fetch(
+        f"""SELECT * FROM {schema_of(table.projection, build)}.{table.name}
+            WHERE {table.stream} BETWEEN $1 AND $2""",  # noqa: S608 (names of ours)
+        begin,
+        end,
+    )
+    return [dict(row) for row in found]
+
+
+async def totals(database: Database, build: int) -> AsyncIterator[tuple[str, tuple[Any, ...], tuple[Any, ...]]]:
+    """The board's counts and sums that are not zero: (table, key, values)."""
+    schema = schema_of("board", build)
+    for row in await database.fetch(
+        f"""SELECT pipeline, stage, partition, leads, erased FROM {schema}.counts
+            WHERE leads <> 0 OR erased <> 0"""  # noqa: S608
+    ):
+        yield "counts", tuple(row)[:3], tuple(row)[3:]
+    for row in await database.fetch(
+        f"SELECT pipeline, stage, partition, currency, amount FROM {schema}.sums WHERE amount <> 0"  # noqa: S608
+    ):
+        yield "sums", tuple(row)[:4], tuple(row)[4:]

@@ -1,0 +1,133 @@
+"""The board and the list of leads (spec U, S6).
+
+Invariants: everything works without JavaScript; the columns' lengths are in the address, so a reload shows the same; a move that
+was just made is waited for up to 2 s, and the page says so when the board is still behind.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from contracts.pipeline import Pipeline
+from projections.board import store as board
+from projections.board.store import Card
+from projections.people import store as people
+from services.leads.domain.identities import normalise_email, normalise_phone
+from services.pipelines import registry
+from services.web import store
+from services.web.api_boards import CARDS, LARGEST_COLUMN, board_of
+from services.web.door import AT_LEAST_SECONDS, Door, TheDoor, place_in_list
+from services.web.pages import Visiting, render
+from services.web.shapes import card_out
+from services.web.tokens import COMMAND
+
+PAGE = 50
+
+router = APIRouter()
+
+
+@router.get("/")
+async def home(door: TheDoor, visitor: Visiting) -> Response:
+    """The default pipeline's board."""
+    return RedirectResponse(f"/boards/{door.settings.default_pipeline}", 303)
+
+
+@router.get("/boards/{pipeline}")
+async def board_page(
+    request: Request,
+    door: TheDoor,
+    visitor: Visiting,
+    pipeline: str,
+    show: Annotated[list[str] | None, Query(max_length=60)] = None,
+    lead: UUID | None = None,
+    at_least: Annotated[int | None, Query(ge=1)] = None,
+) -> HTMLResponse:
+    """The board. `show=STAGE:N` makes a column N cards long."""
+    lengths = _lengths(show or [])
+    behind = False
+    if lead is not None and at_least is not None:
+        behind = not await board.wait_for(door.pool, lead, at_least, AT_LEAST_SECONDS)
+    async with door.pool.acquire() as connection:
+        shown = await board_of(connection, pipeline, limit=CARDS, limits=lengths)
+        names = await store.pipelines(connection)
+    columns = [
+        {
+            "column": column,
+            "longer": _address(pipeline, {**lengths, column.stage.id: lengths.get(column.stage.id, CARDS) + CARDS})
+            if column.next and lengths.get(column.stage.id, CARDS) < LARGEST_COLUMN
+            else None,
+        }
+        for column in shown.columns
+    ]
+    return render(
+        request,
+        visitor,
+        "board.html",
+        board=shown,
+        columns=columns,
+        pipelines=names,
+        now=await door.clock.now(),
+        behind=behind,
+        moved=lead,
+        may_move=visitor.holder.role in COMMAND,
+        targets=[column.stage for column in shown.columns if column.stage.kind != "postponed"],
+    )
+
+
+def _lengths(show: list[str]) -> dict[str, int]:
+    lengths: dict[str, int] = {}
+    for part in show[:60]:
+        stage, _, number = part.partition(":")
+        if number.isascii() and number.isdigit() and len(number) < 5:
+            lengths[stage[:60]] = max(1, min(int(number), LARGEST_COLUMN))
+    return lengths
+
+
+def _address(pipeline: str, lengths: dict[str, int]) -> str:
+    return f"/boards/{pipeline}?" + "&".join(f"show={stage}:{number}" for stage, number in lengths.items())
+
+
+@router.get("/leads")
+async def leads_page(
+    request: Request,
+    door: TheDoor,
+    visitor: Visiting,
+    q: Annotated[str, Query(max_length=320)] = "",
+    stage: Annotated[str | None, Query(max_length=60)] = None,
+    responsible: Annotated[str | None, Query(max_length=100)] = None,
+    pipeline: Annotated[str | None, Query(max_length=60)] = None,
+    after: Annotated[str | None, Query(max_length=300)] = None,
+) -> HTMLResponse:
+    """Leads found by phone, e-mail, name, stage or responsible."""
+    chosen: dict[str, Any] = {"stage": stage or None, "responsible": responsible or None, "pipeline": pipeline or None}
+    async with door.pool.acquire() as connection:
+        ids = await _ids(door, connection, q.strip()) if q.strip() else None
+        cards, following = list[Card](), None
+        if ids != []:
+            with place_in_list():
+                cards, following = await board.leads(connection, **chosen, ids=ids, after=after or None, limit=PAGE)
+        pipelines: dict[str, Pipeline] = {}
+        for name in {card.pipeline for card in cards}:
+            pipelines[name], _ = await registry.current(connection, name)
+    return render(
+        request,
+        visitor,
+        "leads.html",
+        cards=[card_out(card, pipelines) for card in cards],
+        stages={(name, s.id): s.titles for name, known in pipelines.items() for s in known.stages},
+        q=q,
+        chosen=chosen,
+        next=following,
+        now=await door.clock.now(),
+    )
+
+
+async def _ids(door: Door, connection: Any, q: str) -> list[UUID]:
+    email = normalise_email(q) if "@" in q else None
+    phone = None if email else normalise_phone(q, door.settings.default_region)
+    found = await people.search(connection, phone=phone, email=email, name=None if phone or email else q)
+    return [lead for person in found for lead in person.leads]

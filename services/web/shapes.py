@@ -1,0 +1,249 @@
+"""What the API answers with, as models (so that OpenAPI says it), and how they are made from what was read.
+
+Invariants: times are RFC 3339, money is text and a currency; a field of an erased person is absent and `erased` says so.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.commands import Missing
+from contracts.meta import Actor
+from contracts.personal import Erased
+from contracts.pipeline import Pipeline, Titles
+from services.eventlog.mapper import Recorded
+from services.leads.domain.rules import check
+from services.leads.domain.state import LeadState
+from services.web.problems import refusal_members
+
+
+class LeadCard(BaseModel):
+    """A lead as lists and boards show it. `place` of `places`: where it stands on the scale (S6)."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    lead: UUID
+    pipeline: str
+    stage: str
+    kind: str
+    visit: int
+    place: int | None = None
+    places: int | None = None
+    entered_at: datetime
+    captured_at: datetime
+    paused_until: date | None = None
+    name: str | None = None
+    company: str | None = None
+    source: str | None = None
+    channel: str | None = None
+    responsible: str | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    contact: UUID
+    version: int
+    erased: bool = False
+
+
+class LeadList(BaseModel):
+    """A page of leads; `next` goes into `after`."""
+
+    items: list[LeadCard]
+    next: str | None = None
+
+
+class StageOut(BaseModel):
+    """A stage, and its place on the scale."""
+
+    id: str
+    titles: Titles
+    kind: str
+    place: int | None = None
+    places: int
+
+
+class CheckOut(BaseModel):
+    """«May this lead go there, and if not, what is missing?»"""
+
+    to: str
+    allowed: bool
+    version: int
+    rule: str | None = None
+    rules: list[str] = []
+    missing: list[Missing] = []
+    ru: str | None = None
+    en: str | None = None
+
+
+class LeadOut(BaseModel):
+    """A lead as its events make it. `checks`: for each other stage whether the lead may go there."""
+
+    lead: UUID
+    version: int
+    pipeline: str
+    pipeline_version: int
+    stage: StageOut
+    visit: int
+    entered_at: datetime | None
+    captured_at: datetime
+    paused_until: date | None
+    responsible: str | None
+    seen: bool
+    accepted: bool
+    contact: UUID
+    name: str | None
+    company: str | None
+    phone: str | None
+    email: str | None
+    card: dict[str, str]
+    offer: dict[str, Any] | None
+    answer: str | None
+    erased: bool
+    checks: list[CheckOut]
+
+
+class EventOut(BaseModel):
+    """An event. `erased` names the personal fields that are no longer readable; they are absent from `data`."""
+
+    id: str
+    stream: UUID
+    version: int
+    type: str
+    happened_at: datetime
+    recorded_at: datetime
+    actor: Actor
+    command: UUID
+    causation: str | None
+    correlation: str
+    pipeline: str | None
+    data: dict[str, Any]
+    erased: list[str] = []
+
+
+class History(BaseModel):
+    """A page of events, oldest first; `next` goes into `after`."""
+
+    items: list[EventOut]
+    next: int | None = None
+
+
+class CommandDone(BaseModel):
+    """The command was carried out. `events`: what it made, none when all held already."""
+
+    command: UUID
+    lead: UUID
+    version: int
+    events: list[EventOut]
+
+
+class ColumnOut(BaseModel):
+    """A stage's column: how many stand there, sums by currency, its first cards, and the link to more."""
+
+    stage: StageOut
+    count: int
+    sums: dict[str, Decimal]
+    erased: int
+    cards: list[LeadCard]
+    next: str | None = None
+    more: str | None = None
+
+
+class BoardOut(BaseModel):
+    """A pipeline's board."""
+
+    pipeline: str
+    pipeline_version: int
+    titles: Titles
+    columns: list[ColumnOut]
+
+
+class PersonOut(BaseModel):
+    """A person and the leads that are theirs."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    contact: UUID
+    name: str | None = None
+    company: str | None = None
+    phones: list[str] = []
+    emails: list[str] = []
+    leads: list[UUID] = []
+    erased: bool = False
+
+
+class PersonList(BaseModel):
+    """People found."""
+
+    items: list[PersonOut]
+    next: None = None
+
+
+def card_out(card: object, pipelines: dict[str, Pipeline]) -> LeadCard:
+    """A projection's card with its place on the scale of its pipeline."""
+    out = LeadCard.model_validate(card)
+    pipeline = pipelines.get(out.pipeline)
+    if pipeline is not None:
+        out.place, out.places = pipeline.place(out.stage), len(pipeline.scale)
+    return out
+
+
+def stage_out(pipeline: Pipeline, stage: str) -> StageOut:
+    """A stage; one that this version does not know any more is shown by its id."""
+    known = pipeline.by_id.get(stage)
+    titles, kind = (known.titles, known.kind) if known else (Titles(ru=stage, en=stage), "open")
+    return StageOut(id=stage, titles=titles, kind=kind, place=pipeline.place(stage), places=len(pipeline.scale))
+
+
+def check_out(state: LeadState, to: str, pipeline: Pipeline) -> CheckOut:
+    """The one `check`, as an answer."""
+    answer = check(state, to, pipeline)
+    members = refusal_members(answer.refusal) if answer.refusal else {}
+    return CheckOut(to=to, allowed=answer.allowed, version=state.version, **members)
+
+
+_AS_IN_STATE = (
+    *("lead", "version", "pipeline", "visit", "entered_at", "captured_at", "paused_until", "responsible", "seen"),
+    *("accepted", "contact", "name", "company", "phone", "email", "card", "answer", "erased"),
+)
+
+
+def lead_out(state: LeadState, pipeline: Pipeline) -> LeadOut:
+    """A lead's state as an answer."""
+    return LeadOut(
+        **{name: getattr(state, name) for name in _AS_IN_STATE},
+        pipeline_version=state.pipeline_number,
+        stage=stage_out(pipeline, state.stage),
+        offer=readable(state.offer)[0] if state.offer else None,
+        checks=[check_out(state, stage.id, pipeline) for stage in pipeline.stages if stage.id != state.stage],
+    )
+
+
+def readable(data: BaseModel) -> tuple[dict[str, Any], list[str]]:
+    """An event's data as JSON without what was erased, and the names of that."""
+    erased = sorted(name for name in type(data).model_fields if isinstance(getattr(data, name), Erased))
+    return data.model_dump(mode="json", exclude=set(erased), exclude_none=True), erased
+
+
+def event_out(recorded: Recorded) -> EventOut:
+    """An event as an answer."""
+    meta = recorded.meta
+    data, erased = readable(recorded.data)
+    return EventOut(
+        id=meta.event_id,
+        stream=meta.stream,
+        version=meta.version,
+        type=meta.type,
+        happened_at=meta.happened_at,
+        recorded_at=meta.recorded_at,
+        actor=meta.actor,
+        command=meta.command,
+        causation=meta.causation,
+        correlation=meta.correlation,
+        pipeline=meta.pipeline,
+        data=data,
+        erased=erased,
+    )

@@ -1,0 +1,129 @@
+"""How pages show values and tell events: times in the team's zone, money, ages, one sentence an event.
+
+Pure. Invariants: an event type without a sentence is told by its type, never left out; what was erased is said to be.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from contracts.pipeline import Pipeline
+from services.web.shapes import EventOut
+from services.web.texts import Words
+
+NBSP = "\u00a0"
+_TOLD_AS_THEY_ARE = frozenset(
+    {"volume", "comment", "reason", "name", "company", "phone", "email", "channel", "form", "other_lead"}
+)
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as the timeline shows it: a sentence, and label-value pairs to it."""
+
+    event: EventOut
+    sentence: str
+    details: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """The reader's language and the team's zone."""
+
+    words: Words
+    zone: ZoneInfo
+
+    def time(self, moment: datetime | None) -> str:
+        """A moment on the team's wall."""
+        if moment is None:
+            return "—"
+        local = moment.astimezone(self.zone)
+        return f"{self.day(local.date())} {local:%H:%M}"
+
+    def day(self, day: date | str | None) -> str:
+        """A date, as read in the language."""
+        if day is None:
+            return "—"
+        if isinstance(day, str):
+            day = date.fromisoformat(day)
+        if self.words.language == "ru":
+            return f"{day:%d.%m.%Y}"
+        return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+    def money(self, amount: Decimal | str | None, currency: str | None) -> str:
+        """An amount with its currency, thousands apart."""
+        if amount is None:
+            return ""
+        text = f"{Decimal(amount):,.2f}"
+        if self.words.language == "ru":
+            text = text.replace(",", NBSP).replace(".", ",")
+        text = text.removesuffix(",00").removesuffix(".00")
+        return f"{text}{NBSP}{currency or ''}".strip()
+
+    def age(self, since: datetime | None, now: datetime) -> str:
+        """How long ago, in its two largest units."""
+        if since is None:
+            return "—"
+        minutes = max(0, int((now - since).total_seconds() // 60))
+        days, hours = minutes // 1440, minutes // 60 % 24
+        if days:
+            return self.words("days", n=days) + (f"{NBSP}{self.words('hours', n=hours)}" if hours and days < 10 else "")
+        if hours:
+            return self.words("hours", n=hours)
+        return self.words("minutes", n=minutes)
+
+    def tell(self, event: EventOut, pipeline: Pipeline) -> Told:
+        """An event in words."""
+        data, words = event.data, self.words
+
+        def stage(name: Any) -> str:
+            known = pipeline.by_id.get(str(name))
+            return words.of(known.titles) if known else str(name)
+
+        key = f"event.{event.type}"
+        values: dict[str, object] = {
+            "source": data.get("source", ""),
+            "stage": stage(data.get("stage")),
+            "before": stage(data.get("from_stage")),
+            "to": data.get("to", ""),
+            "answer": words.get(f"answer.{data.get('answer')}", str(data.get("answer"))),
+            "status": stage(data.get("status")),
+            "until": self.day(data.get("until")),
+            "kind": words.get(str(data.get("identity_kind")), str(data.get("identity_kind"))).lower(),
+        }
+        if event.type.endswith(".stage_entered") and data.get("from_stage"):
+            key = "event.stage_from"
+        sentence = words.get(key, event.type).format(**values)
+        details = self._details(data, pipeline)
+        if event.erased:
+            details.append((words("erased"), ", ".join(words.get(name, name) for name in event.erased)))
+        return Told(event, sentence, details)
+
+    def _details(self, data: dict[str, Any], pipeline: Pipeline) -> list[tuple[str, str]]:
+        words = self.words
+        titles = {field.id: words.of(field.titles) for field in pipeline.fields}
+        found: list[tuple[str, str]] = []
+        for name, value in data.items():
+            label = titles.get(name) or words.get(name, name)
+            if name in ("values", "fields"):
+                found += [
+                    (titles.get(k) or words.get(k, k), str(v) or words("cleared")) for k, v in dict(value).items()
+                ]
+            elif name == "price":
+                found.append((label, self.money(value["amount"], value["currency"])))
+            elif name == "delivery_date":
+                found.append((words("delivery"), self.day(value)))
+            elif name == "delivery_days":
+                found.append((words("delivery"), words("days_of", days=value)))
+            elif name == "candidates" and value:
+                found.append((label, ", ".join(map(str, value))))
+            elif name == "reason" and value in ("in_turn", "by_hand"):
+                found.append((label, words(f"event.{value}")))
+            elif name in _TOLD_AS_THEY_ARE:
+                found.append((label, str(value)))
+        return found

@@ -1,0 +1,305 @@
+"""What is done to the system: each fault is a function that strikes once, and says in `Scene` when it did.
+
+Invariants: a fault uses only what an operator, a kernel or a power cut could do: signals, files, the documented commands. The
+system must heal by itself, or by the command the runbook names (`leadline up` again, `leadline republish`). A `quiet` fault is
+struck when the system is drained, because what it destroys is kept nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import re
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import httpx
+
+from tests.chaos import disk
+from tests.chaos.load import Load
+from tests.chaos.system import GROUPS, ChaosError, System, until
+
+BURST = 50
+HEALED_TOPICS = (
+    "leads.events",
+    "people.events",
+    "pipelines.events",
+    "leads.refusals",
+    "deals.events",
+    "incidents.events",
+)
+
+
+@dataclass(slots=True)
+class Scene:
+    """Where a fault strikes. It sets `struck` (monotonic), `warm` (seconds of a start it did), `note` for the table."""
+
+    system: System
+    load: Load
+    chance: random.Random
+    drained: Callable[[], Awaitable[None]]
+    struck: float = 0.0
+    warm: float | None = None
+    note: str = ""
+    later: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """Done once the system works again, while the load still runs."""
+
+    def hit(self, *names: str) -> None:
+        """kill -9 of these processes and what is below them, at once."""
+        pids = [self.system.pid(name) for name in names]
+        self.struck = time.monotonic()
+        for pid in pids:
+            self.system.kill_tree(pid)
+
+    async def up(self) -> None:
+        """`leadline up` again, on a folder that has been started before."""
+        self.warm = await self.system.up()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A fault. `group`: the short run takes one of each group."""
+
+    name: str
+    group: str
+    strike: Callable[[Scene], Awaitable[None]]
+    quiet: bool = False
+
+
+def kill(*names: str) -> Callable[[Scene], Awaitable[None]]:
+    """A fault that kills these, and relies on the supervisor."""
+
+    async def strike(scene: Scene) -> None:
+        scene.hit(*names)
+
+    return strike
+
+
+async def kill_supervisor(scene: Scene) -> None:
+    """The supervisor alone: its children must stop by themselves, and the next start must find a clean place."""
+    process = scene.system.process
+    assert process is not None
+    scene.struck = time.monotonic()
+    process.kill()
+    process.wait(5.0)
+    await asyncio.sleep(scene.chance.choice((0.0, 0.3, 3.0)))
+    await scene.up()
+
+
+async def kill_everything(scene: Scene) -> None:
+    """All at once, as a power switch does to processes."""
+    scene.struck = time.monotonic()
+    scene.system.kill_everything()
+    await scene.up()
+
+
+async def kill_again_and_again(scene: Scene) -> None:
+    """A service is killed whenever it comes back, three times."""
+    name = scene.chance.choice(GROUPS)
+    scene.note = name
+    for _ in range(3):
+        await until(f"{name} runs again", lambda: _running(scene, name), 30.0)
+        scene.hit(name)
+        await asyncio.sleep(scene.chance.uniform(0.3, 2.0))
+
+
+async def _running(scene: Scene, name: str) -> bool:
+    return name in scene.system.pids()
+
+
+async def frozen_broker(scene: Scene) -> None:
+    """SIGSTOP of the broker, kill -9 of the relay: the next relay takes over from one whose records may still be on their way."""
+    broker = scene.system.pid("kafka")
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(scene.chance.uniform(0.0, 0.5))
+        scene.hit("relay")
+        await asyncio.sleep(scene.chance.choice((4.0, 8.0, 13.0)))
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    scene.struck = time.monotonic()
+
+
+async def rebalance(scene: Scene) -> None:
+    """A second `leads` process joins and shares the partitions; then one of the two is killed."""
+    process, url = scene.system.second_leads()
+    await until("the second leads process is ready", lambda: _ready(url), 45.0)
+    await asyncio.sleep(scene.chance.uniform(1.0, 2.5))
+    if scene.chance.random() < 0.5:
+        scene.note = "the first is killed"
+        scene.hit("leads")
+
+        async def leave() -> None:
+            process.send_signal(signal.SIGTERM)
+            await until("the second leads process stopped", lambda: _ended(process), 30.0)
+
+        scene.later.append(leave)
+    else:
+        scene.note = "the second is killed"
+        scene.struck = time.monotonic()
+        process.kill()
+        process.wait(5.0)
+
+
+async def _ready(url: str) -> bool:
+    async with httpx.AsyncClient(timeout=2.0, trust_env=False) as client:
+        return (await client.get(f"{url}/health/ready")).status_code == 200
+
+
+async def _ended(process: Any) -> bool:
+    return process.poll() is not None
+
+
+async def bi_transaction(scene: Scene) -> None:
+    """Transactions of a BI user and of the owner stay open while the relay is killed; closed once all works again."""
+    bi, owner = await scene.system.connect(scene.system.info["bi_database"]), await scene.system.connect()
+    await bi.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    view = await bi.fetchval("SELECT min(viewname) FROM pg_views WHERE schemaname = 'bi'")
+    await bi.fetchval(f"SELECT count(*) FROM bi.{view}")
+    await owner.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    await owner.fetchval("SELECT count(*) FROM leadline.outbox")
+    await asyncio.sleep(scene.chance.uniform(1.0, 3.0))
+    scene.hit("relay")
+
+    async def let_go() -> None:
+        for connection in (bi, owner):
+            try:
+                await connection.execute("ROLLBACK")
+            finally:
+                connection.terminate()
+
+    scene.later.append(let_go)
+
+
+async def burst(scene: Scene) -> None:
+    """50 concurrent posts of one new person, the aggregate service killed midway: 50 messages, one lead."""
+    posting = asyncio.create_task(scene.load.burst(BURST))
+    await asyncio.sleep(scene.chance.uniform(0.05, 0.4))
+    scene.hit("leads")
+
+    async def all_answered() -> None:
+        await posting
+
+    scene.later.append(all_answered)
+
+
+async def power_cut(scene: Scene) -> None:
+    """The broker dies and its logs lose what was not flushed: the supervisor is held still meanwhile, as the machine would be."""
+    supervisor = scene.system.process
+    assert supervisor is not None
+    supervisor.send_signal(signal.SIGSTOP)
+    try:
+        scene.hit("kafka")
+        died_ms = int(time.time() * 1000)
+        await asyncio.sleep(0.1)
+        cut = disk.cut_power(scene.system.data / "kafka", died_ms, scene.chance)
+    finally:
+        supervisor.send_signal(signal.SIGCONT)
+    scene.note = f"{cut} records cut off"
+
+
+async def lost_kafka(scene: Scene) -> None:
+    """The Kafka folder is deleted while all is down; the start and `leadline republish` fill it again."""
+    await scene.system.down()
+    disk.lose(scene.system.data / "kafka")
+    scene.struck = time.monotonic()
+    await scene.up()
+    told = []
+    for topic in HEALED_TOPICS:
+        status, out, err = await scene.system.command("republish", topic)
+        if status:
+            raise ChaosError(f"leadline republish {topic}: {status} {out} {err}")
+        told += re.findall(r"(\d+) published", out)
+    scene.note = f"by hand: {sum(map(int, told))} published"
+
+
+async def old_postgres(scene: Scene) -> None:
+    """Postgres comes back as an older copy: the relay must publish nothing and say what differs. Then the right one heals."""
+    system, postgres = scene.system, scene.system.data / "postgres"
+    older, newer = system.base / "older", system.base / "newer"
+    await system.down()
+    disk.copy(postgres, older)
+    await system.up()
+    scene.load.begin(scene.load.cycle)
+    await asyncio.sleep(3.0)
+    await scene.load.end()
+    await scene.drained()
+    before = await _ends(system)
+    await system.down()
+    postgres.rename(newer)
+    older.rename(postgres)
+    await system.up(ready=False)
+    notice = await until("the relay refuses", lambda: _refusal(system), 80.0)
+    if not re.search(r"leads\.events\[\d+\]@\d+ [0-9a-f-]{36}-\d+: (unknown|with other)", notice):
+        raise ChaosError(f"the relay's refusal does not say what differs: {notice}")
+    await asyncio.sleep(2.0)
+    if (after := await _ends(system)) != before:
+        raise ChaosError(f"records were published over an older store: {before} → {after}")
+    await system.down()
+    disk.lose(postgres)
+    newer.rename(postgres)
+    scene.struck = time.monotonic()
+    await scene.up()
+    scene.note = "refused, " + notice.partition("published: ")[2].partition(".")[0]
+
+
+async def _refusal(system: System) -> str | None:
+    system.read_places()
+    database = await system.connect()
+    try:
+        found: str | None = await database.fetchval(
+            "SELECT detail FROM leadline.notices WHERE code = 'relay_refuses' AND cleared_at IS NULL"
+        )
+        return found
+    except asyncpg.UndefinedTableError:
+        return None
+    finally:
+        database.terminate()
+
+
+async def _ends(system: System) -> int:
+    """How many records the topics hold that only the relay writes."""
+    from aiokafka import AIOKafkaConsumer
+
+    consumer = AIOKafkaConsumer(*HEALED_TOPICS, bootstrap_servers=system.info["kafka"], group_id=None)
+    await consumer.start()
+    try:
+        return sum((await consumer.end_offsets(consumer.assignment())).values())
+    finally:
+        await consumer.stop()
+
+
+FAULTS = (
+    *(Fault(f"kill -9 {name}", "service", kill(name)) for name in GROUPS),
+    Fault("50 posts of one person, kill -9 leads", "service", burst),
+    Fault("kill -9 a service three times", "service", kill_again_and_again),
+    Fault("kill -9 broker", "server", kill("kafka")),
+    Fault("kill -9 postgres and its children", "server", kill("postgres")),
+    Fault("kill -9 broker and postgres", "server", kill("kafka", "postgres")),
+    Fault("kill -9 supervisor alone", "whole", kill_supervisor),
+    Fault("kill -9 everything", "whole", kill_everything),
+    Fault("SIGSTOP broker, relay taken over", "timing", frozen_broker),
+    Fault("rebalance of two leads", "timing", rebalance),
+    Fault("BI transaction held, kill -9 relay", "timing", bi_transaction),
+    Fault("power cut of the broker", "disk", power_cut),
+    Fault("Kafka folder deleted", "disk", lost_kafka, quiet=True),
+    Fault("Postgres restored from older copy", "disk", old_postgres, quiet=True),
+)
+
+
+def choose(rounds: int, chance: random.Random) -> list[Fault]:
+    """Which faults in which order: up to five rounds one of each group, more rounds each fault in turn, shuffled anew."""
+    if rounds <= 5:
+        groups = list(dict.fromkeys(fault.group for fault in FAULTS))
+        chosen = [chance.choice([f for f in FAULTS if f.group == group]) for group in groups]
+        chance.shuffle(chosen)
+        return chosen[:rounds]
+    chosen = []
+    while len(chosen) < rounds:
+        chosen += chance.sample(FAULTS, len(FAULTS))
+    return chosen[:rounds]

@@ -1,0 +1,97 @@
+"""Real Kafka and Postgres for the integration tests: one pair per run, a fresh database and topic prefix per test.
+
+`servers`: both servers. `settings`: a migrated database of its own (a copy of a template that was migrated once) and
+topics of its own, `PARTITIONS` each. `pool`: connections to that database. Nothing here is a stand-in.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from deploy.embedded.sandbox import EmbeddedServers
+from services.database import Pool, open_pool
+from services.eventlog.admin import ensure_topics
+from services.eventlog.migrate import migrate
+from services.settings import Settings
+from tests.integration.containers import ContainerServers, engine_answers
+
+PARTITIONS = 4
+TEMPLATE = "leadline_template"
+
+
+def at_database(url: str, name: str) -> str:
+    """The same URL with another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+async def create_database(servers: EmbeddedServers | ContainerServers, name: str, template: str) -> None:
+    """A database owned by the owner's role, as the start of the embedded server makes it. `template` must be unused."""
+    owner, bi = urlsplit(servers.database_url).username, urlsplit(servers.bi_url).username
+    connection = await asyncpg.connect(servers.superuser_url, timeout=10)
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}" OWNER "{owner}" TEMPLATE "{template}"')
+        await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
+        await connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO "{bi}"')
+    finally:
+        await connection.close()
+
+
+async def drop_database(servers: EmbeddedServers | ContainerServers, name: str) -> None:
+    """Remove a database, whoever is connected."""
+    connection = await asyncpg.connect(servers.superuser_url, timeout=10)
+    try:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def servers() -> AsyncIterator[EmbeddedServers | ContainerServers]:
+    """The servers of this run; a test that breaks one must leave it running."""
+    async with ContainerServers() if engine_answers() else EmbeddedServers() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def template(servers: EmbeddedServers | ContainerServers) -> str:
+    """Name of a database that was migrated once and that nobody is connected to."""
+    await create_database(servers, TEMPLATE, "template0")
+    await migrate(Settings(database_url=SecretStr(at_database(servers.database_url, TEMPLATE))))
+    return TEMPLATE
+
+
+@pytest.fixture
+async def settings(servers: EmbeddedServers | ContainerServers, template: str) -> AsyncIterator[Settings]:
+    """Settings of a system of its own: empty migrated database, empty topics, random secrets."""
+    mark = "t" + secrets.token_hex(5)
+    await create_database(servers, mark, template)
+    made = Settings(
+        kafka_bootstrap=servers.bootstrap,
+        kafka_topic_prefix=f"{mark}.",
+        kafka_partitions=PARTITIONS,
+        database_url=SecretStr(at_database(servers.database_url, mark)),
+        database_bi_url=SecretStr(at_database(servers.bi_url, mark)),
+        master_key=SecretStr(base64.b64encode(secrets.token_bytes(32)).decode()),
+        pepper=SecretStr(base64.b64encode(secrets.token_bytes(32)).decode()),
+        internal_token=SecretStr(secrets.token_urlsafe(24)),
+        responsibles=["anna", "boris"],
+        http_port=0,
+    )
+    await ensure_topics(made)
+    yield made
+    await drop_database(servers, mark)
+
+
+@pytest.fixture
+async def pool(settings: Settings) -> AsyncIterator[Pool]:
+    """Connections to the test's database, as a service has them."""
+    opened = await open_pool(settings.database_url, service="test")
+    yield opened
+    opened.terminate()
