@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts.events import EVENT_TYPES
 from contracts.personal import Erased
 from services.eventlog.consuming.streams import Arrived
 from services.privacy.cipher import open_sealed
+
+NUL = b"\\u0000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Event:
     """Whose key seals the personal values."""
     data: Mapping[str, Any]
     personal: Mapping[str, Any]
+    """Texts without NUL characters, which Postgres cannot keep."""
+    personal_json: str | None
     sealed: bool
     """Whether it carries personal values at all."""
     erased: bool
@@ -57,6 +62,14 @@ def event_of(arrived: Arrived, key: AESGCM | None) -> Event:
         place = f"{arrived.stream}-{arrived.version}/personal"
         personal = open_sealed(key, place, sealed)
     erased = isinstance(personal, Erased)
+    if erased:
+        personal = {}
+    personal_json = orjson.dumps(personal) if personal else None
+    if personal_json and NUL in personal_json:
+        personal = _without_nul(personal)
+        personal_json = orjson.dumps(personal)
+    if NUL in (arrived.record.value or b""):
+        data = _without_nul(data)
     return Event(
         arrived.stream,
         arrived.version,
@@ -68,7 +81,16 @@ def event_of(arrived: Arrived, key: AESGCM | None) -> Event:
         meta["actor"],
         meta.get("person"),
         data,
-        {} if erased else personal,
+        personal,
+        None if personal_json is None else personal_json.decode(),
         bool(sealed),
         erased,
     )
+
+
+def _without_nul(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, dict):
+        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
+    return [_without_nul(item) for item in value] if isinstance(value, list) else value

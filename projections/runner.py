@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+import asyncpg
 from prometheus_client import Counter, Gauge
 
 from contracts.events.contact import PersonErased
@@ -23,7 +24,7 @@ from services.database import LOST, Database, Pool
 from services.eventlog.consuming import Batch, PositionMove, RawRecord, move_positions, store
 from services.eventlog.consuming.parked import store as parked_store
 from services.eventlog.consuming.parked.store import Parked
-from services.eventlog.consuming.streams import Arrived, Streams
+from services.eventlog.consuming.streams import Arrived, Sorted, Streams
 from services.eventlog.mapper import UnknownTypeError
 from services.privacy.cipher import TamperedError, key_id_of
 from services.privacy.store import KeyRing
@@ -92,15 +93,11 @@ class Runner:
     async def _apply(self, connection: Database, entries: Sequence[RawRecord | Parked]) -> Event | None:
         streams = Streams(self._consumer, self._build)
         sorted_ = await streams.sort(connection, entries)
-        while True:
-            used = [arrived for arrived in sorted_.apply if arrived.type in self._types]
-            rows, events, failed = await self._try(connection, used)
-            if not failed:
-                break
-            # rows were changed halfway: begin again from the database, without what failed
-            streams.undo(failed)
-        for row in rows:
-            await row.save(connection)
+        try:
+            async with connection.transaction():
+                used, events = await self._apply_all(connection, streams, sorted_)
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+            used, events = await self._apply_singly(connection, streams, sorted_)
         await streams.save(connection)
         for outcome, count in (
             ("applied", len(used)),
@@ -111,6 +108,47 @@ class Runner:
             if count:
                 EVENTS.labels(self._consumer, outcome).inc(count)
         return events[-1] if events else None
+
+    async def _apply_all(
+        self, connection: Database, streams: Streams, sorted_: Sorted
+    ) -> tuple[list[Arrived], list[Event]]:
+        while True:
+            used = [arrived for arrived in sorted_.apply if arrived.type in self._types]
+            rows, events, failed = await self._try(connection, used)
+            if not failed:
+                break
+            # rows were changed halfway: begin again from the database, without what failed
+            streams.undo(failed)
+        for row in rows:
+            await row.save(connection)
+        return used, events
+
+    async def _apply_singly(
+        self, connection: Database, streams: Streams, sorted_: Sorted
+    ) -> tuple[list[Arrived], list[Event]]:
+        """The database refuses something of the batch: find it by applying one event at a time."""
+        done: list[Arrived] = []
+        events: list[Event] = []
+        refused: list[tuple[Arrived, str]] = []
+        broken: set[str] = set()
+        for arrived in [a for a in sorted_.apply if a.type in self._types]:
+            if arrived.stream in broken:
+                continue
+            rows, opened, failed = await self._try(connection, [arrived])
+            try:
+                async with connection.transaction():
+                    for row in rows if not failed else ():
+                        await row.save(connection)
+            except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+                failed = [(arrived, f"the database refuses it: {type(error).__name__}")]
+            if failed:
+                refused += failed
+                broken.add(arrived.stream)
+            else:
+                done.append(arrived)
+                events += opened
+        streams.undo(refused)
+        return done, events
 
     async def _try(
         self, connection: Database, used: Sequence[Arrived]

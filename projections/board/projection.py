@@ -39,6 +39,7 @@ COUNTED = frozenset(
 )
 """Events that change nothing on a card but its version."""
 ERASED = contact_events.PersonErased.TOPIC
+TYPES = COUNTED | {CAPTURED, ENTERED, ASSIGNED, OFFERED, RECORDED, JOINED, PAUSED, ERASED}
 
 
 @dataclass(slots=True)

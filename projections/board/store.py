@@ -154,20 +154,7 @@ async def checksum(connection: Database, build: int) -> bytes:
     )
 
 
-BOARD = Projection(
-    NAME,
-    ("leads.events", "people.events"),
-    frozenset(
-        t
-        for t in (
-            board.CAPTURED, board.ENTERED, board.ASSIGNED, board.OFFERED, board.RECORDED, board.JOINED, board.PAUSED,
-            board.ERASED, *board.COUNTED,
-        )
-    ),
-    load,
-    apply,
-    checksum,
-)  # fmt: skip
+BOARD = Projection(NAME, ("leads.events", "people.events"), board.TYPES, load, apply, checksum)
 
 
 # --- what the web reads ---------------------------------------------------------------------------------------------

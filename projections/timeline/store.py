@@ -23,6 +23,10 @@ from services.database import Database
 
 NAME = "timeline"
 ERASED = PersonErased.TOPIC
+COLUMNS = (
+    "lead", "version", "type", "happened_at", "recorded_at", "actor_id", "actor_kind", "on_behalf_of", "person", "data",
+    "personal", "erased",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -36,13 +40,9 @@ class TimelineRows:
     async def save(self, connection: Database) -> None:
         """Write the entries, then wipe."""
         if self.entries:
-            await connection.execute(
-                f"""INSERT INTO {self.schema}.entries (lead, version, type, happened_at, recorded_at, actor_id,
-                        actor_kind, on_behalf_of, person, data, personal, erased)
-                    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::timestamptz[], $5::timestamptz[],
-                        $6::text[], $7::text[], $8::text[], $9::uuid[], $10::jsonb[], $11::jsonb[],
-                        $12::boolean[])""",  # noqa: S608 (a name of ours)
-                *(list(column) for column in zip(*self.entries, strict=True)),
+            # twice as fast as an INSERT; nothing is ever there already: each event is applied once
+            await connection.copy_records_to_table(
+                "entries", schema_name=self.schema, columns=COLUMNS, records=self.entries
             )
         if self.wiped:
             await connection.execute(
@@ -74,7 +74,7 @@ def apply(rows: TimelineRows, event: Event) -> None:
             event.actor.get("on_behalf_of"),
             event.person,
             orjson.dumps(event.data).decode(),
-            orjson.dumps(event.personal).decode() if event.personal else None,
+            event.personal_json,
             event.erased,
         )
     )

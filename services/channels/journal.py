@@ -15,7 +15,7 @@ from uuid import UUID
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from contracts.inbound import Channel
+from contracts.inbound import TYPE_OF_CHANNEL, Channel
 from contracts.meta import Actor
 from contracts.personal import ERASED, Erased
 from services.channels import forms, store
@@ -103,6 +103,7 @@ class Journal:
                 raise UnacceptableError(
                     410, "erased", "this message was erased with its person; nothing can be run again"
                 )
+            channel = _channel_of(kept, fields)
             if fields is not None:
                 raw = mended(raw, fields)
                 await store.replace_body(
@@ -114,9 +115,7 @@ class Journal:
                     at=now,
                 )
             body = _shown(raw)
-            headers, value = reference(
-                inbound_id, cast(Channel, kept.channel), kept.account, kept.received_at, attempt=kept.attempt + 1
-            )
+            headers, value = reference(inbound_id, channel, kept.account, kept.received_at, attempt=kept.attempt + 1)
             await store.run_again(
                 connection,
                 inbound_id,
@@ -152,6 +151,17 @@ def _must_be_quarantined(kept: store.KeptMessage, attempt: int | None) -> None:
         raise UnacceptableError(
             409, "stale", f"the message is at attempt {kept.attempt}, you looked at {attempt}; open it again"
         )
+
+
+def _channel_of(kept: store.KeptMessage, fields: dict[str, Any] | None) -> Channel:
+    """The channel it is run again as. One that came on Kafka under no type of ours becomes a form by being mended."""
+    if kept.channel in TYPE_OF_CHANNEL:
+        return cast(Channel, kept.channel)
+    if fields is None:
+        raise UnacceptableError(
+            409, "no-reader", "nothing reads a message of this type; mend it, and it is read as a form"
+        )
+    return "form"
 
 
 def _shown(raw: bytes | Erased) -> dict[str, Any] | str | Erased:

@@ -146,9 +146,9 @@ def verify(
     json: Json = False,
 ) -> int:
     """Prove that event store, Kafka and every projection hold the same facts. Exit status 0, or 1 with the differences."""
-    from services.ops.verify import command
+    from services.ops.verify.command import verify as verifying
 
-    return _run(command.verify(find_place(data), repair=repair, as_json=json))
+    return _run(verifying(find_place(data), repair=repair, as_json=json))
 
 
 @app.command

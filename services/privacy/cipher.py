@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hmac
 import os
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -36,17 +37,23 @@ def new_key() -> bytes:
 def wrap_key(master: bytes, key_id: UUID, key: bytes) -> bytes:
     """The key sealed under the master key; opens only under the same id."""
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(master).encrypt(nonce, key, b"leadline-key:" + key_id.bytes)
+    return nonce + _sealer(master).encrypt(nonce, key, b"leadline-key:" + key_id.bytes)
 
 
 def unwrap_key(master: bytes, key_id: UUID, wrapped: bytes) -> bytes:
     """The key. Raises TamperedError when the master key is another or the row was altered."""
     try:
-        return AESGCM(master).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], b"leadline-key:" + key_id.bytes)
+        return _sealer(master).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], b"leadline-key:" + key_id.bytes)
     except InvalidTag as error:
         raise TamperedError(
             f"key {key_id} does not unwrap: is LEADLINE_MASTER_KEY the one it was made with?"
         ) from error
+
+
+@lru_cache(maxsize=2)
+def _sealer(master: bytes) -> AESGCM:
+    """The master key ready for use: setting a key up costs as much as sealing with it."""
+    return AESGCM(master)
 
 
 def seal(key_id: UUID, key: AESGCM, place: str, value: object) -> str:

@@ -130,6 +130,7 @@ def _rendered(request: Request, words: Words, template: str, status: int, **valu
         zone=door.settings.time_zone,
         demo=door.demo,
         path=request.url.path,
+        page_path=values.pop("page_path", request.url.path),
         new_key=lambda: str(uuid4()),
         **values,
     )
@@ -148,7 +149,7 @@ def error_page(request: Request, error: ProblemError) -> Response:
     """An error as a page; what a program would read stands below it."""
     words = words_of(request)
     said = words.get(f"error.{error.status}", words("error.other"))
-    response = render_plain(request, "error.html", status=error.status, said=said, error=error)
+    response = render_plain(request, "error.html", status=error.status, said=said, error=error, page_path="/")
     response.headers.update(error.headers)
     return response
 

@@ -115,6 +115,7 @@ async def _page(
         visitor,
         "lead.html",
         status=status,
+        page_path=f"/leads/{lead}",
         state=state,
         pipeline=pipeline,
         stage=stage_out(pipeline, state.stage),

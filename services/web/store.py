@@ -82,7 +82,7 @@ async def parked(connection: Database) -> list[ParkedCount]:
 async def lag(connection: Database) -> list[Lag]:
     """Behind, by consumer and topic: what the relay knows to be on the broker's disk less what the consumer has taken.
 
-    Topics that others write too (inbound, commands) have no relay position and do not appear.
+    It knows of its own records only: what adapters write straight to Kafka is not in these figures.
     """
     rows = await connection.fetch(
         """SELECT p.consumer, p.build, p.topic, sum(greatest(r.next_offset - p.next_offset, 0))::bigint

@@ -11,6 +11,7 @@ import json
 import random
 import time
 from contextlib import suppress
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -107,6 +108,7 @@ class Adapter:
 
 
 def _record(message: Message) -> tuple[str, bytes, bytes, list[tuple[str, bytes]]]:
+    value: dict[str, Any]
     if isinstance(message, Input):
         named = {"ce_id": message.marker, "ce_type": "leadline.inbound.form", "ce_subject": "direct"}
         topic, key, value = "leads.inbound", message.person, message.body()

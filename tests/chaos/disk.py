@@ -1,4 +1,4 @@
-"""What a power cut, a lost folder and an old backup do to the files of a data folder whose server does not run.
+"""Faults of the disk: a power cut, a lost folder, an old backup, on the files of a data folder whose server does not run.
 
 A power cut takes what the broker had not flushed: its settings flush each log within 1.5 s, so at most the record batches younger
 than that, from the end of a partition backwards; the last one may be torn. Nothing older is ever cut.
@@ -6,14 +6,32 @@ than that, from the end of a partition backwards; the last one may be torn. Noth
 
 from __future__ import annotations
 
+import asyncio
 import random
+import re
 import shutil
+import signal
 import struct
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncpg
+from aiokafka import AIOKafkaConsumer
+
+from tests.chaos.scene import Scene
+from tests.chaos.system import ChaosError, System, until
+
 FLUSHED_MS = 1_500  # log.flush.interval.ms + log.flush.scheduler.interval.ms
+HEALED_TOPICS = (
+    "leads.events",
+    "people.events",
+    "pipelines.events",
+    "leads.refusals",
+    "deals.events",
+    "incidents.events",
+)
 CUT_TOPICS = ("leads.events", "people.events", "leads.refusals")
 _BATCH = struct.Struct(
     ">qiibIhiqq"
@@ -59,3 +77,87 @@ def lose(folder: Path) -> None:
 def copy(folder: Path, to: Path) -> None:
     """A copy with owners and times, as a backup tool makes it."""
     subprocess.run(["cp", "-a", str(folder), str(to)], check=True, timeout=120)
+
+
+async def power_cut(scene: Scene) -> None:
+    """The broker dies and its logs lose what was not flushed: the supervisor is held still meanwhile, as the machine would be."""
+    supervisor = scene.system.process
+    assert supervisor is not None
+    supervisor.send_signal(signal.SIGSTOP)
+    try:
+        scene.hit("kafka")
+        died_ms = int(time.time() * 1000)
+        await asyncio.sleep(0.1)
+        cut = cut_power(scene.system.data / "kafka", died_ms, scene.chance)
+    finally:
+        supervisor.send_signal(signal.SIGCONT)
+    scene.note = f"{cut} records cut off"
+
+
+async def lost_kafka(scene: Scene) -> None:
+    """The Kafka folder is deleted while all is down; the start and `leadline republish` fill it again."""
+    await scene.system.down()
+    lose(scene.system.data / "kafka")
+    scene.struck = time.monotonic()
+    await scene.up()
+    told = []
+    for topic in HEALED_TOPICS:
+        status, out, err = await scene.system.command("republish", topic)
+        if status:
+            raise ChaosError(f"leadline republish {topic}: {status} {out} {err}")
+        told += re.findall(r"(\d+) published", out)
+    scene.note = f"by hand: {sum(map(int, told))} published"
+
+
+async def old_postgres(scene: Scene) -> None:
+    """Postgres comes back as an older copy: the relay must publish nothing and say what differs. Then the right one heals."""
+    system, postgres = scene.system, scene.system.data / "postgres"
+    older, newer = system.base / "older", system.base / "newer"
+    await system.down()
+    copy(postgres, older)
+    await system.up()
+    scene.load.begin(scene.load.cycle)
+    await asyncio.sleep(3.0)
+    await scene.load.end()
+    await scene.drained()
+    before = await _ends(system)
+    await system.down()
+    postgres.rename(newer)
+    older.rename(postgres)
+    await system.up(ready=False)
+    notice = await until("the relay refuses", lambda: _refusal(system), 80.0)
+    if not re.search(r"leads\.events\[\d+\]@\d+ [0-9a-f-]{36}-\d+: (unknown|with other)", notice):
+        raise ChaosError(f"the relay's refusal does not say what differs: {notice}")
+    await asyncio.sleep(2.0)
+    if (after := await _ends(system)) != before:
+        raise ChaosError(f"records were published over an older store: {before} → {after}")
+    await system.down()
+    lose(postgres)
+    newer.rename(postgres)
+    scene.struck = time.monotonic()
+    await scene.up()
+    scene.note = "refused, " + notice.partition("published: ")[2].partition(".")[0]
+
+
+async def _refusal(system: System) -> str | None:
+    system.read_places()
+    database = await system.connect()
+    try:
+        found: str | None = await database.fetchval(
+            "SELECT detail FROM leadline.notices WHERE code = 'relay_refuses' AND cleared_at IS NULL"
+        )
+        return found
+    except asyncpg.UndefinedTableError:
+        return None
+    finally:
+        database.terminate()
+
+
+async def _ends(system: System) -> int:
+    """How many records the topics hold that only the relay writes."""
+    consumer = AIOKafkaConsumer(*HEALED_TOPICS, bootstrap_servers=system.info["kafka"], group_id=None)
+    await consumer.start()
+    try:
+        return sum((await consumer.end_offsets(consumer.assignment())).values())
+    finally:
+        await consumer.stop()

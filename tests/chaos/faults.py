@@ -10,65 +10,18 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import re
 import signal
+import subprocess
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Any
 
-import asyncpg
 import httpx
 
-from tests.chaos import disk
-from tests.chaos.load import Load
-from tests.chaos.system import GROUPS, ChaosError, System, until
+from tests.chaos.disk import lost_kafka, old_postgres, power_cut
+from tests.chaos.scene import Fault, Scene
+from tests.chaos.system import GROUPS, until
 
 BURST = 50
-HEALED_TOPICS = (
-    "leads.events",
-    "people.events",
-    "pipelines.events",
-    "leads.refusals",
-    "deals.events",
-    "incidents.events",
-)
-
-
-@dataclass(slots=True)
-class Scene:
-    """Where a fault strikes. It sets `struck` (monotonic), `warm` (seconds of a start it did), `note` for the table."""
-
-    system: System
-    load: Load
-    chance: random.Random
-    drained: Callable[[], Awaitable[None]]
-    struck: float = 0.0
-    warm: float | None = None
-    note: str = ""
-    later: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    """Done once the system works again, while the load still runs."""
-
-    def hit(self, *names: str) -> None:
-        """kill -9 of these processes and what is below them, at once."""
-        pids = [self.system.pid(name) for name in names]
-        self.struck = time.monotonic()
-        for pid in pids:
-            self.system.kill_tree(pid)
-
-    async def up(self) -> None:
-        """`leadline up` again, on a folder that has been started before."""
-        self.warm = await self.system.up()
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault. `group`: the short run takes one of each group."""
-
-    name: str
-    group: str
-    strike: Callable[[Scene], Awaitable[None]]
-    quiet: bool = False
 
 
 def kill(*names: str) -> Callable[[Scene], Awaitable[None]]:
@@ -151,7 +104,7 @@ async def _ready(url: str) -> bool:
         return (await client.get(f"{url}/health/ready")).status_code == 200
 
 
-async def _ended(process: Any) -> bool:
+async def _ended(process: subprocess.Popen[bytes]) -> bool:
     return process.poll() is not None
 
 
@@ -186,92 +139,6 @@ async def burst(scene: Scene) -> None:
         await posting
 
     scene.later.append(all_answered)
-
-
-async def power_cut(scene: Scene) -> None:
-    """The broker dies and its logs lose what was not flushed: the supervisor is held still meanwhile, as the machine would be."""
-    supervisor = scene.system.process
-    assert supervisor is not None
-    supervisor.send_signal(signal.SIGSTOP)
-    try:
-        scene.hit("kafka")
-        died_ms = int(time.time() * 1000)
-        await asyncio.sleep(0.1)
-        cut = disk.cut_power(scene.system.data / "kafka", died_ms, scene.chance)
-    finally:
-        supervisor.send_signal(signal.SIGCONT)
-    scene.note = f"{cut} records cut off"
-
-
-async def lost_kafka(scene: Scene) -> None:
-    """The Kafka folder is deleted while all is down; the start and `leadline republish` fill it again."""
-    await scene.system.down()
-    disk.lose(scene.system.data / "kafka")
-    scene.struck = time.monotonic()
-    await scene.up()
-    told = []
-    for topic in HEALED_TOPICS:
-        status, out, err = await scene.system.command("republish", topic)
-        if status:
-            raise ChaosError(f"leadline republish {topic}: {status} {out} {err}")
-        told += re.findall(r"(\d+) published", out)
-    scene.note = f"by hand: {sum(map(int, told))} published"
-
-
-async def old_postgres(scene: Scene) -> None:
-    """Postgres comes back as an older copy: the relay must publish nothing and say what differs. Then the right one heals."""
-    system, postgres = scene.system, scene.system.data / "postgres"
-    older, newer = system.base / "older", system.base / "newer"
-    await system.down()
-    disk.copy(postgres, older)
-    await system.up()
-    scene.load.begin(scene.load.cycle)
-    await asyncio.sleep(3.0)
-    await scene.load.end()
-    await scene.drained()
-    before = await _ends(system)
-    await system.down()
-    postgres.rename(newer)
-    older.rename(postgres)
-    await system.up(ready=False)
-    notice = await until("the relay refuses", lambda: _refusal(system), 80.0)
-    if not re.search(r"leads\.events\[\d+\]@\d+ [0-9a-f-]{36}-\d+: (unknown|with other)", notice):
-        raise ChaosError(f"the relay's refusal does not say what differs: {notice}")
-    await asyncio.sleep(2.0)
-    if (after := await _ends(system)) != before:
-        raise ChaosError(f"records were published over an older store: {before} → {after}")
-    await system.down()
-    disk.lose(postgres)
-    newer.rename(postgres)
-    scene.struck = time.monotonic()
-    await scene.up()
-    scene.note = "refused, " + notice.partition("published: ")[2].partition(".")[0]
-
-
-async def _refusal(system: System) -> str | None:
-    system.read_places()
-    database = await system.connect()
-    try:
-        found: str | None = await database.fetchval(
-            "SELECT detail FROM leadline.notices WHERE code = 'relay_refuses' AND cleared_at IS NULL"
-        )
-        return found
-    except asyncpg.UndefinedTableError:
-        return None
-    finally:
-        database.terminate()
-
-
-async def _ends(system: System) -> int:
-    """How many records the topics hold that only the relay writes."""
-    from aiokafka import AIOKafkaConsumer
-
-    consumer = AIOKafkaConsumer(*HEALED_TOPICS, bootstrap_servers=system.info["kafka"], group_id=None)
-    await consumer.start()
-    try:
-        return sum((await consumer.end_offsets(consumer.assignment())).values())
-    finally:
-        await consumer.stop()
 
 
 FAULTS = (

@@ -76,7 +76,7 @@ async def _events(database: asyncpg.Connection, master: bytes, wrong: list[str])
         place = b"leadline-key:" + row["id"].bytes
         keys[str(row["id"])] = AESGCM(AESGCM(master).decrypt(row["wrapped"][:12], row["wrapped"][12:], place))
     events: list[Told] = []
-    stream, version, digest = None, 0, b""
+    stream, version, digest = UUID(int=0), 0, b""
     for row in await database.fetch("SELECT * FROM leadline.events ORDER BY originator_id, originator_version"):
         about = f"store: {row['originator_id']}-{row['originator_version']}"
         if row["originator_id"] != stream:
@@ -170,7 +170,7 @@ async def _people(
         elif event.type == LEAD + "stage_entered":
             stage[event.stream] = event.data["kind"]
     closed = closings(events)
-    open_now = {}
+    open_now: dict[UUID, UUID] = {}
     for contact, mine in leads.items():
         if len(mine) > 1 + sum(closed[lead] for lead in mine):
             wrong.append(f"contact {contact} has {len(mine)} leads: {mine}")

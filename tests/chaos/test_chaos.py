@@ -18,10 +18,11 @@ import pytest
 import pytest_asyncio
 
 from tests.chaos import report
-from tests.chaos.faults import FAULTS, Fault, Scene, choose
+from tests.chaos.faults import FAULTS, choose
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 from tests.chaos.oracle import Verdict, examine
+from tests.chaos.scene import Fault, Scene
 from tests.chaos.system import ChaosError, System, until
 
 ROUNDS, SEED = 5, 3

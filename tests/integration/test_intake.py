@@ -247,6 +247,20 @@ async def test_N18_only_quarantine_is_run_again(
     assert missing.status_code == 404
 
 
+async def test_N18_message_of_no_known_type_becomes_a_form_by_being_mended(
+    door: httpx.AsyncClient, adapter: dict[str, str], ops: dict[str, str], pool: Pool
+) -> None:
+    inbound_id = (await door.post("/inbound/forms/site", json=FORM, headers=adapter)).json()["inbound_id"]
+    await pool.execute("UPDATE leadline.intake SET channel = 'unknown'")
+    await quarantine(pool, inbound_id)
+    answer = await door.post(f"/api/intake/{inbound_id}/rerun", headers=ops)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:leadline:problem:no-reader")
+    answer = await door.post(f"/api/intake/{inbound_id}/mend", json={"fields": {"source": "expo"}}, headers=ops)
+    assert answer.status_code == 202, answer.text
+    value = await pool.fetchval("SELECT value FROM leadline.outbox ORDER BY n DESC LIMIT 1")
+    assert InboundReference.model_validate_json(value).channel == "form"
+
+
 async def test_M7_erased_message_opens_no_more_and_cannot_be_run(
     door: httpx.AsyncClient, adapter: dict[str, str], ops: dict[str, str], pool: Pool
 ) -> None:

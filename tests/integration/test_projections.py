@@ -264,6 +264,25 @@ async def test_K4_poison_is_parked_the_rest_flows_and_release_tries_again(
         assert {c.stage: c.count for c in await board.columns(connection, "classic")} == {"new": 1}
 
 
+async def test_K4_what_the_database_refuses_is_parked_alone(settings: Settings, pool: Pool, keys: Keys) -> None:
+    """A NUL character is left out; a number too large for its column is poison, and the batch around it goes on."""
+    anna = contact(keys)
+    nul, large, good = lead(keys, anna.id, name="Ан\0на"), lead(keys, anna.id), lead(keys, anna.id)
+    enter(large, "processing", 2**40, "new")
+    offer(large, "1.00")
+    await keys.store(pool, settings)
+    async with projections(settings):
+        await send(settings, [*large.made, *nul.made, *good.made])
+        await seen(pool, nul, good)
+        await until(parked_are(pool, ("after_parked", 5), ("poison", 4)))
+    async with pool.acquire() as connection:
+        card = await board.card(connection, nul.id)
+        assert card is not None
+        assert card.name == "Анна"
+        assert len(await timeline.entries(connection, large.id)) == 3
+        assert {c.stage: c.count for c in await board.columns(connection, "classic")} == {"new": 3}
+
+
 def lame(stream: Stream, lacking: str) -> int:
     """Take a field out of the stream's first event that has it, chain kept; returns its version."""
     digest = b""

@@ -72,6 +72,7 @@ class System:
         )
         producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka_bootstrap, enable_idempotence=True)
         await producer.start()
+        sent: list[Any] = []
         try:
             for _, topic, key, stream, version, headers, value, state, digest in rows:
                 if value is None:
@@ -81,7 +82,8 @@ class System:
                     record = value, [(name, text.encode()) for name, text in orjson.loads(headers).items()]
                 if record is not None:
                     name = self.settings.kafka_topic_prefix + topic
-                    await producer.send_and_wait(name, record[0], key=key.encode(), headers=record[1])
+                    sent.append(await producer.send(name, record[0], key=key.encode(), headers=record[1]))
+            await asyncio.gather(*sent)
         finally:
             await producer.stop()
         async with self.pool.acquire() as connection:
@@ -368,6 +370,26 @@ async def test_N18_a_lost_message_and_a_lost_refusal_are_found(system: System) -
     assert str(waiting) not in {about for _, _, about in found}
 
 
+async def test_K2_a_refusal_altered_in_the_store_or_on_the_topic_is_found(system: System) -> None:
+    await system.publish()
+    row = await system.pool.fetchrow("SELECT command, key, value FROM leadline.refusals")
+    await send(system, "leads.refusals", [(row["key"].encode(), row["value"], [])])
+    report = await system.verify()
+    assert (named(report), report.counts["repeats"]) == ([], 1)
+    altered = row["value"].replace(b"S2.exit_criteria", b"S2.exit_criterion").replace(b"S1.one_step", b"S1.two_steps")
+    assert altered != row["value"]
+    await send(system, "leads.refusals", [(row["key"].encode(), altered, []), (b"k", b"{}", [])])
+    found = named(await system.verify())
+    assert ("refusals", "altered", str(row["command"])) in found
+    assert [kind for _, kind, _ in found] == ["altered", "unexpected"] or [k for _, k, _ in found] == [
+        "unexpected",
+        "altered",
+    ]
+    await _tamper(system, "UPDATE leadline.refusals SET value = $1", altered)
+    report = await system.verify()
+    assert "the stored answer and the record say different things" in str(report.differences)
+
+
 async def test_M7_an_erased_person_is_no_difference_and_a_key_that_survived_is(system: System) -> None:
     lead = system.made[0]
     contact = (await system.leads.history(lead))[0].data.contact
@@ -544,7 +566,7 @@ async def test_M2_repair_publishes_what_the_topics_lost_and_the_store_has(
     assert about == {f"{lead}-{last}", str(refused.command)}
     status, report = await said(capsys, repair=True)
     assert (status, report["differences"]) == (0, [])
-    assert "published again" in report["notes"][0]
+    assert "published again" in report["notes"][-1]
 
 
 @pytest.mark.usefixtures("configured")

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import ValidationError
 
 from contracts.inbound import FormBody
 from contracts.personal import ERASED
@@ -112,6 +113,12 @@ def test_K5_time_of_the_sender_is_kept_only_when_it_can_be_read() -> None:
     assert forms.occurred_at({"occurred_at": "2026-11-22T09:00:00+03:00"}) is not None
     assert forms.occurred_at({"occurred_at": "yesterday"}) is None
     assert forms.occurred_at({"occurred_at": "2026-11-22T09:00:00"}) is None, "without a zone it is no instant"
+
+
+def test_K5_endless_nesting_is_malformed_and_no_crash() -> None:
+    raw = b'{"phone": "+79001234567", "x": ' + b"[" * 1000 + b"]" * 1000 + b"}"
+    with pytest.raises(ValidationError):
+        FormBody.model_validate(orjson.loads(raw))
 
 
 def test_N18_mending_overwrites_fields_and_keeps_the_rest() -> None:

@@ -15,8 +15,9 @@ consumer stops and `consume` raises it). It may commit a batch in several transa
 positions are read again and only records that are not yet taken come back, so a lost answer to COMMIT doubles nothing.
 """
 
-from services.eventlog.consuming.factory import GroupStoppedError, consume
+from services.eventlog.consuming.factory import consume
 from services.eventlog.consuming.positions import move_positions
 from services.eventlog.consuming.records import Batch, FencedError, PositionMove, RawRecord
+from services.eventlog.consuming.trouble import GroupStoppedError
 
 __all__ = ["Batch", "FencedError", "GroupStoppedError", "PositionMove", "RawRecord", "consume", "move_positions"]

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaTimeoutError, OffsetOutOfRangeError
 
 from services.eventlog.consuming.records import Position, RawRecord, Slot, witness_of
+from services.eventlog.consuming.unreadable import reads
 
 READ_SECONDS = 10.0
 AGAIN_SECONDS = 1.0
@@ -91,7 +92,7 @@ class Log:
                     raise KafkaTimeoutError("the records before the positions did not come; is the broker in trouble?")
                 # one at a time: a partition answered is paused, so the rest is not read in vain
                 try:
-                    taken = await reader.getmany(timeout_ms=250, max_records=1)
+                    taken = await reads(reader)
                 except OffsetOutOfRangeError as error:
                     taken = {}
                     for partition in error.args[0]:

@@ -52,7 +52,12 @@ class PolledConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> Records:
         """Records by partition, as `poll` lets them through."""
-        return await self._poll(partial(super().getmany, *partitions, timeout_ms=timeout_ms, max_records=max_records))
+        return await self._poll(partial(self.fetch, *partitions, timeout_ms=timeout_ms, max_records=max_records))
+
+    async def fetch(self, *partitions: TopicPartition, timeout_ms: int, max_records: int | None) -> Records:
+        """aiokafka's own `getmany`. When it raises, records it had taken from other partitions are lost to it."""
+        records: Records = await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+        return records
 
 
 async def make_broker(

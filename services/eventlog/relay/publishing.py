@@ -220,7 +220,8 @@ class Publisher:
         flight = self._flights[place]
         if topic in SINGLE_WRITER and offset != self.expected[place]:
             self._failed = self._failed or RelayStoppedError(
-                f"{topic}[{partition}]: a batch of {flight.records[0].id.decode()} landed at {offset}, not at {self.expected[place]}: "
+                f"{topic}[{partition}]: a batch that begins with {flight.records[0].id.decode()} landed at {offset}, "
+                f"not at {self.expected[place]}: "
                 "somebody else wrote, or the log was cut short"
             )
             return

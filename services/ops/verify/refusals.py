@@ -46,11 +46,11 @@ async def check_answers(database: Database, spool: Spool, ends: LogEnds, report:
             _keep(spool, key, command, value, ends, published=True)
     async for answers in store.refused_commands(database):
         report.counts["refusals"] += len(answers)
-        for command, refusal, value in answers:
-            if value is None:
+        for command, refusal, record in answers:
+            if record is None:
                 text = "refused, but its record is neither published nor in the outbox"
                 report.differ("refusals", "missing", str(command), text)
-            elif _refusal_in(value) != orjson.loads(refusal):
+            elif _refusal_in(record) != orjson.loads(refusal):
                 report.differ(
                     "refusals", "altered", str(command), "the stored answer and the record say different things"
                 )

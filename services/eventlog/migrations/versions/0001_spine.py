@@ -2,7 +2,6 @@
 
 Invariant: a revision that was released is never edited; a change is a new revision. There is no way down: a backup is.
 """
-# ruff: noqa: N999 (Alembic finds revisions by file, never by import)
 
 from __future__ import annotations
 
