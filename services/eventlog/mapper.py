@@ -21,8 +21,7 @@ from contracts.events import EVENT_TYPES, Event
 from contracts.meta import Actor, Meta
 from contracts.personal import ERASED, Erased
 from contracts.recorded import Recorded
-from services.privacy.cipher import TamperedError, key_id_of, open_sealed, seal
-from services.privacy.store import Opener
+from services.privacy.cipher import Opener, TamperedError, key_id_of, open_sealed, seal
 
 __all__ = ["LeadlineMapper", "MalformedError", "Recorded", "UnknownTypeError", "decode", "encode", "keys_of", "peek"]
 

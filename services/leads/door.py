@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from contracts.commands import Command, EraseContact
+from contracts.commands import EraseContact
 from services.health import Health
 from services.leads.batcher import AwayError, Batcher
-from services.leads.handlers import Reader
+from services.leads.handlers import Reader, read_command
 from services.leads.work import OtherBodyError, Work
 from services.serving import health_app
 from services.settings import Settings
@@ -51,8 +51,8 @@ def door(settings: Settings, batcher: Batcher, reader: Reader, health: Health) -
         if not allowed(request):
             return JSONResponse({"detail": "the internal token is needed"}, 401)
         try:
-            command = Command.model_validate_json(await _body(request))
-        except (ValidationError, ValueError) as error:
+            command = read_command(await _body(request))
+        except ValueError as error:
             return JSONResponse({"detail": _said(error)}, 422)
         return await answer(reader.command(command))
 

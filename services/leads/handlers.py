@@ -33,7 +33,23 @@ from services.privacy.store import KeyRing
 from services.settings import Settings
 
 CHANNEL_OF_TYPE = {kind: channel for channel, kind in TYPE_OF_CHANNEL.items()}
+NUL = b"\\u0000"
+UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 NOT_ASCII = re.compile(r"[^\x21-\x7e]+")
+
+
+class UnreadableError(ValueError):
+    """A body is no command of the contract; the message names the places, not the values."""
+
+
+def read_command(raw: bytes) -> Command:
+    """The command in a JSON body. Raises UnreadableError."""
+    if NUL in raw:
+        raise UnreadableError("a text holds the character NUL, which nothing can show: leave it out")
+    try:
+        return Command.model_validate_json(raw)
+    except ValidationError as error:
+        raise UnreadableError(f"no command of the contract; wrong at: {_places(error)}") from None
 
 
 class Reader:
@@ -80,11 +96,9 @@ class Reader:
         if kind is not None and kind != COMMAND_TYPE:
             return ParkWork(record, "unknown_type", "not a type of command that this release knows")
         try:
-            command = Command.model_validate_json(record.value)
-        except ValidationError as error:
-            places = ", ".join(sorted({".".join(map(str, p["loc"])) for p in error.errors(include_input=False)}))
-            return ParkWork(record, "malformed", f"no command of the contract; wrong at: {places[:500]}")
-        return self.command(command, record)
+            return self.command(read_command(record.value), record)
+        except UnreadableError as error:
+            return ParkWork(record, "malformed", str(error))
 
     def direct(self, record: RawRecord) -> ArrivalWork:
         """A record that an adapter wrote straight to `leads.inbound`."""
@@ -107,7 +121,7 @@ class Reader:
             inbound_id=uuid5(NAMESPACE, f"direct:{name}"),
             attempt=1,
             channel=channel,
-            account=(_header(record, "ce_subject") or "")[:200],
+            account=_said(_header(record, "ce_subject") or "", 200),
             received_at=received,
             actor=_adapter(source),
             body=body,
@@ -193,8 +207,17 @@ def _form(raw: bytes) -> tuple[FormBody | None, str | None]:
     except orjson.JSONDecodeError:
         return None, "malformed: the body is no JSON"
     except ValidationError as error:
-        places = sorted({".".join(map(str, p["loc"])) or "body" for p in error.errors(include_input=False)})
-        return None, f"malformed: not as the contract says at {', '.join(places)[:500]}"
+        return None, f"malformed: not as the contract says at {_places(error)}"
+
+
+def _places(error: ValidationError) -> str:
+    problems = error.errors(include_input=False, include_url=False)
+    return _said("; ".join(sorted({f"{'.'.join(map(str, p['loc'])) or 'body'} ({p['msg']})" for p in problems})), 500)
+
+
+def _said(text: str, most: int) -> str:
+    """A stranger's text as Postgres and a terminal can take it: no control characters, not too long."""
+    return UNSHOWABLE.sub(" ", text)[:most]
 
 
 def _header(record: RawRecord, name: str) -> str | None:

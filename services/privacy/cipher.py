@@ -11,7 +11,7 @@ import base64
 import hmac
 import os
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
@@ -27,6 +27,12 @@ KEY_BYTES = 32
 
 class TamperedError(Exception):
     """A sealed value does not open under its key and place: somebody changed or moved it."""
+
+
+class Opener(Protocol):
+    """What decoding needs: the key of an id, None when it was destroyed. Raises KeyError for one that was not loaded."""
+
+    def key(self, key_id: UUID) -> AESGCM | None: ...
 
 
 def new_key() -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,12 +18,6 @@ from services.privacy.cipher import new_key, unwrap_key, wrap_key
 
 CACHE_SECONDS = 60.0
 CACHE_KEYS = 200_000
-
-
-class Opener(Protocol):
-    """What decoding needs: the key of an id, None when it was destroyed. Raises KeyError for one that was not loaded."""
-
-    def key(self, key_id: UUID) -> AESGCM | None: ...
 
 
 class KeyRing:

@@ -65,6 +65,7 @@ class System:
         self.log = self.base / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.further: list[subprocess.Popen[bytes]] = []
+        self.others = 0.0  # share of the machine that other programs had during the last start
         self.info: dict[str, Any] = {}
         self.secrets: dict[str, str] = {}
         self._owner = os.getpid()
@@ -75,6 +76,7 @@ class System:
     async def up(self, limit: float = 120.0, *, ready: bool = True) -> float:
         """Start, wait until it says that it is ready; the seconds that took. `ready` False: do not wait."""
         begin, began = self.log.stat().st_size if self.log.exists() else 0, time.monotonic()
+        busy, mine = _busy(), time.process_time()
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("LEADLINE_", "KAFKA_", "DATABASE_"))}
         environment |= {"LEADLINE_RESPONSIBLES": json.dumps(RESPONSIBLES), "NO_COLOR": "1"}
         with self.log.open("ab") as log:
@@ -96,6 +98,7 @@ class System:
                 raise ChaosError(f"`leadline up` is not ready within {limit:.0f} s:\n{self.tail()}")
             await asyncio.sleep(0.02)
         took = time.monotonic() - began
+        self.others = max(0.0, (_busy() - busy - self._used() + mine) / took / (os.cpu_count() or 1))
         self.read_places()
         return took
 
@@ -146,6 +149,18 @@ class System:
                 if process.status() != psutil.STATUS_ZOMBIE and str(self.data) in _trace(process):
                     found[note.stem + ("-guard" if note.suffix == ".guard" else "")] = pid
         return found
+
+    def _used(self) -> float:
+        """CPU seconds of this process and of the system that was just started."""
+        used = time.process_time()
+        for pid in self.pids().values():
+            with suppress(psutil.Error):
+                each = psutil.Process(pid).cpu_times()
+                used += each.user + each.system
+        if self.process is not None:
+            with suppress(psutil.Error):
+                used += sum(psutil.Process(self.process.pid).cpu_times()[:4])  # with children that have ended
+        return used
 
     def pid(self, name: str) -> int:
         """The process of that name. Raises ChaosError when it does not live."""
@@ -234,6 +249,12 @@ class System:
                 last = path.read_text(errors="replace").splitlines()[-(lines if path == self.log else 6) :]
                 texts.append(f"--- {path.name}\n" + "\n".join(line[:400] for line in last))
         return "\n".join(texts)
+
+
+def _busy() -> float:
+    """CPU seconds that the machine has worked."""
+    each = psutil.cpu_times()
+    return float(sum(each) - each.idle - getattr(each, "iowait", 0.0) - getattr(each, "guest", 0.0))
 
 
 def _trace(process: psutil.Process) -> str:

@@ -29,6 +29,7 @@ ROUNDS, SEED = 5, 3
 RECOVERY_LIMIT = 90.0  # seconds from the fault to a new form on the board
 DRAIN_LIMIT = 120.0
 WARM_LIMIT = 10.0
+OTHERS = 0.15  # share of the machine other programs may have for a start's time to be judged
 TOLD = 12  # complaints shown
 
 LEFT = """SELECT
@@ -104,7 +105,9 @@ class Run:
             verdict.wrong.append(f"leadline verify: status {status}: {out[-3000:]} {err[-1000:]}")
         elif not json.loads(out)["ok"]:
             verdict.wrong.append("leadline verify: status 0, but not ok")
-        if scene.warm is not None and scene.warm >= WARM_LIMIT:
+        if scene.warm is not None and scene.warm >= WARM_LIMIT and self.system.others > OTHERS:
+            row.result += f" (start not judged: others had {self.system.others:.0%} of the machine)"
+        elif scene.warm is not None and scene.warm >= WARM_LIMIT:
             verdict.wrong.append(f"the start took {scene.warm:.1f} s, {WARM_LIMIT:.0f} are allowed")
         if verdict.wrong:
             more = len(verdict.wrong) - TOLD

@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.record.util import calc_crc32c
+from faststream import AckPolicy
 
 from deploy.embedded.sandbox import EmbeddedServers
 from services.database import Pool
@@ -22,6 +23,7 @@ from services.eventlog.consuming import trouble as trouble_module
 from services.eventlog.consuming.log import Log
 from services.eventlog.consuming.positions import Positions
 from services.eventlog.consuming.records import NO_WITNESS, Position, PositionMove, Slot
+from services.eventlog.consuming.subscriber import PolledConsumer, make_broker
 from services.health import Health
 from services.settings import Settings
 
@@ -304,9 +306,12 @@ async def test_K4_undecodable_records_arrive_as_they_are(
 
 
 async def test_K4_header_name_that_is_no_utf8_holds_nothing_up(
-    settings: Settings, pool: Pool, producer: AIOKafkaProducer, effects: None
+    settings: Settings, pool: Pool, producer: AIOKafkaProducer, effects: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """aiokafka raises on such a record, and forgets what it had taken from other partitions: none of it may be lost."""
+    monkeypatch.setattr(
+        "aiokafka.consumer.fetcher.random.shuffle", list.sort
+    )  # partition 0 is taken first, then 1 raises
     raw = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap)
     await raw.start()
     bodies = [f"{n:03}" for n in range(80)]
@@ -636,3 +641,32 @@ async def one(settings: Settings, slot: Slot, offset: int) -> Any:
         return raw(await asyncio.wait_for(reader.getone(), LIMIT), settings.kafka_topic_prefix)
     finally:
         await reader.stop()
+
+
+async def test_K4_frozen_defaults_reach_the_consumer(settings: Settings) -> None:
+    """An upgrade of FastStream that moves one of these must not pass unseen."""
+
+    async def nothing(*_: Any) -> Any:
+        return {}
+
+    broker, subscriber = await make_broker(
+        settings.kafka_bootstrap,
+        topics=["t"],
+        group="g",
+        max_records=7,
+        listener=ConsumerRebalanceListener(),
+        poll=nothing,
+        take=nothing,
+        stop_within=1.0,
+    )
+    try:
+        assert subscriber.ack_policy is AckPolicy.MANUAL
+        assert (subscriber.group_id, subscriber.max_records, subscriber.batch_timeout_ms) == ("g", 7, 10)
+        made = subscriber.builder(group_id=subscriber.group_id, **subscriber._connection_args)
+        assert isinstance(made, PolledConsumer)
+        assert made._auto_offset_reset == "none"
+        assert made._isolation_level == "read_committed"
+        assert made._enable_auto_commit is False
+        assert made._rebalance_timeout_ms == 30_000
+    finally:
+        await broker.stop()

@@ -108,24 +108,28 @@ async def test_K5_what_cannot_be_read_is_quarantined_and_the_rest_flows_on(
     await producer.send_and_wait(inbound, None, key=b"k", headers=[("ce_type", b"leadline.inbound.form")])
     await producer.send_and_wait(inbound, b"{}", key=b"k", headers=[("ce_type", b"somebody.elses.event")])
     await producer.send_and_wait(inbound, b"{}", key=b"k", headers=[("ce_type", b"\xff\xff")])
+    await adapter.form(("ce_subject", b"a\x00b"), name="Ян", email="jan@example.org", **{"a\0b": "\0"})
+    await adapter.form(raw=b'{"fields": {"a\\u0000": {"b": 1}}, "name": ["\\u0000"]}')
     await adapter.form(name="Мария", email="maria@example.org")
     async with service(at_port):
 
         async def all_taken() -> bool:
-            return bool(await pool.fetchval("SELECT count(*) FROM leadline.inbound_outcomes") == 7)
+            return bool(await pool.fetchval("SELECT count(*) FROM leadline.inbound_outcomes") == 9)
 
-        await until(all_taken, "all seven records have an outcome")
+        await until(all_taken, "all nine records have an outcome")
     rows = await pool.fetch("SELECT outcome, split_part(reason, ':', 1) AS reason FROM leadline.inbound_outcomes")
     assert sorted((row["outcome"], row["reason"] or "") for row in rows) == [
         ("accepted", ""),
         ("accepted", ""),
+        ("accepted", ""),
+        ("quarantined", "malformed"),
         ("quarantined", "malformed"),
         ("quarantined", "malformed"),
         ("quarantined", "tombstone"),
         ("quarantined", "unknown_type"),
         ("quarantined", "unknown_type"),
     ]
-    assert await pool.fetchval("SELECT count(*) FROM leadline.intake") == 7, "each is kept as it came"
+    assert await pool.fetchval("SELECT count(*) FROM leadline.intake") == 9, "each is kept as it came"
 
 
 async def test_K2_commands_on_kafka_are_carried_out_parked_or_refused(

@@ -174,7 +174,8 @@ def test_Q2_only_what_changed_is_recorded() -> None:
 
 
 def test_C3_phone_that_cannot_be_read_is_refused() -> None:
-    given(*captured()).when("record", fields={"phone": "завтра"}).refused_by("C3.readable_identity")
+    refusal = given(*captured()).when("record", fields={"phone": "завтра"}).refused_by("C3.readable_identity")
+    assert "завтра" not in refusal.ru + refusal.en, "a refusal is kept beyond an erasure (M7)"
 
 
 def test_K1_too_large_for_one_event_is_refused() -> None:

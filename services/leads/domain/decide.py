@@ -152,8 +152,9 @@ def _recorded(state: LeadState, body: c.Record, around: Surroundings) -> tuple[e
         if value is None:
             return Refusal(
                 rules=("C3.readable_identity",),
-                ru=f"Поле {name}: «{text}» не похоже на телефон или e-mail. Пример: +7 900 123-45-67, name@example.org.",
-                en=f"Field {name}: “{text}” is no phone or e-mail. Examples: +7 900 123-45-67, name@example.org.",
+                # The text itself is not repeated: a refusal is kept for ever, beyond an erasure.
+                ru=f"Поле {name}: это не телефон и не e-mail. Примеры: +7 900 123-45-67, name@example.org.",
+                en=f"Field {name}: this is no phone or e-mail. Examples: +7 900 123-45-67, name@example.org.",
             )
         values[name] = value
     contact = {"name": state.name, "company": state.company, "phone": state.phone, "email": state.email}
