@@ -1,8 +1,8 @@
-"""An event as projections take it: checked for what they use, not for everything (decision 11).
+"""An event as projections take it: what they use of it, plain and open (decision 11). Pure; `opening` makes them.
 
 For speed projections work on the plain JSON of a record (`services.eventlog.mapper.peek`), not on validated pydantic models:
-the writer was strict, the digest chain proves the bytes, and older versions of a type are brought up here exactly as the
-mapper does. What is used and missing raises KeyError, TypeError or ValueError; the runner parks such a record as poison.
+the writer was strict, the digest chain proves the bytes, and older versions of a type are brought up as the mapper does.
+What a projection uses and misses raises KeyError, TypeError or ValueError in it; the runner parks such a record as poison.
 """
 
 from __future__ import annotations
@@ -11,16 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-import orjson
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from contracts.events import EVENT_TYPES
-from contracts.personal import Erased
-from services.eventlog.consuming.streams import Arrived
-from services.privacy.cipher import open_sealed
-
-NUL = b"\\u0000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,52 +35,3 @@ class Event:
     """Whether it carries personal values at all."""
     erased: bool
     """Whether those cannot be opened any more (M7)."""
-
-
-def event_of(arrived: Arrived, key: AESGCM | None) -> Event:
-    """The event in a record that came; `key` opens its sealed part, None: it was destroyed, or there is no such part.
-
-    Raises KeyError, TypeError, ValueError for what is malformed, TamperedError for a sealed part that was changed.
-    """
-    meta, data = arrived.event["meta"], arrived.event["data"]
-    cls = EVENT_TYPES[arrived.type]
-    for version in range(meta.get("schema_version", 1), cls.class_version):
-        getattr(cls, f"upcast_v{version}_v{version + 1}")(data)
-    sealed = arrived.event.get("personal")
-    personal: Any = {}
-    if sealed:
-        place = f"{arrived.stream}-{arrived.version}/personal"
-        personal = open_sealed(key, place, sealed)
-    erased = isinstance(personal, Erased)
-    if erased:
-        personal = {}
-    personal_json = orjson.dumps(personal) if personal else None
-    if personal_json and NUL in personal_json:
-        personal = _without_nul(personal)
-        personal_json = orjson.dumps(personal)
-    if NUL in (arrived.record.value or b""):
-        data = _without_nul(data)
-    return Event(
-        arrived.stream,
-        arrived.version,
-        meta["kind"],
-        arrived.type,
-        arrived.record.partition,
-        datetime.fromisoformat(meta["happened_at"]),
-        datetime.fromisoformat(meta["recorded_at"]),
-        meta["actor"],
-        meta.get("person"),
-        data,
-        personal,
-        None if personal_json is None else personal_json.decode(),
-        bool(sealed),
-        erased,
-    )
-
-
-def _without_nul(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.replace("\0", "")
-    if isinstance(value, dict):
-        return {_without_nul(key): _without_nul(item) for key, item in value.items()}
-    return [_without_nul(item) for item in value] if isinstance(value, list) else value

@@ -16,7 +16,8 @@ import asyncpg
 from prometheus_client import Counter, Gauge
 
 from contracts.events.contact import PersonErased
-from projections.event import Event, event_of
+from projections.event import Event
+from projections.opening import event_of
 from projections.projection import Projection
 from projections.reading import LIVE
 from services.clock import Clock

@@ -22,7 +22,7 @@ from services.leads.batcher import BATCH_WORK, Batcher
 from services.leads.door import door
 from services.leads.handlers import Reader
 from services.leads.work import BUILD, CONSUMER
-from services.serving import serve_http
+from services.serving import serve_http, with_health
 from services.settings import Settings
 
 log = structlog.get_logger()
@@ -54,7 +54,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         working = asyncio.create_task(batcher.run(), name="batcher")
         serving = asyncio.create_task(
             serve_http(
-                door(settings, batcher, reader, health),
+                with_health(door(settings, batcher, reader), health),
                 host=place.hostname or "127.0.0.1",
                 port=place.port or 8081,
                 stop=stop,

@@ -13,20 +13,18 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
 from contracts.commands import EraseContact
-from services.health import Health
 from services.leads.batcher import AwayError, Batcher
 from services.leads.handlers import Reader, read_command
 from services.leads.work import OtherBodyError, Work
-from services.serving import health_app
 from services.settings import Settings
 
 BODY_BYTES = 1024 * 1024
 
 
-def door(settings: Settings, batcher: Batcher, reader: Reader, health: Health) -> Starlette:
+def door(settings: Settings, batcher: Batcher, reader: Reader) -> Starlette:
     """The ASGI application of the door."""
     token = settings.internal_token.get_secret_value()
     if not token:
@@ -69,7 +67,6 @@ def door(settings: Settings, batcher: Batcher, reader: Reader, health: Health) -
         routes=[
             Route("/commands", commands, methods=["POST"]),
             Route("/erase", erase, methods=["POST"]),
-            Mount("/", health_app(health)),
         ]
     )
 

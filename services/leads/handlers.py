@@ -23,6 +23,7 @@ from contracts.personal import Erased
 from contracts.topics import LEADS_COMMANDS
 from services.database import Pool
 from services.eventlog.consuming import RawRecord
+from services.eventlog.consuming.unreadable import UNREADABLE
 from services.leads import store
 from services.leads.domain.identities import Identity, normalise_email, normalise_phone
 from services.leads.domain.recognition import NAMESPACE
@@ -90,6 +91,8 @@ class Reader:
 
     def command_record(self, record: RawRecord) -> Work:
         """A record of `leads.commands`."""
+        if _header(record, UNREADABLE) is not None:
+            return ParkWork(record, "unreadable", "a header's name is no UTF-8")
         if record.value is None:
             return ParkWork(record, "tombstone", "a command's record has no value")
         kind = _header(record, "ce_type")
@@ -109,7 +112,9 @@ class Reader:
         # Without an id of the adapter's own, the record's place is one: a redelivery of the record is the same message.
         name = f"{source}:{own_id}" if own_id else f"{record.topic}:{record.partition}:{record.offset}"
         body, problem = None, None
-        if record.value is None:
+        if _header(record, UNREADABLE) is not None:
+            problem = "unreadable: a header's name is no UTF-8; the record itself stays in Kafka for seven days"
+        elif record.value is None:
             problem = "tombstone: the record has no value"
         elif channel == "unknown":
             problem = "unknown_type: ce_type is none of " + ", ".join(sorted(CHANNEL_OF_TYPE))

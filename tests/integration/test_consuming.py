@@ -649,12 +649,17 @@ async def test_K4_frozen_defaults_reach_the_consumer(settings: Settings) -> None
     async def nothing(*_: Any) -> Any:
         return {}
 
+    class Deaf(ConsumerRebalanceListener):
+        def on_partitions_revoked(self, revoked: Any) -> None: ...
+
+        def on_partitions_assigned(self, assigned: Any) -> None: ...
+
     broker, subscriber = await make_broker(
         settings.kafka_bootstrap,
         topics=["t"],
         group="g",
         max_records=7,
-        listener=ConsumerRebalanceListener(),
+        listener=Deaf(),
         poll=nothing,
         take=nothing,
         stop_within=1.0,
