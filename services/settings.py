@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Settings, their environment names in capitals. `leadline up` fills them for its children; a cluster's operator sets them."""
+    """Settings by their environment names. `leadline up` fills them for its children; an operator sets them on a cluster."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, populate_by_name=True)
 

@@ -7,7 +7,7 @@ terminal, writes to `logs/NAME.log`, and holds the read end of the supervisor's 
 
 # Starting processes is what this module is for; every command is a list made here, nothing of it comes from outside.
 # Ends are awaited by polling on purpose (an object may be used from two event loops), and starting one takes a few milliseconds.
-# ruff: noqa: ASYNC110, ASYNC220, S603
+# ruff: noqa: ASYNC220, S603
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ every 20 ms, so that an object may be started in one event loop and stopped in a
 
 # Starting processes is what this module is for; every command is a list made here, nothing of it comes from outside.
 # Ends are awaited by polling on purpose (an object may be used from two event loops), and starting one takes a few milliseconds.
-# ruff: noqa: ASYNC110, ASYNC220, S603
+# ruff: noqa: ASYNC220, S603
 
 from __future__ import annotations
 

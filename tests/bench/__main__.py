@@ -16,7 +16,6 @@ from tests.bench.machine import describe_machine
 from tests.bench.stack import Stack
 from tests.bench.throughput import measure_ceiling, measure_product, report
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -37,7 +37,7 @@ async def measure_latency(stack: Stack, rate: int, seconds: int) -> str:
         while not (done.is_set() and len(visible) >= len(accepted)):
             rows = await stack.pool.fetch(
                 """SELECT o.inbound_id, b.captured_at FROM leadline.inbound_outcomes AS o
-                   JOIN proj_board_1.board AS b ON b.lead = o.lead WHERE o.at >= $1""",
+                   JOIN proj_board_1.cards AS b ON b.lead = o.lead WHERE o.at >= $1""",
                 last,
             )
             now = time.perf_counter()

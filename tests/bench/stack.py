@@ -16,10 +16,10 @@ from types import TracebackType
 
 import httpx
 import psutil
-from projections.schema import prepare
 from pydantic import SecretStr
 
 from deploy.embedded.sandbox import EmbeddedServers
+from projections.schema import prepare
 from services.clock import SystemClock
 from services.database import Pool, open_pool
 from services.eventlog.admin import ensure_topics

@@ -100,7 +100,7 @@ async def _stretch(stack: Stack, send, where: str, leads: int) -> tuple[float, d
     await stack.start("leads")
 
     async def shown() -> bool:
-        rows = await stack.pool.fetchval(f"SELECT count(*) FROM proj_board_1.board WHERE {where}")
+        rows = await stack.pool.fetchval(f"SELECT count(*) FROM proj_board_1.cards WHERE {where}")
         return bool(rows >= leads)
 
     await until(shown, LIMIT, f"{leads} leads on the board where {where}", pause=0.2)

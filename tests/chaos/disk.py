@@ -126,7 +126,7 @@ async def old_postgres(scene: Scene) -> None:
     older.rename(postgres)
     await system.up(ready=False)
     notice = await until("the relay refuses", lambda: _refusal(system), 80.0)
-    if not re.search(r"leads\.events\[\d+\]@\d+ [0-9a-f-]{36}-\d+: (unknown|with other)", notice):
+    if not re.search(r"(leads|people)\.events\[\d+\]@\d+ [0-9a-f-]{36}-\d+: (unknown|with other)", notice):
         raise ChaosError(f"the relay's refusal does not say what differs: {notice}")
     await asyncio.sleep(2.0)
     if (after := await _ends(system)) != before:

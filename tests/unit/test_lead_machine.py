@@ -173,4 +173,4 @@ class LeadMachine(RuleBasedStateMachine):
 
 
 LeadMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-test_K2_lead_under_any_commands = LeadMachine.TestCase
+TestK2LeadUnderAnyCommands = LeadMachine.TestCase
