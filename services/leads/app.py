@@ -7,7 +7,9 @@ the error, the process exits and is started again. Nothing accepted is lost by t
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import structlog
@@ -18,6 +20,7 @@ from services.database import open_pool
 from services.eventlog import consuming
 from services.eventlog.consuming.parked import store as parking
 from services.health import Health
+from services.leads import store
 from services.leads.batcher import BATCH_WORK, Batcher
 from services.leads.door import door
 from services.leads.handlers import Reader
@@ -28,13 +31,17 @@ from services.settings import Settings
 log = structlog.get_logger()
 
 RELEASED_AT_ONCE = 50  # streams
+FORGET_SECONDS = 3600.0
+KEPT = timedelta(days=90)
+"""How long the answer to a person's command is kept: nobody repeats a click after that."""
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; then finish the running batch, answer the callers, leave the group."""
     health.expect("door")
     async with await open_pool(settings.database_url, service="leads", smallest=2, largest=4) as pool:
-        batcher = Batcher(settings, pool, clock_of(settings.clock, pool))
+        clock = clock_of(settings.clock, pool)
+        batcher = Batcher(settings, pool, clock)
         reader = Reader(settings, pool)
 
         async def handle(batch: consuming.Batch) -> None:
@@ -49,6 +56,16 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
                 await batcher.submit(await reader.records([parked.record for parked in asked]))
                 async with pool.acquire() as database:
                     await parking.unpark_released(database, [parked.id for parked in asked])
+
+        forgotten = 0.0
+
+        async def every_second(proofs: Sequence[consuming.PositionMove]) -> None:
+            nonlocal forgotten
+            await release(proofs)
+            if time.monotonic() > forgotten:
+                forgotten = time.monotonic() + FORGET_SECONDS
+                async with pool.acquire() as database:
+                    await store.forget_old_commands(database, await clock.now() - KEPT)
 
         place = urlsplit(settings.leads_url)
         working = asyncio.create_task(batcher.run(), name="batcher")
@@ -72,7 +89,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
                 health=health,
                 stop=stop,
                 max_records=BATCH_WORK,
-                every_second=release,
+                every_second=every_second,
             ),
             name="inbound and commands",
         )

@@ -18,13 +18,13 @@ from uuid import UUID
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts import events as e
-from contracts.meta import ENVELOPE_VERSION, Actor, AggregateKind, Meta, Stored, digest_of
+from contracts.meta import ENVELOPE_VERSION, GENESIS, Actor, AggregateKind, Meta, Stored, digest_of
 from contracts.pipeline import Pipeline
 from services.database import Database
 from services.eventlog.consuming import PositionMove, move_positions
 from services.eventlog.consuming.parked import store as parking
 from services.eventlog.consuming.parked.store import Parked
-from services.eventlog.mapper import decode, encode, keys_of, peek
+from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, peek
 from services.eventlog.recording import store as recording
 from services.leads import effects as fx
 from services.leads import store
@@ -299,15 +299,17 @@ class LeadBatch:
             "person": person,
             "traceparent": traceparent,
         }
+        envelope = envelope_of(Meta.trusted(base))
+        head = self.heads.get(stream)
+        version, digest = (head.version, head.digest) if head else (0, GENESIS)
         for event in data:
-            head = self.heads.get(stream)
-            version = (head.version if head else 0) + 1
+            version += 1
             meta = Meta.trusted(
                 {**base, "version": version, "type": event.TOPIC, "schema_version": event.class_version}
             )
-            state = encode(meta, event, key)
-            digest = digest_of(head.digest if head else b"", state)
-            self.out.events.append(Stored(stream, meta.version, event.TOPIC, kind, state, self.now, digest))
+            state = encode_with(envelope, meta, event, key)
+            digest = digest_of(digest, state)
+            self.out.events.append(Stored(stream, version, event.TOPIC, kind, state, self.now, digest))
             self._evolve(stream, digest, meta, event)
 
     def new_key(self, person: UUID) -> None:

@@ -117,6 +117,17 @@ async def remember(database: Database, rows: Sequence[tuple[CommandRow, bool]]) 
     )
 
 
+async def forget_old_commands(database: Database, before: datetime, most: int = 10_000) -> int:
+    """Drop answers to people's commands older than this; those of machines, whose ids come again, stay. How many went."""
+    tag: str = await database.execute(
+        """DELETE FROM leadline.commands WHERE id IN (
+               SELECT id FROM leadline.commands WHERE by_person AND at < $1 ORDER BY at LIMIT $2)""",
+        before,
+        most,
+    )
+    return int(tag.rpartition(" ")[2])
+
+
 async def owners(database: Database, hmacs: Sequence[bytes], pipeline: str) -> list[OwnerRow]:
     """Who owns these identities, each with their open lead in the pipeline."""
     if not hmacs:

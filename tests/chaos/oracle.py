@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.chaos import topics
 from tests.chaos.fold import CONTACT, LEAD, Told, closings, fold
-from tests.chaos.ledger import Ledger, Sent
+from tests.chaos.ledger import Input, Ledger, Sent
 from tests.chaos.system import System
 from tests.chaos.tables import check_tables
 
@@ -29,6 +29,7 @@ DIGEST_TAG = b"leadline-sha256-1:"
 NAMESPACE = UUID("6b1d3a52-3a5e-5c3f-9a53-0c9d4f1e7a10")  # of ids that Leadline makes from an adapter's own
 DIRECT_SOURCE = "chaos"
 PIPELINE = "classic"
+TOLD = 5
 
 
 @dataclass(slots=True)
@@ -64,6 +65,19 @@ async def examine(system: System, ledger: Ledger) -> Verdict:
     verdict.repeats = await topics.check_events(system.info["kafka"], by_id, verdict.wrong)
     verdict.repeats += await topics.check_refusals(system.info["kafka"], refused, verdict.wrong)
     return verdict
+
+
+async def missing(system: System, ledger: Ledger) -> list[str]:
+    """What was accepted and has no outcome yet, the first of them: for the complaint that the system does not drain."""
+    database = await system.connect()
+    try:
+        told = {row[0] for row in await database.fetch("SELECT inbound_id FROM leadline.inbound_outcomes")}
+        told |= {row[0] for row in await database.fetch("SELECT id FROM leadline.commands")}
+    finally:
+        database.terminate()
+    left = [f"{each}" for each in ledger.accepted() if _inbound_id(each) not in told]
+    left += [f"{each}" for each in ledger.commands if each.accepted and each.id not in told]
+    return left[:TOLD]
 
 
 # --- the store -------------------------------------------------------------------------------------------------------
@@ -107,6 +121,10 @@ def _opened(sealed: str, keys: dict[str, AESGCM], place: str) -> dict[str, Any]:
 # --- inputs ----------------------------------------------------------------------------------------------------------
 
 
+def _inbound_id(each: Input) -> UUID:
+    return each.inbound_id or uuid5(NAMESPACE, f"direct:{DIRECT_SOURCE}:{each.marker}")
+
+
 async def _inputs(database: asyncpg.Connection, ledger: Ledger, events: list[Told], verdict: Verdict) -> None:
     """Every accepted input has one outcome and, if it is no quarantine, one event; nothing else has; one lead per person."""
     wrong = verdict.wrong
@@ -119,7 +137,7 @@ async def _inputs(database: asyncpg.Connection, ledger: Ledger, events: list[Tol
     known: set[UUID] = set()
     verdict.inputs = len(ledger.accepted())
     for each in ledger.inputs:
-        inbound_id = each.inbound_id or uuid5(NAMESPACE, f"direct:{DIRECT_SOURCE}:{each.marker}")
+        inbound_id = _inbound_id(each)
         outcome, mine = outcomes.get(inbound_id), told.pop(each.marker, [])
         about = f"input {inbound_id} ({each.door}, cycle {each.cycle})"
         if not each.accepted:

@@ -21,7 +21,7 @@ from tests.chaos import report
 from tests.chaos.faults import FAULTS, choose
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
-from tests.chaos.oracle import Verdict, examine
+from tests.chaos.oracle import Verdict, examine, missing
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.system import ChaosError, System, until
 
@@ -70,7 +70,7 @@ class Run:
         try:
             await until("the system drains", look, DRAIN_LIMIT, 0.25)
         except ChaosError as error:
-            raise ChaosError(f"{error}; left: {left}") from None
+            raise ChaosError(f"{error}; left: {left}; missing: {await missing(self.system, self.ledger)}") from None
 
     async def cycle(self, fault: Fault, row: report.Row) -> None:
         """One cycle; fills its row. Raises ChaosError with all complaints."""

@@ -9,8 +9,10 @@ from uuid import uuid4
 
 import pytest
 
+from contracts.meta import Actor
 from contracts.personal import ERASED
 from services.database import Pool
+from services.leads import store
 from services.leads.work import OtherBodyError
 from services.settings import Settings
 from tests.integration.leads_case import HEAD, Leads, running
@@ -190,3 +192,14 @@ async def test_N15_phone_written_on_the_card_finds_the_person_later(leads: Leads
     lead = await leads.lead_of(name="Иван", email="ivan@example.org")
     await leads.send(lead, "record", fields={"phone": "8 900 555-55-55"})
     assert await leads.lead_of(name="Иван", phone="+79005555555") == lead
+
+
+async def test_K2_answers_to_people_are_kept_90_days_and_to_machines_for_ever(leads: Leads) -> None:
+    lead = await leads.lead_of(name="Иван", phone="+79001234567")
+    robot = Actor(id="robot:1", kind="robot")
+    await leads.send(lead, "see")
+    await leads.send(lead, "assign", by=robot, to="anna")
+    async with leads.pool.acquire() as database:
+        assert await store.forget_old_commands(database, datetime.now(UTC) - timedelta(days=90)) == 0
+        assert await store.forget_old_commands(database, datetime.now(UTC) + timedelta(seconds=1)) == 1
+    assert await leads.pool.fetchval("SELECT count(*) FROM leadline.commands WHERE NOT by_person") == 1

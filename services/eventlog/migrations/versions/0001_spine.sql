@@ -30,6 +30,7 @@ CREATE TABLE leadline.commands (
     at timestamptz NOT NULL
 );
 CREATE INDEX commands_stream ON leadline.commands (stream, at) WHERE outcome <> 'done';
+CREATE INDEX commands_of_people ON leadline.commands (at) WHERE by_person;
 COMMENT ON TABLE leadline.commands IS 'What became of each command; a repeat gets the stored answer. Those of people are kept 90 days, of machines for ever.';
 
 CREATE TABLE leadline.identities (

@@ -1,0 +1,94 @@
+"""The steps of one batch (`docs/one-batch.md`) where something goes wrong in them: 3 (late locks), 5 (a piece raises),
+7 (conflicts), and an answer to COMMIT that never came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from services.database import Pool
+from services.eventlog import consuming
+from services.eventlog.consuming.records import NO_WITNESS, Batch, Position, PositionMove, RawRecord, Slot
+from services.eventlog.recording import store as recording
+from services.leads import effects
+from services.leads.work import Work
+from services.settings import Settings
+from tests.integration.leads_case import Leads, running
+
+
+@pytest.fixture
+async def leads(settings: Settings, pool: Pool) -> AsyncIterator[Leads]:
+    async with running(settings, pool) as it:
+        yield it
+
+
+async def test_K2_step3_stream_found_late_and_held_by_another_is_waited_for(leads: Leads) -> None:
+    lead = await leads.lead_of(name="Иван", phone="+79001234567")
+    work = leads.arrival(name="Иван", phone="+79001234567")
+    async with leads.pool.acquire() as other, other.transaction():
+        await recording.lock(other, {recording.lock_number(lead.bytes)})
+        taking = asyncio.create_task(leads.take(work))
+        done, _ = await asyncio.wait({taking}, timeout=0.5)
+        assert not done, "the batch must wait for the lead that another one holds"
+    await asyncio.wait_for(taking, 10)
+    assert (await leads.outcome(work))["lead"] == lead
+
+
+async def test_K2_step5_piece_that_raises_is_kept_aside_and_the_others_are_done(
+    leads: Leads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = effects.recognise
+
+    def broken(arrival: Any, *rest: Any) -> Any:
+        if arrival.body.name == "Сбой":
+            raise RuntimeError("a bug, with +79990000000 in its text")
+        return real(arrival, *rest)
+
+    monkeypatch.setattr(effects, "recognise", broken)
+    works = [leads.arrival(name=name, phone=f"+790012345{n:02d}") for n, name in enumerate(["Иван", "Сбой", "Мария"])]
+    await leads.take(*works)
+    rows = [await leads.outcome(work) for work in works]
+    assert [row["outcome"] for row in rows] == ["accepted", "quarantined", "accepted"]
+    assert rows[1]["reason"] == "internal error: RuntimeError", "the error's text may hold personal data"
+
+
+async def test_K2_step7_conflict_is_redone_whole_and_then_halved(leads: Leads, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = recording.append, []
+
+    async def conflicting(database: Any, events: Any) -> None:
+        calls.append(len(events))
+        if len(calls) <= 5:
+            raise asyncpg.UniqueViolationError("made by the test")
+        await real(database, events)
+
+    monkeypatch.setattr(recording, "append", conflicting)
+    works = [leads.arrival(name="Иван", phone=f"+790012345{n:02d}") for n in range(4)]
+    await asyncio.gather(*(leads.take(work) for work in works))
+    assert [(await leads.outcome(work))["outcome"] for work in works] == ["accepted"] * 4
+    assert calls[0] == calls[1] == calls[2] == calls[3] == 20, "redone whole three times"
+    assert calls[4] == 10, "then halved"
+    assert await leads.pool.fetchval("SELECT count(*) FROM leadline.events WHERE kind <> 'pipeline'") == 20
+
+
+async def test_K2_step6_position_and_effects_are_one_transaction(leads: Leads) -> None:
+    """A batch whose COMMIT was carried out but never answered comes again: its position tells, nothing is doubled."""
+    slot = Slot("leads.inbound", 0)
+    await leads.pool.execute(
+        """INSERT INTO leadline.positions (consumer, build, topic, partition, next_offset, witness)
+           VALUES ('leads', 1, 'leads.inbound', 0, 0, $1)""",
+        NO_WITNESS,
+    )
+    headers = [("ce_type", b"leadline.inbound.form"), ("ce_id", str(uuid4()).encode())]
+    record = RawRecord("leads.inbound", 0, 0, None, b'{"phone": "+79001234567"}', headers, 1_700_000_000_000)
+    work: list[Work] = [leads.reader.direct(record)]
+    move = PositionMove("leads", 1, slot, Position(0, NO_WITNESS), record.after())
+    batch = Batch([record], [move])
+    await leads.batcher.submit(work, batch)
+    with pytest.raises(consuming.FencedError):
+        await leads.batcher.submit(work, batch)
+    assert await leads.pool.fetchval("SELECT count(*) FROM leadline.events WHERE kind <> 'pipeline'") == 5
