@@ -6,6 +6,7 @@ to the caller, who retries the whole unit of work; a transaction is never half d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -31,14 +32,31 @@ LOST = (
 """What a caller sees when Postgres is away: wait and do the unit of work again."""
 
 
-async def open_pool(url: SecretStr, *, service: str, smallest: int = 1, largest: int = 8) -> Pool:
-    """A pool whose sessions carry the service's name (`application_name`) and limits. Raises one of `LOST` when it is away."""
+async def open_pool(
+    url: SecretStr,
+    *,
+    service: str,
+    smallest: int = 1,
+    largest: int = 8,
+    on_connect: Callable[[], None] | None = None,
+) -> Pool:
+    """A pool whose sessions carry the service's name (`application_name`) and limits. Raises one of `LOST` when it is away.
+
+    `on_connect` is called for each new connection: the database behind it may be another than before, an older copy put
+    back, say, and the pool replaces idle connections without a word.
+    """
+
+    async def connected(_: Database) -> None:
+        if on_connect is not None:
+            on_connect()
+
     return await asyncpg.create_pool(
         url.get_secret_value(),
         min_size=smallest,
         max_size=largest,
         timeout=CONNECT_SECONDS,
         command_timeout=STATEMENT_SECONDS,
+        init=connected,
         server_settings={
             "application_name": f"leadline-{service}",
             "idle_in_transaction_session_timeout": "60s",

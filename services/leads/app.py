@@ -21,10 +21,12 @@ from services.eventlog import consuming
 from services.eventlog.consuming.parked import store as parking
 from services.health import Health
 from services.leads import store
+from services.leads.batch import Memory
 from services.leads.batcher import BATCH_WORK, Batcher
 from services.leads.door import door
 from services.leads.handlers import Reader
 from services.leads.work import BUILD, CONSUMER
+from services.privacy.store import KeyRing
 from services.serving import serve_http, with_health
 from services.settings import Settings
 
@@ -39,9 +41,11 @@ KEPT = timedelta(days=90)
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; then finish the running batch, answer the callers, leave the group."""
     health.expect("door")
-    async with await open_pool(settings.database_url, service="leads", smallest=2, largest=4) as pool:
+    memory = Memory(KeyRing(settings.master_key_bytes))
+    pool = await open_pool(settings.database_url, service="leads", smallest=2, largest=4, on_connect=memory.doubt)
+    async with pool:
         clock = clock_of(settings.clock, pool)
-        batcher = Batcher(settings, pool, clock)
+        batcher = Batcher(settings, pool, clock, memory)
         reader = Reader(settings, pool)
 
         async def handle(batch: consuming.Batch) -> None:

@@ -91,6 +91,26 @@ class StateCache:
 
 
 @dataclass(slots=True)
+class Memory:
+    """What a process remembers of the store between batches. In doubt it is dropped, but only between two batches."""
+
+    ring: KeyRing
+    cache: StateCache = field(default_factory=StateCache)
+    doubted: bool = False
+
+    def doubt(self) -> None:
+        """The store may be another than the one remembered: a new connection, a lost one, a conflict."""
+        self.doubted = True
+
+    def settle_doubt(self) -> None:
+        """Drop everything if there is doubt; called with the connection in hand and no batch begun."""
+        if self.doubted:
+            self.cache.clear()
+            self.ring.clear()
+            self.doubted = False
+
+
+@dataclass(slots=True)
 class LeadBatch:
     """The work of one transaction and what is known while it is decided."""
 

@@ -21,9 +21,8 @@ from services.clock import Clock
 from services.database import LOST, Pool
 from services.eventlog import consuming
 from services.eventlog.consuming import FencedError
-from services.leads.batch import LeadBatch, LocksMissedError, StateCache, WorkFailedError
+from services.leads.batch import LeadBatch, LocksMissedError, Memory, WorkFailedError
 from services.leads.work import Done, Work, kept_aside
-from services.privacy.store import KeyRing
 from services.settings import Settings
 
 log = structlog.get_logger()
@@ -79,12 +78,11 @@ class Submission:
 class Batcher:
     """The batcher of one process."""
 
-    def __init__(self, settings: Settings, pool: Pool, clock: Clock) -> None:
+    def __init__(self, settings: Settings, pool: Pool, clock: Clock, memory: Memory) -> None:
         self._settings = settings
         self._pool = pool
         self._clock = clock
-        self._ring = KeyRing(settings.master_key_bytes)
-        self._cache = StateCache()
+        self._memory = memory
         self._queue: asyncio.Queue[Submission | None] = asyncio.Queue()
         self._closed = False
 
@@ -154,7 +152,7 @@ class Batcher:
             except CONFLICTS as error:
                 BATCHES.labels("conflict").inc()
                 # What was cached may be what conflicts (another process wrote these streams, or the store was restored).
-                self._cache.clear()
+                self._memory.doubt()
                 conflict = error
                 log.info("batch_redone", why=type(error).__name__, times=redone + 1)
             except LOST as error:
@@ -181,9 +179,11 @@ class Batcher:
         work = [piece for submission in submissions for piece in submission.work]
         moves = [m for s in submissions if s.records is not None for m in s.records.moves]
         now = await self._clock.now()
-        batch = LeadBatch(self._settings, self._ring, self._cache, work, moves, now, extra_locks=locks)
+        memory = self._memory
+        batch = LeadBatch(self._settings, memory.ring, memory.cache, work, moves, now, extra_locks=locks)
         with BATCH_TIME.time():
             async with self._pool.acquire() as database:
+                memory.settle_doubt()
                 try:
                     async with database.transaction():
                         await batch.run(database)
@@ -202,8 +202,7 @@ class Batcher:
 
     async def _lost(self, submissions: list[Submission], error: BaseException) -> None:
         """Postgres is away: Kafka's door tries again by itself, people wait a little."""
-        self._cache.clear()
-        self._ring.clear()
+        self._memory.doubt()
         now = time.monotonic()
         for submission in list(submissions):
             if submission.records is not None:

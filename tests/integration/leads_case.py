@@ -15,6 +15,7 @@ from contracts.meta import Actor
 from services.clock import SystemClock
 from services.database import Pool
 from services.eventlog.consuming import RawRecord
+from services.leads.batch import Memory
 from services.leads.batcher import Batcher
 from services.leads.handlers import Reader
 from services.leads.reading import read_history
@@ -101,7 +102,7 @@ class Leads:
 async def running(settings: Settings, pool: Pool) -> AsyncIterator[Leads]:
     """A batcher at work on this database."""
     await publish_bundled(pool, SystemClock())
-    batcher = Batcher(settings, pool, SystemClock())
+    batcher = Batcher(settings, pool, SystemClock(), Memory(KeyRing(settings.master_key_bytes)))
     task = asyncio.create_task(batcher.run())
     try:
         yield Leads(settings, pool, batcher)

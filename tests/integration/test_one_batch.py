@@ -11,12 +11,17 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from services.database import Pool
+from services.clock import SystemClock
+from services.database import Pool, open_pool
 from services.eventlog import consuming
 from services.eventlog.consuming.records import NO_WITNESS, Batch, Position, PositionMove, RawRecord, Slot
 from services.eventlog.recording import store as recording
 from services.leads import effects
+from services.leads.batch import Memory
+from services.leads.batcher import Batcher
 from services.leads.work import Work
+from services.pipelines.registry import publish_bundled
+from services.privacy.store import KeyRing
 from services.settings import Settings
 from tests.integration.leads_case import Leads, running
 
@@ -92,3 +97,30 @@ async def test_K2_step6_position_and_effects_are_one_transaction(leads: Leads) -
     with pytest.raises(consuming.FencedError):
         await leads.batcher.submit(work, batch)
     assert await leads.pool.fetchval("SELECT count(*) FROM leadline.events WHERE kind <> 'pipeline'") == 5
+
+
+async def test_G_remembered_states_are_dropped_when_the_store_behind_a_new_connection_is_an_older_one(
+    settings: Settings,
+) -> None:
+    """The pool replaces idle connections without a word: what was remembered of the store may then be ahead of it."""
+    memory = Memory(KeyRing(settings.master_key_bytes))
+    pool = await open_pool(settings.database_url, service="test", smallest=1, largest=1, on_connect=memory.doubt)
+    async with pool:
+        await publish_bundled(pool, SystemClock())
+        batcher = Batcher(settings, pool, SystemClock(), memory)
+        working = asyncio.create_task(batcher.run())
+        leads = Leads(settings, pool, batcher)
+        lead = await leads.lead_of(name="Иван", phone="+79001234567")
+        await leads.send(lead, "see")
+        other = await asyncpg.connect(settings.database_url.get_secret_value())
+        # an older copy: the last event is gone, and every connection with it
+        await other.execute("DELETE FROM leadline.events WHERE originator_id = $1 AND originator_version = 4", lead)
+        await other.execute("DELETE FROM leadline.commands")
+        await other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = $1",
+            settings.database_url.get_secret_value().rpartition("/")[2],
+        )
+        await other.close()
+        assert (await leads.send(lead, "accept")).first_version == 4, "versions go on from what the store has"
+        batcher.close()
+        await asyncio.wait_for(working, 10)
