@@ -7,9 +7,8 @@ Invariants: headers are ASCII and hold no personal data; event id = stream-versi
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -86,8 +85,7 @@ class Meta(BaseModel):
 _ALL_FIELDS = set(Meta.model_fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """An event as stored: `state` is byte for byte what the digest covers and what stands on Kafka."""
 
     stream: UUID

@@ -46,6 +46,8 @@ def encode_with(envelope: bytes, meta: Meta, data: Event, key: AESGCM | None) ->
         + envelope
         + b',"data":'
     )
+    if not type(data).model_fields:
+        return body + b"{}}"
     if not data.PERSONAL:
         return body + data.model_dump_json(exclude_none=True).encode() + b"}"
     personal = {

@@ -62,7 +62,7 @@ async def door_over(settings: Settings, pool: Pool) -> AsyncIterator[Web]:
     async with pool.acquire() as connection:
         await projections.schema.prepare(connection)
     async with running(settings, pool) as leads, AsyncExitStack() as stack:
-        inside = httpx.ASGITransport(app=leads_app(settings, leads.batcher, leads.reader, Health("leads")))
+        inside = httpx.ASGITransport(app=leads_app(settings, leads.batcher, leads.reader))
         door = LeadsDoor.at("http://leads", settings.internal_token, inside)
         stack.push_async_callback(door.client.aclose)
         ring = KeyRing(settings.master_key_bytes)

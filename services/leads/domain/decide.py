@@ -25,6 +25,9 @@ EVENT_BYTES = 256 * 1024
 """The largest event (decision 10); a larger command is refused."""
 
 
+SEEN, ACCEPTED = (e.LeadSeen(),), (e.LeadAccepted(),)
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a decision needs to know beyond the lead itself."""
@@ -166,8 +169,8 @@ def _recorded(state: LeadState, body: c.Record, around: Surroundings) -> tuple[e
 
 
 _FACTS: dict[type[c.CommandBody], Callable[[LeadState, Any, Surroundings], tuple[e.Event, ...] | Refusal]] = {
-    c.See: lambda state, body, around: () if state.seen else (e.LeadSeen(),),
-    c.Accept: lambda state, body, around: () if state.accepted else (e.LeadAccepted(),),
+    c.See: lambda state, body, around: () if state.seen else SEEN,
+    c.Accept: lambda state, body, around: () if state.accepted else ACCEPTED,
     c.Record: _recorded,
     c.Offer: lambda state, body, around: (e.OfferMade(**body.model_dump(exclude={"type"})),),
     c.Answer: _answered,
