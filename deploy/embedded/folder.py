@@ -74,6 +74,8 @@ class DataFolder:
                 f"the data folder {self.path} cannot be used: {error.strerror}; choose another with --data"
             ) from None
         self.ports_file = self.path / "ports.json"
+        self.gate = self.run / "gate"
+        """There once the topics and tables are: services wait for it (`LEADLINE_GATE`)."""
 
     @contextmanager
     def held(self) -> Iterator[None]:

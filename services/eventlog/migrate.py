@@ -1,8 +1,7 @@
 """Brings the database to this release's schema (Alembic with plain SQL files; projections are rebuilt, not migrated).
 
-Invariants: idempotent; one start at a time (advisory lock), the others wait at most `LOCK_SECONDS` and then find nothing to
-do; all pending revisions in one transaction. Raises MigrationError, with the place and the way out, when the database
-is newer than this release, locked for too long, or refuses; nothing is changed then.
+Invariants: idempotent. A database that is at the newest revision already is only looked at: importing Alembic takes longer
+than all else of a warm start's preparation. Raises MigrationError, with the place and the way out.
 """
 
 from __future__ import annotations
@@ -11,22 +10,11 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.script.revision import ResolutionError
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
+import asyncpg
 
 from services.settings import Settings
 
-LOCK_SECONDS: Final = 120
 CONNECT_SECONDS: Final = 10
-LOCK_CLASS: Final = 7303
-"""First half of the advisory lock's key; other classes are in `services.eventlog.relay.lock`."""
-
 SCRIPTS: Final = Path(__file__).parent / "migrations"
 
 
@@ -35,39 +23,32 @@ class MigrationError(Exception):
 
 
 async def migrate(settings: Settings) -> None:
-    """Bring `settings.database_url` to the newest schema, in a thread of its own. Raises MigrationError."""
-    await asyncio.to_thread(migrate_now, settings.database_url.get_secret_value())
+    """Bring `settings.database_url` to the newest schema. Raises MigrationError."""
+    url = settings.database_url.get_secret_value()
+    if await _revision(url) == newest_revision():
+        return
+    from services.eventlog.upgrade import migrate_now
+
+    await asyncio.to_thread(migrate_now, url)
 
 
-def migrate_now(url: str) -> None:
-    """The same, blocking, for a plain `postgresql://` URL."""
-    target = make_url(url).set(drivername="postgresql+psycopg")
-    engine = create_engine(
-        target,
-        poolclass=NullPool,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "leadline-migrate"},
-    )
-    place = f"{target.host}:{target.port or 5432}/{target.database}"
+def newest_revision() -> str:
+    """The revision of this release: revisions are numbered by their files' names."""
+    return max(file.name.partition("_")[0] for file in (SCRIPTS / "versions").glob("[0-9]*_*.py"))
+
+
+async def _revision(url: str) -> str | None:
+    """The revision a database is at; None where that cannot be read, which the upgrade then tells about."""
     try:
-        with engine.connect() as connection:
-            _upgrade(connection)
-    except (ResolutionError, CommandError) as error:
-        raise MigrationError(
-            f"the schema of {place} is not one that this release knows ({error}): it was made by a newer release; start that "
-            "one, or restore the backup taken before it"
-        ) from error
-    except (DBAPIError, psycopg.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise MigrationError(f"the schema of {place} could not be brought up to date: {cause}") from error
+        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return None
+    try:
+        if await connection.fetchval("SELECT to_regclass('public.leadline_schema_version')") is None:
+            return None
+        revision: str | None = await connection.fetchval(
+            "SELECT version_num FROM public.leadline_schema_version"  # Alembic's own table (`migrations/env.py`)
+        )
+        return revision
     finally:
-        engine.dispose()
-
-
-def _upgrade(connection: Connection) -> None:
-    connection.execute(text(f"SET lock_timeout = '{LOCK_SECONDS}s'"))  # bounds the wait for the advisory lock too
-    connection.execute(text("SELECT pg_advisory_lock(:class, 0)"), {"class": LOCK_CLASS})
-    connection.commit()  # the lock is the session's; Alembic begins its own transaction
-    config = Config()
-    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+        await connection.close()

@@ -7,15 +7,23 @@ does not exist or does not load ends with a clear line; logs are set up before t
 from __future__ import annotations
 
 import os
+import select
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.ops.place import OpsError, load_settings
 
 if TYPE_CHECKING:
     from services.serving import Run
+
+
+GATE_SECONDS = 400.0
+"""Longer than a migration may take under `leadline up`, which ends us when it fails."""
+GATE_POLL = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,27 @@ def serve(name: str) -> int:
     except ValueError as error:
         raise OpsError(str(error)) from None
     run: Run = import_module(service.module).run
+    if not _pass_gate(os.environ.get("LEADLINE_GATE", "")):
+        return 0
     return serve_process(name, run, settings, own_web=service.own_web, watch_supervisor=_watcher(settings.stop_within))
+
+
+def _pass_gate(gate: str) -> bool:
+    """Wait until `leadline up` has prepared topics and tables: it starts us early, so that our code is loaded meanwhile.
+
+    False when the supervisor is gone. Raises OpsError after `GATE_SECONDS`. Without a gate there is nothing to wait for.
+    """
+    from deploy.embedded.guard import inherited_fd
+
+    fd, deadline = inherited_fd(), time.monotonic() + GATE_SECONDS
+    while gate and not Path(gate).exists():
+        if fd is None:
+            time.sleep(GATE_POLL)
+        elif select.select([fd], [], [], GATE_POLL)[0]:
+            return False
+        if time.monotonic() > deadline:
+            raise OpsError(f"nothing was prepared within {GATE_SECONDS:.0f} s; the log of `leadline up` says why")
+    return True
 
 
 def _watcher(stop_within: float) -> Callable[[Callable[[], None]], None] | None:

@@ -51,6 +51,7 @@ class Run:
     ledger: Ledger
     chance: random.Random
     before: Verdict
+    short: bool = True
 
     async def drained(self) -> None:
         """Wait until all that was accepted is decided, published and in every projection."""
@@ -105,8 +106,9 @@ class Run:
             verdict.wrong.append(f"leadline verify: status {status}: {out[-3000:]} {err[-1000:]}")
         elif not json.loads(out)["ok"]:
             verdict.wrong.append("leadline verify: status 0, but not ok")
-        if scene.warm is not None and scene.warm >= WARM_LIMIT and self.system.others > OTHERS:
-            row.result += f" (start not judged: others had {self.system.others:.0%} of the machine)"
+        if scene.warm is not None and scene.warm >= WARM_LIMIT and (self.short or self.system.others > OTHERS):
+            # A short run says it and goes on: on whatever machine it runs, it asks what is lost, not how fast it is.
+            row.result += f" (slow start, not judged: others had {self.system.others:.0%} of the machine)"
         elif scene.warm is not None and scene.warm >= WARM_LIMIT:
             verdict.wrong.append(f"the start took {scene.warm:.1f} s, {WARM_LIMIT:.0f} are allowed")
         if verdict.wrong:
@@ -138,7 +140,7 @@ async def test_K1_K4_K5_M2_nothing_is_lost_or_doubled(
     ledger = Ledger()
     clients = random.Random(seed + 1)  # noqa: S311 - of their own, so that faults do not depend on the clients' pace
     load = Load(system, ledger, clients, await system.token("site", "adapter"), await system.token("head", "head"))
-    run, rows = Run(system, load, ledger, chance, Verdict()), list[report.Row]()
+    run, rows = Run(system, load, ledger, chance, Verdict(), rounds <= ROUNDS), list[report.Row]()
     with capsys.disabled():
         print(f"\nchaos: {len(faults)} cycles, seed {seed} (--seed {seed} repeats the choice)\n{report.heading()}")
         try:

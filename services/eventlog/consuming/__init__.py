@@ -15,9 +15,29 @@ consumer stops and `consume` raises it). It may commit a batch in several transa
 positions are read again and only records that are not yet taken come back, so a lost answer to COMMIT doubles nothing.
 """
 
-from services.eventlog.consuming.factory import consume
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from services.eventlog.consuming.positions import move_positions
 from services.eventlog.consuming.records import Batch, FencedError, PositionMove, RawRecord
-from services.eventlog.consuming.trouble import GroupStoppedError
+
+if TYPE_CHECKING:
+    from services.eventlog.consuming.factory import consume
+    from services.eventlog.consuming.trouble import GroupStoppedError
 
 __all__ = ["Batch", "FencedError", "GroupStoppedError", "PositionMove", "RawRecord", "consume", "move_positions"]
+
+
+def __getattr__(name: str) -> Any:
+    """`consume` and its error are imported when asked for: FastStream takes half a second, and who only names records, as
+    `leadline prepare` does at every start, need not wait for it."""
+    if name == "consume":
+        from services.eventlog.consuming.factory import consume
+
+        return consume
+    if name == "GroupStoppedError":
+        from services.eventlog.consuming.trouble import GroupStoppedError
+
+        return GroupStoppedError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,11 +7,12 @@ header), for the handler to quarantine or park; all else arrives as usual, only 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
-from services.eventlog.consuming.subscriber import PolledConsumer, Records
+if TYPE_CHECKING:
+    from services.eventlog.consuming.subscriber import PolledConsumer, Records
 
 UNREADABLE: Final = "leadline-unreadable"
 ROUND_MS: Final = 20  # wait for each partition, per round
