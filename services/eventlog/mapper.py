@@ -41,11 +41,8 @@ def encode(meta: Meta, data: Event, key: AESGCM | None) -> bytes:
 
 def encode_with(envelope: bytes, meta: Meta, data: Event, key: AESGCM | None) -> bytes:
     """The bytes of an event whose common envelope (`envelope_of`) was made before, for several events of one command."""
-    body = (
-        f'{{"meta":{{"version":{meta.version},"type":"{meta.type}","schema_version":{meta.schema_version},'.encode()
-        + envelope
-        + b',"data":'
-    )
+    own = {"version": meta.version, "type": meta.type, "schema_version": meta.schema_version}
+    body = b'{"meta":' + orjson.dumps(own)[:-1] + b"," + envelope + b',"data":'
     if not type(data).model_fields:
         return body + b"{}}"
     if not data.PERSONAL:
