@@ -241,7 +241,7 @@ class Supervisor:
 
     async def _launch_children(self, running: Running, folder: DataFolder, lifeline: int) -> None:
         """Start the service groups before the servers: they load their code meanwhile and wait at the gate, a file that
-        appears when all is prepared. That halves a warm start, most of which is loading code on one core."""
+        appears when all is prepared. On two cores the gain is small: Kafka's own start becomes slower."""
         await asyncio.to_thread(folder.gate.unlink, missing_ok=True)
         specs = self._children(running) if callable(self._children) else self._children
         environment = {**running.environment, "LEADLINE_GATE": str(folder.gate)}

@@ -7,7 +7,7 @@ in the caller's transaction; events and their outbox rows are written together o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -123,25 +123,3 @@ async def send(database: Database, messages: Sequence[Message]) -> None:
         [orjson.dumps(message.headers).decode() for message in messages],
         [message.value for message in messages],
     )
-
-
-async def notice(database: Database, service: str, severity: str, code: str, detail: str) -> None:
-    """Tell the operations page something. `detail` holds no personal data."""
-    await database.execute(
-        "INSERT INTO leadline.notices (service, severity, code, detail) VALUES ($1, $2, $3, $4)",
-        service,
-        severity,
-        code,
-        detail,
-    )
-
-
-async def every_event(database: Database, kind: str | None = None, prefetch: int = 2_000) -> AsyncIterator[Stored]:
-    """All events in (stream, version) order by a cursor, in bounded memory; the caller holds a transaction."""
-    async for row in database.cursor(
-        """SELECT originator_id, originator_version, topic, kind, state, recorded_at, digest FROM leadline.events
-           WHERE $1::text IS NULL OR kind = $1 ORDER BY originator_id, originator_version""",
-        kind,
-        prefetch=prefetch,
-    ):
-        yield Stored(*row)
