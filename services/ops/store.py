@@ -68,6 +68,12 @@ async def start_clock(database: Database, moment: datetime) -> datetime:
     return now
 
 
+async def practice_now(database: Database) -> datetime | None:
+    """The moment the practice clock is at; None: it is a real system."""
+    now: datetime | None = await database.fetchval("SELECT practice_now FROM leadline.clock")
+    return now
+
+
 async def contacts_of(database: Database, hmacs: list[bytes]) -> list[UUID]:
     """The contacts that own these identities."""
     rows = await database.fetch(

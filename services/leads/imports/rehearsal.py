@@ -12,13 +12,35 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from services.database import Database, Pool
 from services.leads.batch import Head, LeadBatch, StateCache
 from services.leads.domain.recognition import Owner
 from services.leads.imports.store import RowAnswer
 from services.leads.work import Done, ImportWork
+from services.privacy.cipher import new_key
 from services.privacy.store import KeyRing
 from services.settings import Settings
+
+
+class _Keys(KeyRing):
+    """Keys of the store, and a throwaway one for whoever would be new: what it seals is seen by nobody."""
+
+    def __init__(self, master: bytes) -> None:
+        super().__init__(master)
+        self._throwaway = AESGCM(new_key())
+
+    def key(self, key_id: UUID) -> AESGCM | None:
+        """The key, None when it was destroyed."""
+        try:
+            return super().key(key_id)
+        except KeyError:
+            return self._throwaway
+
+    def make(self, key_id: UUID) -> bytes:
+        """Nothing is made."""
+        return b""
 
 
 class _Reading(LeadBatch):
@@ -45,14 +67,17 @@ class Rehearsal:
         """What would become of these rows, after all rows before them. Raises WorkFailedError where a row would be parked."""
         batch = _Reading(self.settings, self.ring, StateCache(0), work, [], self.now)
         await batch.look_up(self.database)
-        # What was rehearsed stands above what the store says; an open lead is asked for once for each person.
-        asked_before = self.heads.keys()
-        found = {place: lead for place, lead in batch.open_leads.items() if place[0] not in asked_before}
-        self.open_leads |= found
-        batch.open_leads = self.open_leads
-        self.heads = batch.heads = {**batch.heads, **self.heads}
-        self.owners = batch.owners = {**batch.owners, **self.owners}
-        self.rows = batch.rows = {**batch.rows, **self.rows}
+        # What was rehearsed stands above what the store says; whether a person has an open lead is asked when first met.
+        for place, lead in batch.open_leads.items():
+            if place[0] not in self.heads:
+                self.open_leads[place] = lead
+        for stream, head in batch.heads.items():
+            self.heads.setdefault(stream, head)
+        for hmac, owner in batch.owners.items():
+            self.owners.setdefault(hmac, owner)
+        for row, answer in batch.rows.items():
+            self.rows.setdefault(row, answer)
+        batch.heads, batch.owners, batch.open_leads, batch.rows = self.heads, self.owners, self.open_leads, self.rows
         await batch.decide(self.database)
         return batch.done
 
@@ -61,4 +86,4 @@ class Rehearsal:
 async def rehearsing(settings: Settings, pool: Pool, now: datetime) -> AsyncIterator[Rehearsal]:
     """A rehearsal on one snapshot of the store."""
     async with pool.acquire() as database, database.transaction(isolation="repeatable_read", readonly=True):
-        yield Rehearsal(settings, database, now, KeyRing(settings.master_key_bytes))
+        yield Rehearsal(settings, database, now, _Keys(settings.master_key_bytes))
