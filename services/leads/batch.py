@@ -28,6 +28,7 @@ from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, 
 from services.eventlog.recording import store as recording
 from services.leads import effects as fx
 from services.leads import store
+from services.leads.domain.history import HistoryRow
 from services.leads.domain.recognition import Owner
 from services.leads.domain.state import ContactState, LeadState, evolve_contact, evolve_lead
 from services.leads.imports import effects as importing
@@ -181,9 +182,11 @@ class LeadBatch:
         commands = [w.command.id for w in self.work if isinstance(w, CommandWork | EraseWork)]
         arrivals = [w.inbound_id for w in self.work if isinstance(w, ArrivalWork)]
         hmacs = {i.hmac for w in self.work if isinstance(w, CommandWork | ArrivalWork) for i in w.identities}
-        rows = [w.row for w in self.work if isinstance(w, ImportWork)]
+        offered = [w for w in self.work if isinstance(w, ImportWork)]
+        self.rows = await imports.answered(database, sorted({w.row.id for w in offered}))
+        # A row that is settled needs nothing but its answer: a second run of a file loads no lead.
+        rows = [w.row for w in offered if not ((a := self.rows.get(w.row.id)) and a.settles(w.import_id))]
         hmacs |= {identity.hmac for row in rows for identity in row.identities}
-        self.rows = await imports.answered(database, sorted({row.id for row in rows}))
         self.answered = await store.done_before(database, commands)
         self.outcomes = await store.outcomes(database, arrivals)
         pipeline = self.settings.default_pipeline
@@ -199,22 +202,22 @@ class LeadBatch:
         streams.update(w.command.contact for w in self.work if isinstance(w, EraseWork))
         streams.update(row.lead for row in rows)
         await self._load(database, streams)
-        await self._look_up_people(database)
+        await self._look_up_people(database, rows)
         if arrivals:
             self.turn = await store.next_turn(database, pipeline)
 
-    async def _look_up_people(self, database: Database) -> None:
+    async def _look_up_people(self, database: Database, rows: Sequence[HistoryRow]) -> None:
         """What touches the person behind a lead needs that contact, and whether they have another open lead."""
         people: set[UUID] = set()
         pairs: set[tuple[UUID, str]] = set()
+        for row in rows:
+            owners = [owner for i in row.identities if (owner := self.owners.get(i.hmac)) is not None]
+            pairs.update((owner.contact, row.pipeline) for owner in owners)
+            imported = self.lead(row.lead)
+            if imported is not None and (row.identities or not imported.is_open):
+                people.add(imported.contact)
+                pairs.add((imported.contact, imported.pipeline))
         for piece in self.work:
-            if isinstance(piece, ImportWork):
-                row, state = piece.row, self.lead(piece.row.lead)
-                owners = [owner for i in row.identities if (owner := self.owners.get(i.hmac)) is not None]
-                pairs.update((owner.contact, row.pipeline) for owner in owners)
-                if state is not None and (row.identities or not state.is_open):
-                    people.add(state.contact)
-                    pairs.add((state.contact, state.pipeline))
             if not isinstance(piece, CommandWork) or not (piece.identities or piece.command.body.type == "reopen"):
                 continue
             if (state := self.lead(piece.command.lead)) is not None:

@@ -36,13 +36,10 @@ async def take_row(batch: LeadBatch, work: ImportWork, database: Database) -> Do
     """One row: a repeat, a refusal, or its events."""
     row, before = work.row, batch.rows.get(work.row.id)
     batch.out.taken[work.import_id] = work.position
-    if before is not None and before.outcome == "done":
-        if before.stage == row.stage:
-            batch.tally.count("repeat")
-            return Done(_result(before), repeat=True)
-        batch.tally.count("refused")
-        return Done(_result(before, other_stage(before.stage)), repeat=True)
-    if before is not None and before.import_id == work.import_id:
+    if before is not None and before.settles(work.import_id):
+        if before.outcome == "done" and before.stage != row.stage:
+            batch.tally.count("refused")
+            return Done(_result(before, other_stage(before.stage)), repeat=True)
         batch.tally.count("repeat")
         return Done(_result(before), repeat=True)
     decided = broken_row(work.problem) if work.problem else await _decide(batch, work, database)
@@ -153,7 +150,7 @@ def _envelope(batch: LeadBatch, work: ImportWork, pipeline: str) -> dict[str, An
 
 def _result(answer: RowAnswer, refusal: Refusal | None = None) -> CommandResult:
     refusal = refusal or answer.refusal
-    return CommandResult(
+    return CommandResult.model_construct(
         command=answer.id,
         stream=answer.lead,
         outcome="refused" if refusal else "done",

@@ -31,6 +31,10 @@ class RowAnswer:
     last_version: int | None
     at: datetime
 
+    def settles(self, import_id: UUID) -> bool:
+        """Whether the row is not decided anew when this import offers it."""
+        return self.outcome == "done" or self.import_id == import_id
+
 
 @dataclass(frozen=True, slots=True)
 class ImportRun:

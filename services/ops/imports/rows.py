@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -29,6 +29,7 @@ CASE_CHARACTERS = 500
 PERSON_BYTES = 200 * 1024
 """Of one row's texts: an event holds 256 KB."""
 NOBODY = FormBody()
+_PERSON = frozenset(("name", "phone", "email", "company", "comment", "source"))
 
 
 class BadCellError(ValueError):
@@ -79,7 +80,9 @@ class RowReader:
         self._zone = ZoneInfo(mapping.zone) if mapping.zone else None
         self._moment = lru_cache(maxsize=10_000)(self._read_moment)
         self._actor = lru_cache(maxsize=1_000)(self._read_actor)
+        self._streams = lru_cache(maxsize=10_000)(partial(streams_of, source))
         self._history = columns.kind == "history"
+        self._of_person = bool(_PERSON & columns.at.keys() or columns.kept)
 
     def read(self, record: Record, position: int) -> Given | Bad | Passed:
         """What a record is. `position` counts the file's records from 1."""
@@ -90,7 +93,7 @@ class RowReader:
 
     def _read(self, record: Record, position: int) -> Given | Passed:
         self._check_form(record)
-        cells, columns = record.cells, self._columns.at
+        cells = record.cells
         word = self._needed(cells, "activity" if self._history else "stage")
         if word.casefold() in self._ignored:
             return Passed(record)
@@ -107,13 +110,10 @@ class RowReader:
                 self._heading("case"), f"longer than {CASE_CHARACTERS} characters", "is it the right column?"
             )
         at = self._at(cells)
-        lead, contact = streams_of(self._source, case)
+        lead, contact = self._streams(case)
         person = NOBODY
         identities: tuple[Identity, ...] = ()
-        if (
-            any(name in columns for name in ("name", "phone", "email", "company", "comment", "source"))
-            or self._columns.kept
-        ):
+        if self._of_person:
             person = self._person(cells)
             identities = identities_of(
                 self._settings.pepper_bytes, self._settings.default_region, person.phone, person.email
@@ -227,7 +227,7 @@ class RowReader:
         return known or text
 
     def _person(self, cells: list[str]) -> FormBody:
-        said = {name: self._text(cells, name) for name in ("name", "phone", "email", "company", "comment", "source")}
+        said = {name: self._text(cells, name) for name in sorted(_PERSON)}
         kept = {heading: cells[n].strip() for heading, n in self._columns.kept if cells[n].strip()}
         if sum(len(text.encode()) for text in (*said.values(), *kept.values()) if text) > PERSON_BYTES:
             raise BadCellError(
