@@ -12,9 +12,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from uuid import UUID, uuid5
 
+from contracts.commands import Refusal
 from contracts.pipeline import Pipeline
 from services.clock import Clock
 from services.database import Pool
@@ -163,16 +165,12 @@ class _Counting:
         if self._rejected is not None:
             self._rejected.add(bad)
 
-    def refuse(self, record: Record, rules: tuple[str, ...], why: str) -> None:
-        """A row that the rules did not allow."""
-        self.reject(Bad(record, "", " ".join(rules), why, WAYS_OUT.get(rules[0], CORRECT)))
-
     def answered(self, given: Given, done: Done) -> None:
         """A row that the batcher answered."""
         summary, result = self.summary, done.result
         assert result is not None, "every row of an import has an answer"
         if result.refusal is not None:
-            self.refuse(given.record, result.refusal.rules, result.refusal.en)
+            self.reject(_refused(given.record, result.refusal))
         elif done.repeat:
             summary.repeats += 1
         else:
@@ -185,62 +183,65 @@ class _Counting:
         self._progress("rows", line, max(self._lines, line))
 
 
-def _read(reader: RowReader, records: Iterator[Record], counting: _Counting) -> Iterator[Given]:
+def _refused(record: Record, refusal: Refusal) -> Bad:
+    """A row that the rules did not allow."""
+    return Bad(record, "", " ".join(refusal.rules), refusal.en, WAYS_OUT.get(refusal.rules[0], CORRECT))
+
+
+def _read(reader: RowReader, records: Iterator[Record], counting: _Counting) -> Iterator[Given | Bad]:
     for position, record in enumerate(records, start=1):
         counting.summary.rows += 1
         match reader.read(record, position):
-            case Given() as given:
-                yield given
-            case Bad() as bad:
-                counting.reject(bad)
             case Passed():
                 counting.summary.passed += 1
+            case row:
+                yield row
 
 
 def _resumed(
-    rows: Iterator[Given], taken: int, refused: dict[UUID, store.RowAnswer], counting: _Counting
-) -> Iterator[Given]:
+    rows: Iterator[Given | Bad], taken: int, refused: dict[UUID, store.RowAnswer], counting: _Counting
+) -> Iterator[Given | Bad]:
     """The rows after those that an earlier run had taken; what that one was refused is told again."""
-    for given in rows:
-        if given.work.position > taken:
-            yield given
+    for row in rows:
+        if isinstance(row, Bad) or row.work.position > taken:
+            yield row
             continue
-        answer = refused.get(given.work.row.id)
+        answer = refused.get(row.work.row.id)
         if answer is not None and answer.refusal is not None:
-            counting.refuse(given.record, answer.refusal.rules, answer.refusal.en)
+            yield _refused(row.record, answer.refusal)
         else:
             counting.summary.skipped += 1
 
 
-async def _hand_in(rows: Iterator[Given], take: Take, counting: _Counting) -> None:
+async def _hand_in(rows: Iterator[Given | Bad], take: Take, counting: _Counting) -> None:
     """Chunk by chunk, in the order of the file; the next chunk is read while one is being written."""
-    waiting: tuple[list[Given], asyncio.Task[list[Done]]] | None = None
+    waiting: tuple[list[Given | Bad], asyncio.Task[list[Done]]] | None = None
     try:
         while True:
-            chunk = _chunk(rows)
+            chunk = list(islice(rows, CHUNK_ROWS))
             if waiting is not None:
                 _note(waiting[0], await waiting[1], counting)
             if not chunk:
                 return
-            waiting = (chunk, asyncio.ensure_future(take([given.work for given in chunk])))
+            waiting = (chunk, asyncio.create_task(_taken(take, [row.work for row in chunk if isinstance(row, Given)])))
             await asyncio.sleep(0)
     finally:
         if waiting is not None and not waiting[1].done():
             waiting[1].cancel()
 
 
-def _chunk(rows: Iterator[Given]) -> list[Given]:
-    chunk = []
-    for given in rows:
-        chunk.append(given)
-        if len(chunk) == CHUNK_ROWS:
-            break
-    return chunk
+async def _taken(take: Take, work: Sequence[ImportWork]) -> list[Done]:
+    return await take(work) if work else []
 
 
-def _note(chunk: list[Given], done: list[Done], counting: _Counting) -> None:
-    for given, answer in zip(chunk, done, strict=True):
-        counting.answered(given, answer)
+def _note(chunk: list[Given | Bad], done: list[Done], counting: _Counting) -> None:
+    """In the order of the file, so that the file of rejected rows can be imported in its order too."""
+    answers = iter(done)
+    for row in chunk:
+        if isinstance(row, Bad):
+            counting.reject(row)
+        else:
+            counting.answered(row, next(answers))
     counting.line(chunk[-1].record.line)
 
 
