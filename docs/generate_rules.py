@@ -24,8 +24,8 @@ rule in code but the pipeline's data: see `contracts/pipelines/`.
 
 Two refusals need no rule: `K2.lead_exists` (there is no such lead) and `S1.known_stage` (the pipeline has no such stage). An
 import has three more: `K2.same_pipeline` and `K2.same_row` (the case or the row was imported before, as something else) and
-`K2.internal_error` (the service itself failed over the row). An import of a history is held to all rules but {but}: no history
-carries that proof (`docs/decisions/0005`).
+`K2.internal_error` (the service itself failed over the row). An import of a history is held to all rules but {but}:
+no history carries that proof (`docs/decisions/0005`).
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import json
 import stat
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -19,9 +20,11 @@ from services.leads.imports import effects
 from services.ops.imports.mapping import Mapping
 from services.ops.place import OpsError
 from services.ops.verify.run import verify
+from services.ops.why import why
 from services.pipelines.registry import publish_bundled
 from services.settings import Settings
 from tests.integration.import_case import (
+    Given,
     arguments,
     environment,
     events,
@@ -374,3 +377,17 @@ async def test_I_what_cannot_be_imported_at_all_says_so_and_writes_nothing(
             await run_command(settings, given.pop("file"), **given)
     assert await pool.fetchval("SELECT count(*) FROM leadline.imports") == 0
     assert await written(pool) == 0
+
+
+async def test_M5_why_tells_the_rows_of_an_import_that_were_refused(
+    settings: Settings, pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "case,activity,at\n1,submitted,2020-01-01T00:00:00Z\n1,accepted,2020-01-02T00:00:00Z\n"
+    await run_import(settings, pool, small(tmp_path, text), source="bank")
+    lead = await pool.fetchval("SELECT lead FROM leadline.import_rows LIMIT 1")
+    assert await why(Given(settings), lead, as_json=True) == 0
+    (told,) = json.loads(capsys.readouterr().out)["refusals"]
+    assert told["type"] == "import of loans.csv, line 3, to accepted"
+    assert (told["actor"]["id"], told["refusal"]["rules"]) == ("import:bank", ["S1.one_step_forward"])
+    assert await why(Given(settings), lead, as_json=False) == 0
+    assert "line 3" in capsys.readouterr().out
