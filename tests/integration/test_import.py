@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -391,3 +392,23 @@ async def test_M5_why_tells_the_rows_of_an_import_that_were_refused(
     assert (told["actor"]["id"], told["refusal"]["rules"]) == ("import:bank", ["S1.one_step_forward"])
     assert await why(Given(settings), lead, as_json=False) == 0
     assert "line 3" in capsys.readouterr().out
+
+
+async def test_M2_verify_finds_rows_of_an_import_and_events_that_do_not_agree(
+    settings: Settings, pool: Pool, tmp_path: Path
+) -> None:
+    await run_import(settings, pool, small(tmp_path))
+    assert (await verify(settings)).ok
+    one, other, third = await pool.fetch(
+        "SELECT id FROM leadline.import_rows WHERE outcome = 'done' AND first_version > 1 ORDER BY id LIMIT 3"
+    )
+    await pool.execute("DELETE FROM leadline.import_rows WHERE id = $1", one[0])
+    await pool.execute("UPDATE leadline.import_rows SET last_version = last_version + 1 WHERE id = $1", other[0])
+    await pool.execute("UPDATE leadline.import_rows SET id = $2 WHERE id = $1", third[0], UUID(int=5))
+    found = {(difference.kind, difference.about) for difference in (await verify(settings)).differences}
+    assert found == {
+        ("unexpected", str(one[0])),
+        ("differs", str(other[0])),
+        ("unexpected", str(third[0])),
+        ("missing", str(UUID(int=5))),
+    }
