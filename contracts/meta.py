@@ -22,6 +22,7 @@ Ascii = Annotated[str, Field(pattern=r"^[\x20-\x7e]+$")]
 """What becomes a Kafka header must be ASCII already here: the relay could only stop over it."""
 
 ActorKind = Literal["person", "robot", "trigger", "adapter", "import", "system", "client"]
+"""`import`: a fact of the past, or from elsewhere: robots, triggers, deadlines and notices do not act on it."""
 AggregateKind = Literal["lead", "deal", "contact", "company", "incident", "pipeline", "team"]
 
 

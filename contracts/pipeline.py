@@ -74,11 +74,17 @@ class Stage(Model):
 
 
 class Pipeline(Model):
-    """A pipeline. `conversion_point` is the stage whose entry counts as a deal (C5)."""
+    """A pipeline. `conversion_point` is the stage whose entry counts as a deal (C5).
+
+    There may be several won stages. They stand side by side at one step of the scale: each can be entered from the stage
+    before them. A lead is won once, when it enters the first of them (spec, «Outcome stages»).
+    """
 
     pipeline: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
     titles: Titles
     conversion_point: StageId
+    won_moves: Literal["none", "free"] = "none"
+    """`free`: a won lead may enter the other won stages too, in any order; none of it is a second win."""
     fields: tuple[CardField, ...] = ()
     stages: tuple[Stage, ...] = Field(min_length=2, max_length=50)
 
@@ -92,6 +98,8 @@ class Pipeline(Model):
             raise ValueError(f"the first stage, {self.stages[0].id}, must be of kind open")
         if self.conversion_point not in ids:
             raise ValueError(f"conversion_point names no stage: {self.conversion_point}")
+        if self.won_moves == "free" and sum(stage.kind == "won" for stage in self.stages) < 2:
+            raise ValueError("won_moves: free needs at least two stages of kind won")
         fields = {field.id for field in self.fields}
         for stage in self.stages:
             for criterion in stage.exit:
@@ -114,6 +122,22 @@ class Pipeline(Model):
         """The open stages and the won ones, in order of progress (S6: «stage k of n»)."""
         return tuple(stage.id for stage in self.stages if stage.kind in ("open", "won"))
 
+    @cached_property
+    def steps(self) -> dict[str, int]:
+        """The step of each stage on the scale, from 1; won stages that follow one another share a step."""
+        steps: dict[str, int] = {}
+        last_kind, step = "", 0
+        for stage in self.scale:
+            kind = self.by_id[stage].kind
+            step += not (kind == last_kind == "won")
+            steps[stage], last_kind = step, kind
+        return steps
+
+    @property
+    def places(self) -> int:
+        """How many steps the scale has (the n of «stage k of n»)."""
+        return max(self.steps.values())
+
     @property
     def first(self) -> Stage:
         """The stage a captured lead enters."""
@@ -121,4 +145,4 @@ class Pipeline(Model):
 
     def place(self, stage: str) -> int | None:
         """Place of a stage on the scale, from 1; None for lost and postponed ones."""
-        return self.scale.index(stage) + 1 if stage in self.scale else None
+        return self.steps.get(stage)

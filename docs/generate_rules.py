@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from services.leads.domain.rules import COMMAND_RULES, STAGE_RULES, Rule
+from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES, Rule
 
 PAGE: Final = Path(__file__).parent / "rules.md"
 
@@ -19,16 +19,19 @@ HEAD: Final = """\
 
 A command that breaks a rule is refused with the rule's id, in words and with what is missing; the refusal changes nothing and
 is a record on the topic `leads.refusals`. The part before the dot is the feature the rule belongs to. `GET
-/api/leads/{id}/check?to=STAGE` asks the stage rules without doing anything. What must be recorded before a stage is left is no
+/api/leads/{{id}}/check?to=STAGE` asks the stage rules without doing anything. What must be recorded before a stage is left is no
 rule in code but the pipeline's data: see `contracts/pipelines/`.
 
-Two refusals need no rule: `K2.lead_exists` (there is no such lead) and `S1.known_stage` (the pipeline has no such stage).
+Two refusals need no rule: `K2.lead_exists` (there is no such lead) and `S1.known_stage` (the pipeline has no such stage). An
+import has three more: `K2.same_pipeline` and `K2.same_row` (the case or the row was imported before, as something else) and
+`K2.internal_error` (the service itself failed over the row). An import of a history is held to all rules but {but}:
+no history carries that proof (`docs/decisions/0005`).
 """
 
 
 def page() -> str:
     """The page as Markdown."""
-    parts = [HEAD]
+    parts = [HEAD.format(but=", ".join(f"`{rule.id}`" for rule in RULES if not rule.of_history))]
     for title, rules in (("Acting on a lead at all", COMMAND_RULES), ("Going to a stage", STAGE_RULES)):
         parts.append(f"\n## {title}\n\n| id | rule | по-русски | why |\n|---|---|---|---|\n")
         parts += [_row(rule) for rule in rules]

@@ -71,7 +71,7 @@ class LeadAssigned(LeadEvent):
 
     to: str
     previous: str | None = None
-    reason: Literal["in_turn", "by_hand"]
+    reason: Literal["in_turn", "by_hand", "imported"]
     candidates: tuple[str, ...] = ()
     turn: int | None = None
     """Place in the rotation, for `in_turn`."""

@@ -31,9 +31,12 @@ from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, 
 from services.eventlog.recording import store as recording
 from services.leads import effects as fx
 from services.leads import store
+from services.leads.domain.history import HistoryRow
 from services.leads.domain.recognition import Owner
 from services.leads.domain.state import ContactState, LeadState, evolve_contact, evolve_lead
-from services.leads.work import BUILD, CONSUMER, ArrivalWork, CommandWork, Done, EraseWork, Tally, Work
+from services.leads.imports import effects as importing
+from services.leads.imports import store as imports
+from services.leads.work import BUILD, CONSUMER, ArrivalWork, CommandWork, Done, EraseWork, ImportWork, Tally, Work
 from services.pipelines import registry
 from services.privacy.store import KeyRing, destroy_keys, insert_keys, link_messages
 from services.settings import Settings
@@ -149,6 +152,9 @@ class LeadBatch:
     outcomes: dict[UUID, store.OutcomeRow] = field(default_factory=dict)
     keys: dict[UUID, AESGCM | None] = field(default_factory=dict)
     made: dict[UUID, AESGCM] = field(default_factory=dict)
+    rows: dict[UUID, imports.RowAnswer] = field(default_factory=dict)
+    current: dict[str, tuple[Pipeline, int]] = field(default_factory=dict)
+    """Pipelines in force, by id, as this batch sees them."""
     out: fx.Effects = field(default_factory=lambda: fx.Effects())
     turn: int = 0
     erased: set[UUID] = field(default_factory=set)
@@ -159,8 +165,8 @@ class LeadBatch:
         await self._lock(database)
         if self.moves:
             await move_positions(database, self.moves)
-        await self._look_up(database)
-        await self._decide(database)
+        await self.look_up(database)
+        await self.decide(database)
         await self._write(database)
 
     # --- step 2 and 3 ----------------------------------------------------------------------------------------------
@@ -176,6 +182,9 @@ class LeadBatch:
                     names.update(recording.lock_number(identity.hmac) for identity in piece.identities)
                 case EraseWork():
                     names.add(recording.lock_number(piece.command.contact.bytes))
+                case ImportWork():
+                    names.add(recording.lock_number(piece.row.lead.bytes))
+                    names.update(recording.lock_number(identity.hmac) for identity in piece.row.identities)
         if names:
             await recording.lock(database, names)
         self._held = names
@@ -189,32 +198,46 @@ class LeadBatch:
             raise LocksMissedError(wanted)
         self._held |= wanted
 
-    async def _look_up(self, database: Database) -> None:
+    async def look_up(self, database: Database) -> None:
+        """Steps 3 and 4: what is known already of what the work names."""
         commands = [w.command.id for w in self.work if isinstance(w, CommandWork | EraseWork)]
         arrivals = [w.inbound_id for w in self.work if isinstance(w, ArrivalWork)]
         hmacs = {i.hmac for w in self.work if isinstance(w, CommandWork | ArrivalWork) for i in w.identities}
+        offered = [w for w in self.work if isinstance(w, ImportWork)]
+        self.rows = await imports.answered(database, sorted({w.row.id for w in offered}))
+        # A row that is settled needs nothing but its answer: a second run of a file loads no lead.
+        rows = [w.row for w in offered if not ((a := self.rows.get(w.row.id)) and a.settles(w.import_id))]
+        hmacs |= {identity.hmac for row in rows for identity in row.identities}
         self.answered = await store.done_before(database, commands)
         self.outcomes = await store.outcomes(database, arrivals)
         pipeline = self.settings.default_pipeline
         streams: set[UUID] = set()
-        for row in await store.owners(database, sorted(hmacs), pipeline):
-            self.owners[row.hmac] = Owner(row.contact, row.shared)
-            streams.add(row.contact)
-            if row.lead is not None:
-                self.open_leads[(row.contact, pipeline)] = row.lead
-                streams.add(row.lead)
+        for owned in await store.owners(database, sorted(hmacs), pipeline):
+            self.owners[owned.hmac] = Owner(owned.contact, owned.shared)
+            streams.add(owned.contact)
+            if owned.lead is not None:
+                self.open_leads[(owned.contact, pipeline)] = owned.lead
+                streams.add(owned.lead)
         await self._hold(database, streams)
         streams.update(w.command.lead for w in self.work if isinstance(w, CommandWork))
         streams.update(w.command.contact for w in self.work if isinstance(w, EraseWork))
+        streams.update(row.lead for row in rows)
         await self._load(database, streams)
-        await self._look_up_people_of_commands(database)
+        await self._look_up_people(database, rows)
         if arrivals:
             self.turn = await store.next_turn(database, pipeline)
 
-    async def _look_up_people_of_commands(self, database: Database) -> None:
-        """Commands that touch the person behind the lead need that contact, and whether they have another open lead."""
+    async def _look_up_people(self, database: Database, rows: Sequence[HistoryRow]) -> None:
+        """What touches the person behind a lead needs that contact, and whether they have another open lead."""
         people: set[UUID] = set()
         pairs: set[tuple[UUID, str]] = set()
+        for row in rows:
+            owners = [owner for i in row.identities if (owner := self.owners.get(i.hmac)) is not None]
+            pairs.update((owner.contact, row.pipeline) for owner in owners)
+            imported = self.lead(row.lead)
+            if imported is not None and (row.identities or not imported.is_open):
+                people.add(imported.contact)
+                pairs.add((imported.contact, imported.pipeline))
         for piece in self.work:
             if not isinstance(piece, CommandWork) or not (piece.identities or piece.command.body.type == "reopen"):
                 continue
@@ -224,6 +247,7 @@ class LeadBatch:
         if people:
             await self._hold(database, people)
             await self._load(database, people - self.heads.keys())
+        if pairs:
             # Claims read under the contact's lock: the one read with the identities may be older.
             self.open_leads |= await store.open_leads(database, sorted(pairs))
 
@@ -281,7 +305,8 @@ class LeadBatch:
 
     # --- step 5 ----------------------------------------------------------------------------------------------------
 
-    async def _decide(self, database: Database) -> None:
+    async def decide(self, database: Database) -> None:
+        """Step 5, for each piece of work in turn. Raises WorkFailedError."""
         default, number = await registry.current(database, self.settings.default_pipeline)
         for index, piece in enumerate(self.work):
             try:
@@ -297,6 +322,8 @@ class LeadBatch:
                 return fx.take_in(self, piece, default, number)
             case EraseWork():
                 return fx.erase(self, piece)
+            case ImportWork():
+                return await importing.take_row(self, piece, database)
         self.out.parked.append(Parked(0, piece.record, None, None, piece.reason, piece.detail))
         return Done()
 
@@ -371,6 +398,8 @@ class LeadBatch:
         await store.claim_open_leads(database, out.opened)
         await store.remember(database, out.commands)
         await store.set_outcomes(database, out.outcomes)
+        await imports.remember(database, out.rows.values())
+        await imports.advance(database, out.taken)
         await link_messages(database, out.links)
         await recording.send(database, out.messages)
         await parking.park(database, CONSUMER, BUILD, out.parked)

@@ -34,6 +34,7 @@ from services.leads.domain.recognition import (
 )
 from services.leads.domain.rules import no_such_lead
 from services.leads.domain.state import LeadState, with_
+from services.leads.imports.store import RowAnswer
 from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, OtherBodyError
 from services.pipelines import registry
 from services.privacy.messages import message_hash, seal_message
@@ -65,6 +66,10 @@ class Effects:
     messages: list[Message] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
+    rows: dict[UUID, RowAnswer] = field(default_factory=dict)
+    """What became of rows of imports."""
+    taken: dict[UUID, int] = field(default_factory=dict)
+    """How far each import has come."""
 
 
 async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> Done:
@@ -90,11 +95,11 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     envelope = _envelope(batch, work, state)
     batch.record(state.lead, "lead", state.contact, decided, **envelope)
     for found in identities:
-        _put_people(batch, found, envelope)
+        put_people(batch, found, envelope)
         batch.record(state.lead, "lead", state.contact, found.lead_events, **envelope)
     after = batch.lead(state.lead)
     assert after is not None
-    _move_claim(batch, state, after)
+    move_claim(batch, state, after)
     result = CommandResult(
         command=command.id,
         stream=command.lead,
@@ -145,7 +150,7 @@ def take_in(batch: LeadBatch, work: ArrivalWork, pipeline: Pipeline, number: int
             envelope["pipeline"] = f"{joined.pipeline}@{joined.pipeline_number}"
     if found.contact_is_new:
         batch.new_key(found.contact)
-    _put_people(batch, found, envelope)
+    put_people(batch, found, envelope)
     batch.record(found.lead, "lead", found.contact, found.lead_events, **envelope)
     if found.assigned is not None:
         batch.record(found.lead, "lead", found.contact, (found.assigned,), **{**envelope, "actor": ROTATION})
@@ -297,7 +302,7 @@ def _keep_direct(batch: LeadBatch, work: ArrivalWork, contact: UUID | None) -> N
     )
 
 
-def _put_people(batch: LeadBatch, found: Recognised, envelope: dict[str, Any]) -> None:
+def put_people(batch: LeadBatch, found: Recognised, envelope: dict[str, Any]) -> None:
     """The contacts' events and the identity claims of something recognised."""
     assert found.contact is not None
     people = {**envelope, "pipeline": None}
@@ -337,7 +342,7 @@ def _envelope(batch: LeadBatch, work: CommandWork, state: LeadState) -> dict[str
     }
 
 
-def _move_claim(batch: LeadBatch, before: LeadState, after: LeadState) -> None:
+def move_claim(batch: LeadBatch, before: LeadState, after: LeadState) -> None:
     """Closing frees (contact, pipeline), reopening claims it again."""
     place = (before.contact, before.pipeline)
     if before.is_open and not after.is_open:

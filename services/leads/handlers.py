@@ -26,10 +26,10 @@ from services.database import Pool
 from services.eventlog.consuming import RawRecord
 from services.eventlog.consuming.unreadable import UNREADABLE
 from services.leads import store
-from services.leads.domain.identities import Identity, normalise_email, normalise_phone
+from services.leads.domain.identities import Identity
 from services.leads.domain.recognition import NAMESPACE
-from services.leads.work import ArrivalWork, CommandWork, EraseWork, ParkWork, Work, body_hash
-from services.privacy.cipher import TamperedError, identity_hmac
+from services.leads.work import ArrivalWork, CommandWork, EraseWork, ParkWork, Work, body_hash, identities_of
+from services.privacy.cipher import TamperedError
 from services.privacy.messages import open_message
 from services.privacy.store import KeyRing
 from services.settings import Settings
@@ -182,12 +182,7 @@ class Reader:
         )
 
     def _identities(self, phone: str | None, email: str | None) -> tuple[Identity, ...]:
-        pepper, found = self._settings.pepper_bytes, []
-        if (number := normalise_phone(phone, self._settings.default_region)) is not None:
-            found.append(Identity("phone", number, identity_hmac(pepper, "phone", number)))
-        if (address := normalise_email(email)) is not None:
-            found.append(Identity("email", address, identity_hmac(pepper, "email", address)))
-        return tuple(found)
+        return identities_of(self._settings.pepper_bytes, self._settings.default_region, phone, email)
 
 
 @lru_cache(maxsize=1_000)

@@ -14,7 +14,9 @@ from contracts.commands import Command, CommandResult, EraseContact
 from contracts.inbound import FormBody
 from contracts.meta import Actor
 from services.eventlog.consuming import RawRecord
-from services.leads.domain.identities import Identity
+from services.leads.domain.history import HistoryRow
+from services.leads.domain.identities import Identity, normalise_email, normalise_phone
+from services.privacy.cipher import identity_hmac
 
 CONSUMER = "leads"
 """Name of the aggregate service as a consumer: of its positions, its parked records, its group."""
@@ -72,7 +74,19 @@ class ParkWork:
     detail: str
 
 
-Work = CommandWork | ArrivalWork | EraseWork | ParkWork
+@dataclass(frozen=True, slots=True)
+class ImportWork:
+    """A row of an import. `line` is where it begins in the file, `position` its number among the file's rows, from 1."""
+
+    row: HistoryRow
+    import_id: UUID
+    line: int
+    position: int
+    problem: str | None = None
+    """Why the service itself failed over it, when it did."""
+
+
+Work = CommandWork | ArrivalWork | EraseWork | ParkWork | ImportWork
 
 
 @dataclass(slots=True)
@@ -106,14 +120,26 @@ def body_hash(pepper: bytes, command: Command | EraseContact) -> bytes:
     return hmac.digest(pepper, b"leadline-command:" + asked.encode(), "sha256")
 
 
+def identities_of(pepper: bytes, region: str, phone: str | None, email: str | None) -> tuple[Identity, ...]:
+    """The identities in a phone and an e-mail as they were typed: those of the two that can be read, phone first."""
+    found = []
+    if (number := normalise_phone(phone, region)) is not None:
+        found.append(Identity("phone", number, identity_hmac(pepper, "phone", number)))
+    if (address := normalise_email(email)) is not None:
+        found.append(Identity("email", address, identity_hmac(pepper, "email", address)))
+    return tuple(found)
+
+
 def kept_aside(piece: Work, error: BaseException) -> Work | None:
     """What stays of a piece of work that could not be carried out: a command of Kafka's is parked, an inbound message
-    quarantined. None: its caller waits for it and gets the error. The error's text may hold personal data: only its type
-    is kept."""
+    quarantined, a row of an import refused. None: its caller waits for it and gets the error. The error's text may hold
+    personal data: only its type is kept."""
     reason = f"internal error: {type(error).__name__}"
     match piece:
         case CommandWork(record=RawRecord() as record):
             return ParkWork(record, "poison", reason)
         case ArrivalWork() if piece.body is not None:
             return replace(piece, body=None, problem=reason)
+        case ImportWork(problem=None):
+            return replace(piece, problem=reason)
     return None

@@ -159,6 +159,30 @@ def republish(topic: str, *, data: Data = None) -> int:
     return _run(publishing.republish(find_place(data), topic))
 
 
+@app.command(name="import")
+def import_(
+    file: Path,
+    *,
+    pipeline: Annotated[str, Parameter(help="the pipeline the leads go to")],
+    mapping: Annotated[
+        Path | None, Parameter(help="YAML that says how the file is read (docs/howto/import.md)")
+    ] = None,
+    source: Annotated[
+        str | None, Parameter(help="where the rows come from (default: the mapping's, else the file's name)")
+    ] = None,
+    rejected: Annotated[
+        Path | None, Parameter(help="where rows go that do not go in (default: FILE.rejected.csv)")
+    ] = None,
+    dry_run: Annotated[bool, Parameter(negative="", help="say what would happen, write nothing")] = False,
+    resume: Annotated[bool, Parameter(negative="", help="go on where the same import stopped")] = False,
+    data: Data = None,
+) -> int:
+    """Import a history with its own timestamps, or leads as they are elsewhere, from CSV. Exit status 1: some rows did not."""
+    from services.ops.imports.command import Asked, import_file
+
+    return _run(import_file(find_place(data), Asked(file, pipeline, mapping, source, rejected, dry_run, resume)))
+
+
 @app.command
 def erase(
     person: str,

@@ -16,21 +16,40 @@ Progress: TypeAlias = Callable[[str, int, int | None], None]
 
 
 @contextmanager
-def shown(watched: bool) -> Iterator[Progress]:
-    """A progress to call; drawn only when `watched`."""
+def shown(watched: bool, *, rate: bool = False) -> Iterator[Progress]:
+    """A progress to call; drawn only when `watched`. `rate`: with how many a second, and the time left."""
     if not watched:
         yield lambda step, done, total: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        ProgressColumn,
+        SpinnerColumn,
+        Task,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bars
+    from rich.text import Text
 
-    columns = (
+    class Rate(ProgressColumn):
+        """How many a second."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+    columns: tuple[ProgressColumn, ...] = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    if rate:
+        columns += (Rate(), TextColumn("left"), TimeRemainingColumn())
     with Bars(*columns, console=console(error=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 

@@ -29,6 +29,19 @@ class Unfinished:
 
 
 @dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row of an import that the rules did not allow. `refusal` is `contracts.commands.Refusal` as JSON."""
+
+    row: UUID
+    source: str
+    file: str
+    line: int
+    stage: str
+    refusal: dict[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Parked:
     """A record that a consumer could not apply. `stream` and `version` are None where it names none."""
 
@@ -68,6 +81,12 @@ async def start_clock(database: Database, moment: datetime) -> datetime:
     return now
 
 
+async def practice_now(database: Database) -> datetime | None:
+    """The moment the practice clock is at; None: it is a real system."""
+    now: datetime | None = await database.fetchval("SELECT practice_now FROM leadline.clock")
+    return now
+
+
 async def contacts_of(database: Database, hmacs: list[bytes]) -> list[UUID]:
     """The contacts that own these identities."""
     rows = await database.fetch(
@@ -87,6 +106,17 @@ async def unfinished_commands(database: Database, stream: UUID) -> list[Unfinish
         Unfinished(row[0], row[1], tuple(row[2]), orjson.loads(row[3]) if row[3] else None, row[4], row[5])
         for row in rows
     ]
+
+
+async def refused_rows(database: Database, lead: UUID) -> list[RefusedRow]:
+    """Rows of imports that were refused on a lead, oldest first."""
+    rows = await database.fetch(
+        """SELECT r.id, i.source, i.file, r.line, r.stage, r.refusal, r.at
+           FROM leadline.import_rows AS r JOIN leadline.imports AS i ON i.id = r.import
+           WHERE r.lead = $1 AND r.outcome = 'refused' ORDER BY r.at, r.line""",
+        lead,
+    )
+    return [RefusedRow(row[0], row[1], row[2], row[3], row[4], orjson.loads(row[5]), row[6]) for row in rows]
 
 
 async def unsent(database: Database, topic: str, key: str) -> list[bytes]:

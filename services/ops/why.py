@@ -1,7 +1,8 @@
 """`leadline why LEAD`: which commands were refused, by which rule, what was missing, who tried what (M5).
 
 The answer is put together from `leadline.commands` (what and when) and the public record of refusals, `leads.refusals` (who
-tried what): the topic, and the outbox for what has not reached it yet. Invariants: each refused command appears once, in the
+tried what): the topic, and the outbox for what has not reached it yet; and from the rows of imports that were refused
+(`leadline.import_rows`), which are no commands of anyone's. Invariants: each refused command appears once, in the
 order of time; when Kafka is away the refusals are told all the same, and what is not known is said.
 """
 
@@ -30,7 +31,8 @@ async def why(place: Place, lead: UUID, as_json: bool) -> int:
     async with ops_connection(settings) as connection:
         stored = await store.unfinished_commands(connection, lead)
         waiting = await store.unsent(connection, LEADS_REFUSALS.name, str(lead))
-        if not stored and not waiting and not await store.exists(connection, lead):
+        rows = await store.refused_rows(connection, lead)
+        if not stored and not waiting and not rows and not await store.exists(connection, lead):
             raise OpsError(f"no lead {lead}: nothing is known of this id")
     published, fault = await _published(settings, lead)
     told = {str(record["command"]): record for record in (*_read(waiting), *published)}
@@ -38,6 +40,16 @@ async def why(place: Place, lead: UUID, as_json: bool) -> int:
         record = told.setdefault(str(command.command), {"command": str(command.command), "lead": str(lead)})
         record |= {"outcome": command.outcome, "at": command.at.isoformat()}
         record.setdefault("refusal", command.refusal)
+    for row in rows:
+        told[str(row.row)] = {
+            "command": str(row.row),
+            "lead": str(lead),
+            "type": f"import of {row.file}, line {row.line}, to {row.stage}",
+            "actor": {"id": f"import:{row.source}", "kind": "import"},
+            "outcome": "refused",
+            "refusal": row.refusal,
+            "at": row.at.isoformat(),
+        }
     refusals = sorted(told.values(), key=lambda record: (str(record.get("at")), record["command"]))
     if as_json:
         print_json({"lead": str(lead), "refusals": refusals, "incomplete": fault})

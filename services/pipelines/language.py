@@ -1,94 +1,21 @@
-"""Reading a pipeline from YAML: with YAML 1.2 scalars, duplicate keys refused, errors by file, line and path (decision 6).
+"""Reading a pipeline from YAML (decision 6).
 
 Pure. Raises `PipelineError` for whatever is wrong with the text; its message names the place and what was expected.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
-import yaml
-from pydantic import ValidationError
-
 from contracts.pipeline import Pipeline
-
-SOURCE_CHARACTERS = 500_000
+from services.pipelines.strict_yaml import YamlError, read_yaml
 
 
 class PipelineError(ValueError):
     """A pipeline's text is wrong; the message says where and how to mend it."""
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2 core scalars: `no` and `on` are texts, `012` is twelve, `1:30` is a text."""
-
-
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("tag:yaml.org,2002:int", r"^[-+]?[0-9]+$", "-+0123456789"),
-    ("tag:yaml.org,2002:float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+0123456789."),
-):
-    _Loader.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(str(node.value), 10))
-
-
 def read_pipeline(text: str, file: str = "pipeline.yaml") -> Pipeline:
     """The pipeline in a YAML text. `file` names it in errors. Raises PipelineError."""
-    if len(text) > SOURCE_CHARACTERS:
-        raise PipelineError(f"{file}: longer than {SOURCE_CHARACTERS} characters")
     try:
-        loader = _Loader(text)
-        try:
-            root = loader.get_single_node()
-            if root is None:
-                raise PipelineError(f"{file}: empty; a pipeline begins with `pipeline: its_id`")
-            _refuse_duplicates(root, file)
-            data = loader.construct_document(root)
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise PipelineError(f"{file}:{line}: {error.problem or error}") from error
-    except yaml.YAMLError as error:
-        raise PipelineError(f"{file}: {error}") from error
-    except RecursionError as error:
-        raise PipelineError(f"{file}: nested too deep") from error
-    try:
-        return Pipeline.model_validate(data)
-    except ValidationError as error:
-        places = [_said(root, problem["loc"], problem["msg"], file) for problem in error.errors(include_url=False)]
-        raise PipelineError("\n".join(dict.fromkeys(places))) from error
-
-
-def _refuse_duplicates(node: yaml.Node, file: str) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
-            if name in seen:
-                raise PipelineError(f"{file}:{line}: the key {name} stands twice, first in line {seen[name]}; keep one")
-            seen[name] = line
-            _refuse_duplicates(value, file)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_duplicates(item, file)
-
-
-def _said(root: yaml.Node, loc: tuple[Any, ...], message: str, file: str) -> str:
-    node, path = root, ""
-    for step in loc:
-        following = None
-        if isinstance(node, yaml.MappingNode):
-            following = next((value for key, value in node.value if key.value == step), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            following = node.value[step]
-        if following is None:
-            if isinstance(step, str) and not step[:1].isupper():
-                path += f".{step}"
-            continue
-        node = following
-        path += f"[{step}]" if isinstance(step, int) else f".{step}"
-    return f"{file}:{node.start_mark.line + 1}: {path.lstrip('.') or 'the pipeline'}: {message.removeprefix('Value error, ')}"
+        return read_yaml(text, Pipeline, file, whole="the pipeline", begins="a pipeline begins with `pipeline: its_id`")
+    except YamlError as error:
+        raise PipelineError(str(error)) from error

@@ -145,17 +145,13 @@ async def _page(
 def _path(state: LeadState, pipeline: Pipeline) -> list[dict[str, Any]]:
     """The scale with what is done, where the lead stands (or stood before its outcome), and what comes."""
     at = state.stage if state.stage in pipeline.scale else state.left_open_stage
-    here = pipeline.scale.index(at) if at in pipeline.scale else -1
+    here = pipeline.steps.get(at or "", 0)
     marks = {True: "done", False: "next"}
     return [
         {
             "stage": pipeline.by_id[stage],
-            "place": place + 1,
-            "mark": "here"
-            if place == here and state.stage == stage
-            else "left"
-            if place == here
-            else marks[place < here],
+            "place": place,
+            "mark": "here" if stage == at == state.stage else "left" if stage == at else marks[place < here],
         }
-        for place, stage in enumerate(pipeline.scale)
+        for stage, place in pipeline.steps.items()
     ]

@@ -187,7 +187,7 @@ def card_out(card: object, pipelines: dict[str, Pipeline]) -> LeadCard:
     out = LeadCard.model_validate(card)
     pipeline = pipelines.get(out.pipeline)
     if pipeline is not None:
-        out.place, out.places = pipeline.place(out.stage), len(pipeline.scale)
+        out.place, out.places = pipeline.place(out.stage), pipeline.places
     return out
 
 
@@ -195,7 +195,7 @@ def stage_out(pipeline: Pipeline, stage: str) -> StageOut:
     """A stage; one that this version does not know any more is shown by its id."""
     known = pipeline.by_id.get(stage)
     titles, kind = (known.titles, known.kind) if known else (Titles(ru=stage, en=stage), "open")
-    return StageOut(id=stage, titles=titles, kind=kind, place=pipeline.place(stage), places=len(pipeline.scale))
+    return StageOut(id=stage, titles=titles, kind=kind, place=pipeline.place(stage), places=pipeline.places)
 
 
 def check_out(state: LeadState, to: str, pipeline: Pipeline) -> CheckOut:

@@ -122,7 +122,7 @@ class Telling:
                 found.append((words("delivery"), words("days_of", days=value)))
             elif name == "candidates" and value:
                 found.append((label, ", ".join(map(str, value))))
-            elif name == "reason" and value in ("in_turn", "by_hand"):
+            elif name == "reason" and value in ("in_turn", "by_hand", "imported"):
                 found.append((label, words(f"event.{value}")))
             elif name in _TOLD_AS_THEY_ARE:
                 found.append((label, str(value)))

@@ -159,6 +159,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "event.leadline.lead.assigned": ("Ответственный: {to}", "Responsible: {to}"),
     "event.in_turn": ("по очереди", "in turn"),
     "event.by_hand": ("вручную", "by hand"),
+    "event.imported": ("так было в источнике импорта", "so it was where it was imported from"),
     "event.leadline.lead.seen": ("Увидел заявку", "Saw the lead"),
     "event.leadline.lead.accepted": ("Принял в работу", "Took it into work"),
     "event.leadline.lead.card_recorded": ("Записано в карточку", "Recorded on the card"),

@@ -36,6 +36,8 @@ class Surroundings:
     other_open_lead: UUID | None = None
     """The person's open lead in the same pipeline, where it is another one."""
     region: str = "RU"
+    history: bool = False
+    """Whether an import brings it as a fact of the past (`services.leads.domain.history`)."""
 
 
 def decide(
@@ -46,7 +48,7 @@ def decide(
     target = pipeline.by_id.get(target_id) if target_id else None
     if target_id and target is None:
         return no_such_stage(target_id, pipeline)
-    case = Case(state, pipeline, target, command, now, around.responsibles, around.other_open_lead)
+    case = Case(state, pipeline, target, command, now, around.responsibles, around.other_open_lead, around.history)
     refusal = refused(case, COMMAND_RULES if target is None else RULES)
     if refusal is not None:
         return refusal
@@ -114,6 +116,9 @@ def _stage_change(state: LeadState, body: c.CommandBody, pipeline: Pipeline, tar
             assert isinstance(body, c.Pause), "S3.pause_has_a_date lets no other through"
             fact = (e.LeadPaused(status=target.id, from_stage=state.stage, until=body.until, reason=body.reason),)
             return (*fact, entered(state, target, "paused", "out"))
+        case "won" if state.kind == "won":
+            # won stages have no order among them: a further one is a visit of its own, always onwards, and no second win
+            return (entered(state, target, "moved", "forward"),)
         case "won":
             return (e.LeadConverted(from_stage=state.stage), entered(state, target, "converted", "forward"))
     if isinstance(body, c.Reopen):

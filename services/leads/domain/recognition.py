@@ -95,7 +95,7 @@ def unreachable(body: FormBody, identities: tuple[Identity, ...]) -> str | None:
 
 def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, turn: Turn) -> Recognised:
     """Whose the message is, and the events that follow."""
-    mine, others = _whose(arrival, known)
+    mine, others = whose(arrival, known)
     if mine is not None and (lead := known.open_leads.get(mine)) is not None:
         found = Recognised("joined", lead=lead, contact=mine)
         found.lead_events.append(_joined(arrival))
@@ -110,7 +110,7 @@ def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, turn: Turn) ->
         found.lead_events.extend(_captured(arrival, contact, pipeline))
         if turn.candidates:
             found.assigned = _assigned(turn)
-    _keep_identities(arrival, known, found)
+    keep_identities(arrival, known, found)
     for other, identity in others:
         suspected = e.DuplicateSuspected(
             identity_kind=identity.kind, other_contact=other, other_lead=known.open_leads.get(other)
@@ -119,7 +119,7 @@ def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, turn: Turn) ->
     return found
 
 
-def _whose(arrival: Arrival, known: Known) -> tuple[UUID | None, list[tuple[UUID, Identity]]]:
+def whose(arrival: Arrival, known: Known) -> tuple[UUID | None, list[tuple[UUID, Identity]]]:
     """The person the message is of, and others who have an identity of it without being that person."""
     mine: UUID | None = None
     others: list[tuple[UUID, Identity]] = []
@@ -136,7 +136,8 @@ def _whose(arrival: Arrival, known: Known) -> tuple[UUID | None, list[tuple[UUID
     return mine, [(other, identity) for other, identity in others if other != mine]
 
 
-def _keep_identities(arrival: Arrival, known: Known, found: Recognised) -> None:
+def keep_identities(arrival: Arrival, known: Known, found: Recognised) -> None:
+    """Add the arrival's identities to its contact: claimed where nobody has them, else marked as shared (C3)."""
     assert found.contact is not None
     have = known.contacts[found.contact].identities if found.contact in known.contacts else frozenset()
     for identity in arrival.identities:

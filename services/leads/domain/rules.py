@@ -43,6 +43,8 @@ class Case:
     now: datetime | None = None
     responsibles: tuple[str, ...] = ()
     other_open_lead: UUID | None = None
+    history: bool = False
+    """Whether it is a fact of the past that an import brings: it happened, whatever nobody wrote down about it then."""
 
     @property
     def actor(self) -> Actor | None:
@@ -66,6 +68,8 @@ class Rule:
     broken: Callable[[Case], Broken | None]
     commands: tuple[type[c.CommandBody], ...] = ()
     """The commands it looks at; none named: all."""
+    of_history: bool = True
+    """Whether it is held against a history that is imported; not, where it asks for proof that no history carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ def _already_there(case: Case) -> Broken | None:
 
 
 def _closed_stays_closed(case: Case) -> Broken | None:
-    if not case.state.is_open and not isinstance(_body(case), c.Reopen):
+    if not case.state.is_open and not isinstance(_body(case), c.Reopen) and not _among_won(case):
         return Broken(
             "Лид закрыт. Верните его в работу командой «возобновить».",
             "The lead is closed. Bring it back with the command reopen first.",
@@ -101,10 +105,10 @@ def _one_step_forward(case: Case) -> Broken | None:
     target, scale = case.target, case.pipeline.scale
     if target is None or not case.state.is_open or target.id not in scale or case.state.stage not in scale:
         return None
-    here, there = scale.index(case.state.stage), scale.index(target.id)
+    here, there = case.pipeline.steps[case.state.stage], case.pipeline.steps[target.id]
     if there <= here + 1:
         return None
-    following = case.pipeline.by_id[scale[here + 1]].titles
+    following = case.pipeline.by_id[scale[scale.index(case.state.stage) + 1]].titles
     return Broken(
         f"Стадии не пропускают: следующая — «{following.ru}».",
         f"No stage is skipped: the next one is “{following.en}”.",
@@ -170,6 +174,7 @@ STAGE_RULES: tuple[Rule, ...] = (
         "A stage is left forwards when its exit criteria are met.",
         "A stage says something about a lead only when it cannot be entered without its proof (seed 000).",
         _exit_criteria,
+        of_history=False,
     ),
     Rule(
         "S2.answer_decides",
@@ -281,7 +286,8 @@ def _pause_has_a_date(case: Case) -> Broken | None:
                 Missing(what="field", id="reason", ru="причина", en="the reason"),
             ),
         )
-    if isinstance(body, c.Pause) and case.now is not None and body.until <= case.now.date():
+    since = case.happened_at if case.history else case.now
+    if isinstance(body, c.Pause) and since is not None and body.until <= since.date():
         return Broken("Дата возвращения должна быть в будущем.", "The date it comes back must lie in the future.")
     return None
 
@@ -437,6 +443,8 @@ COMMAND_RULES: tuple[Rule, ...] = (
 RULES: tuple[Rule, ...] = COMMAND_RULES + STAGE_RULES
 """The rule book."""
 
+_BY_ID = {rule.id: rule for rule in RULES}
+
 
 def check(state: LeadState, target: str, pipeline: Pipeline) -> Check:
     """«May this lead go there, and if not, what is missing?» — for API, board, robots, triggers, import (K2, S2)."""
@@ -453,10 +461,20 @@ def refused(case: Case, rules: tuple[Rule, ...]) -> Refusal | None:
     found = [
         (rule.id, broken)
         for rule in rules
-        if (not rule.commands or body in rule.commands) and (broken := rule.broken(case)) is not None
+        if (not rule.commands or body in rule.commands)
+        and (rule.of_history or not case.history)
+        and (broken := rule.broken(case)) is not None
     ]
-    if not found:
-        return None
+    return _refusal(found) if found else None
+
+
+def refused_by(case: Case, rule_id: str) -> Refusal | None:
+    """The refusal by one rule of the book, whatever the command; None when it holds. Raises KeyError for an unknown id."""
+    broken = _BY_ID[rule_id].broken(case)
+    return _refusal([(rule_id, broken)]) if broken is not None else None
+
+
+def _refusal(found: list[tuple[str, Broken]]) -> Refusal:
     return Refusal(
         rules=tuple(rule for rule, _ in found),
         ru=" ".join(broken.ru for _, broken in found),
@@ -509,6 +527,14 @@ def _goes_forward(case: Case) -> bool:
     if target is None or not case.state.is_open or target.id not in scale or case.state.stage not in scale:
         return False
     return scale.index(target.id) > scale.index(case.state.stage)
+
+
+def _among_won(case: Case) -> bool:
+    """From one won stage to another, where the pipeline lets a won lead enter several."""
+    target = case.target
+    return (
+        case.pipeline.won_moves == "free" and case.state.kind == "won" and target is not None and target.kind == "won"
+    )
 
 
 def _body(case: Case) -> c.CommandBody | None:

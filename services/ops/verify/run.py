@@ -12,7 +12,7 @@ from uuid import UUID
 from contracts.topics import EVENTS_TOPIC_OF_KIND, LEADS_INBOUND, LEADS_REFUSALS
 from services.database import Database
 from services.ops.progress import Progress
-from services.ops.verify import chain, claims, inbound, refusals, store, topics
+from services.ops.verify import chain, claims, imports, inbound, refusals, store, topics
 from services.ops.verify.log_end import LogEnds, LogReader, log_reader
 from services.ops.verify.opened import load_keys, open_stream
 from services.ops.verify.projected.compare import ProjectionCheck
@@ -46,6 +46,7 @@ async def verify(settings: Settings, progress: Progress = silent, range_events: 
             await _store(database, spool, ends, report, progress, (master, pepper, range_events), projections)
             await projections.finish(database)
             await inbound.check_outcomes(database, spool, report)
+            await imports.check_rows(database, spool, report)
             await refusals.check_answers(database, spool, ends, report)
             await inbound.check_waiting(database, unsent, reader, ends, report)
             await _parked(database, report)
@@ -105,6 +106,7 @@ async def _store(
             topics.keep_stream(spool, stream, ends)
             for entry in stream.entries:
                 inbound.keep_taken(spool, entry)
+                imports.keep_made(spool, entry)
         await load_keys(database, ring, streams, report)
         opened = [(stream, open_stream(stream, ring, report)) for stream in streams]
         leads = [(stream.id, events) for stream, events in opened if stream.kind == "lead"]

@@ -215,6 +215,22 @@ async def outcomes(database: Database) -> AsyncIterator[list[tuple[UUID, str, UU
         yield [tuple(row) for row in rows]
 
 
+async def import_rows(database: Database) -> AsyncIterator[list[tuple[UUID, UUID, int | None, int | None]]]:
+    """Rows of imports, in pages: (id, lead, first and last version of what it made; None: it was refused)."""
+    after = FIRST
+    while True:
+        rows = await database.fetch(
+            """SELECT id, lead, first_version, last_version FROM leadline.import_rows
+               WHERE id > $1 ORDER BY id LIMIT $2""",
+            after,
+            PAGE,
+        )
+        if not rows:
+            return
+        after = rows[-1][0]
+        yield [tuple(row) for row in rows]
+
+
 async def positions(database: Database, topic: str) -> dict[int, int]:
     """By partition, from where on the slowest consumer of a topic has not read it."""
     rows = await database.fetch(

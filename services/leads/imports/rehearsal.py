@@ -1,0 +1,89 @@
+"""What an import would do, without doing it (`leadline import --dry-run`): steps 3 to 5 of a batch on a store that is only read.
+
+Invariants: the transaction is READ ONLY, so Postgres itself holds that nothing is written; no lock is taken, so nobody waits.
+Rows see what the rows before them would have done: what was decided is remembered here, about a kilobyte for each lead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from services.database import Database, Pool
+from services.leads.batch import Head, LeadBatch, StateCache
+from services.leads.domain.recognition import Owner
+from services.leads.imports.store import RowAnswer
+from services.leads.work import Done, ImportWork
+from services.privacy.cipher import new_key
+from services.privacy.store import KeyRing
+from services.settings import Settings
+
+
+class _Keys(dict[UUID, AESGCM | None]):
+    """Keys of the store, and a throwaway one for whoever would be new: what it seals is seen by nobody."""
+
+    def __missing__(self, key_id: UUID) -> AESGCM:
+        return _THROWAWAY
+
+
+class _Ring(KeyRing):
+    """Makes no keys."""
+
+    def make(self, key_id: UUID) -> tuple[AESGCM, bytes]:
+        """The throwaway one."""
+        return _THROWAWAY, b""
+
+
+_THROWAWAY = AESGCM(new_key())
+
+
+class _Reading(LeadBatch):
+    """A batch that takes no locks."""
+
+    async def _hold(self, database: Database, streams: Iterable[UUID]) -> None:
+        return
+
+
+@dataclass(slots=True)
+class Rehearsal:
+    """The rows rehearsed so far, and what the store would hold after them."""
+
+    settings: Settings
+    database: Database
+    now: datetime
+    ring: KeyRing
+    keys: _Keys = field(default_factory=_Keys)
+    heads: dict[UUID, Head] = field(default_factory=dict)
+    owners: dict[bytes, Owner] = field(default_factory=dict)
+    open_leads: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
+    rows: dict[UUID, RowAnswer] = field(default_factory=dict)
+
+    async def take(self, work: Sequence[ImportWork]) -> list[Done]:
+        """What would become of these rows, after all rows before them. Raises WorkFailedError where a row would be parked."""
+        batch = _Reading(self.settings, self.ring, StateCache(0), work, [], self.now, keys=self.keys)
+        await batch.look_up(self.database)
+        # What was rehearsed stands above what the store says; whether a person has an open lead is asked when first met.
+        for place, lead in batch.open_leads.items():
+            if place[0] not in self.heads:
+                self.open_leads[place] = lead
+        for stream, head in batch.heads.items():
+            self.heads.setdefault(stream, head)
+        for hmac, owner in batch.owners.items():
+            self.owners.setdefault(hmac, owner)
+        for row, answer in batch.rows.items():
+            self.rows.setdefault(row, answer)
+        batch.heads, batch.owners, batch.open_leads, batch.rows = self.heads, self.owners, self.open_leads, self.rows
+        await batch.decide(self.database)
+        return batch.done
+
+
+@asynccontextmanager
+async def rehearsing(settings: Settings, pool: Pool, now: datetime) -> AsyncIterator[Rehearsal]:
+    """A rehearsal on one snapshot of the store."""
+    async with pool.acquire() as database, database.transaction(isolation="repeatable_read", readonly=True):
+        yield Rehearsal(settings, database, now, _Ring(settings.master_key_bytes))
