@@ -33,6 +33,7 @@ from services.serving import serve_http
 from services.settings import Settings
 from services.web import (
     api_boards,
+    api_funnels,
     api_intake,
     api_leads,
     api_ops,
@@ -40,6 +41,7 @@ from services.web import (
     docs,
     pages,
     pages_board,
+    pages_funnel,
     pages_intake,
     pages_lead,
     pages_ops,
@@ -104,9 +106,9 @@ def create_app(
     app.add_middleware(Shield)
     _answer_errors(app)
     app.include_router(inbound_router(door.intake, admit))
-    for api in (api_leads, api_boards, api_people, api_intake, api_ops):
+    for api in (api_leads, api_boards, api_funnels, api_people, api_intake, api_ops):
         app.include_router(api.router)
-    for part in (docs, pages, pages_board, pages_lead, pages_intake, pages_ops):
+    for part in (docs, pages, pages_board, pages_funnel, pages_lead, pages_intake, pages_ops):
         app.include_router(part.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(resources.files("services.web").joinpath("static"))), name="static")
     return app

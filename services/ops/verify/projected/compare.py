@@ -114,6 +114,8 @@ class ProjectionCheck:
                     gone = entry["person"] in build.wiped and folds.is_sealed(event)
                     self._expect_personal(expected[store.ENTRIES], entry, gone, event.sealed_shut)
                 expected[store.LEADS] += map(Expected, folds.whose(stream.id, events))
+                expected[store.FUNNEL_LEADS] += map(Expected, folds.funnel_lead(stream.id, events))
+                expected[store.FUNNEL_VISITS] += map(Expected, folds.funnel_visits(stream.id, events))
             elif stream.kind == "contact":
                 wiped = stream.id in build.wiped
                 person = folds.person(stream.id, events)

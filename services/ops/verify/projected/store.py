@@ -33,7 +33,9 @@ PEOPLE = Table("people", "people", "contact", ("contact",))
 IDENTITIES = Table("people", "identities", "contact", ("contact", "kind", "value"))
 WORDS = Table("people", "words", "contact", ("contact", "word"))
 LEADS = Table("people", "leads", "lead", ("lead",))
-TABLES = (CARDS, VISITS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS)
+FUNNEL_LEADS = Table("funnel", "leads", "lead", ("lead",))
+FUNNEL_VISITS = Table("funnel", "visits", "lead", ("lead", "visit"))
+TABLES = (CARDS, VISITS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, FUNNEL_LEADS, FUNNEL_VISITS)
 PROJECTIONS = tuple(sorted({table.projection for table in TABLES}))
 
 
