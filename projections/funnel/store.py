@@ -87,4 +87,4 @@ async def checksum(connection: Database, build: int) -> bytes:
     return await checksum_of(connection, *(f"SELECT t::text AS line FROM {schema}.{t} AS t" for t in tables))  # noqa: S608
 
 
-FUNNEL = Projection(NAME, ("leads.events",), funnel.TYPES, load, apply, checksum)
+FUNNEL = Projection(NAME, ("leads.events",), funnel.TYPES, load, apply, checksum, personal=False)

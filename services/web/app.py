@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
+from projections.reading import NotBuiltError
 from services.channels.errors import UnacceptableError
 from services.channels.http import inbound_router
 from services.channels.intake import Intake
@@ -159,7 +160,7 @@ def _answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
     for kind in LOST:
         app.add_exception_handler(kind, lost)
-    for missing in (UndefinedTableError, InvalidSchemaNameError):
+    for missing in (UndefinedTableError, InvalidSchemaNameError, NotBuiltError):
         app.add_exception_handler(missing, not_built)
     app.add_exception_handler(TamperedError, tampered)
     app.add_exception_handler(pages.LoginNeededError, pages.to_login)

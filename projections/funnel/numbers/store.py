@@ -18,8 +18,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from projections.funnel.projection import HOW
-from projections.projection import schema_of
-from projections.reading import LIVE, cursor, cursor_of
+from projections.reading import cursor, cursor_of, live_schema
 from services.database import Database
 
 View = Literal["cohort", "activity"]
@@ -117,7 +116,7 @@ def _visits(asked: Asked, schema: str, by: By | None) -> str:
 
 async def stages(connection: Database, asked: Asked, by: By | None = None) -> list[StageNumbers]:
     """The numbers of every stage that has any, by group (`''`: all, or, by responsible, nobody), in no order."""
-    schema = await _schema(connection)
+    schema = await live_schema(connection, "funnel")
     of_visits = ", ".join(f"count(*) FILTER (WHERE {c}) AS {n}" for n, c in VISIT_NUMBERS.items())
     of_leads = ", ".join(f"coalesce(bool_or({c}), false) AS {n}" for n, c in LEAD_NUMBERS.items())
     rows = await connection.fetch(
@@ -184,7 +183,7 @@ def _leads(asked: Asked, schema: str, by: By | None) -> str:
 
 async def totals(connection: Database, asked: Asked, by: By | None = None) -> dict[str, dict[str, int]]:
     """By group, the numbers of the whole pipeline (`TOTAL_NUMBERS`). By responsible: of who is it now."""
-    schema = await _schema(connection)
+    schema = await live_schema(connection, "funnel")
     numbers = ", ".join(f"count(*) FILTER (WHERE {c})" for c in TOTAL_NUMBERS.values())
     rows = await connection.fetch(
         f"WITH {_leads(asked, schema, by)} SELECT grp, {numbers} FROM t GROUP BY grp",  # noqa: S608
@@ -226,7 +225,7 @@ async def behind(
     `stage`: the number's stage, none for those of the whole pipeline. `status`: of `lost` only those with this reject status.
     `group`: the group of `by` the number stands in. Raises ValueError for a number that does not exist there.
     """
-    schema = await _schema(connection)
+    schema = await live_schema(connection, "funnel")
     at, lead, visit = _cursor(after)
     if stage is None and number in TOTAL_NUMBERS:
         source = f"WITH {_leads(asked, schema, by)}"
@@ -278,12 +277,9 @@ def _cursor(after: str | None) -> tuple[datetime | None, UUID | None, int | None
 
 async def names(connection: Database, leads: Sequence[UUID]) -> dict[UUID, tuple[str | None, bool]]:
     """Name and whether erased, of these leads, from the board."""
+    schema = await live_schema(connection, "board")
     rows = await connection.fetch(
-        f"SELECT lead, name, erased FROM {schema_of('board', LIVE)}.cards WHERE lead = ANY($1::uuid[])",  # noqa: S608
+        f"SELECT lead, name, erased FROM {schema}.cards WHERE lead = ANY($1::uuid[])",  # noqa: S608
         leads,
     )
     return {row[0]: (row[1], row[2]) for row in rows}
-
-
-async def _schema(connection: Database) -> str:
-    return schema_of("funnel", LIVE)
