@@ -22,7 +22,10 @@ class Rows(Protocol):
     """A batch's rows of one projection."""
 
     async def save(self, connection: Database) -> None:
-        """Write back what `apply` changed."""
+        """Write back what `apply` changed.
+
+        A projection may offer `save_new` beside it, for streams of which nothing is stored yet.
+        """
 
 
 @dataclass(frozen=True, slots=True)

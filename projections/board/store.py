@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -77,6 +78,23 @@ class StoredRows:
                 *([end[n] for end in rows.ended.values()] for n in range(3)),
             )
         pairs = [(rows.before.get(lead), board.place_of(rows.cards[lead])) for lead in rows.touched]
+        if rows.wiped:
+            pairs += await self._wipe(connection)
+        await self._add(connection, pairs)
+
+    async def save_new(self, connection: Database) -> None:
+        """The same where nothing of these streams is stored yet (a build being filled), twice as fast."""
+        rows = self.rows
+        copied = (
+            ("cards", board.CARD_COLUMNS, rows.cards.values()),
+            ("visits", board.VISIT_COLUMNS, rows.begun.values()),
+        )
+        for table, columns, values in copied:
+            read = attrgetter(*columns)
+            await connection.copy_records_to_table(
+                table, schema_name=self.schema, columns=columns, records=map(read, values)
+            )
+        pairs: list[tuple[board.Place | None, board.Place]] = [(None, board.place_of(c)) for c in rows.cards.values()]
         if rows.wiped:
             pairs += await self._wipe(connection)
         await self._add(connection, pairs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from projections.event import Event
 from projections.funnel import projection as funnel
@@ -51,6 +52,17 @@ class StoredRows:
                 f"""INSERT INTO {schema}.visits ({_VISITS}) SELECT * FROM unnest({_arrays(funnel.VISIT_COLUMNS)})
                     ON CONFLICT (lead, visit) DO UPDATE SET {_SET_VISIT}""",  # noqa: S608
                 *funnel.columns_of(visits, funnel.VISIT_COLUMNS),
+            )
+
+    async def save_new(self, connection: Database) -> None:
+        """The same where nothing of these streams is stored yet (a build being filled), twice as fast."""
+        for table, columns, values in (
+            ("leads", funnel.LEAD_COLUMNS, self.rows.leads.values()),
+            ("visits", funnel.VISIT_COLUMNS, self.rows.visits.values()),
+        ):
+            read = attrgetter(*columns)
+            await connection.copy_records_to_table(
+                table, schema_name=self.schema, columns=columns, records=map(read, values)
             )
 
 

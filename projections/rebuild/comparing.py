@@ -56,12 +56,14 @@ class Comparing:
     def __init__(self, projection: str, live: int, new: int) -> None:
         self.found = Comparison()
         self._live, self._new = schema_of(projection, live), schema_of(projection, new)
+        self._both: list[tuple[Table, Table]] = []
 
     async def whole(self, connection: Database, consumer: str, seen_build: int) -> None:
         """All rows of streams on which both builds have the same version, in the caller's snapshot."""
         live, new = await store.tables(connection, self._live), await store.tables(connection, self._new)
         for name in sorted(live.keys() ^ new.keys()):
             self.found.columns.append(f"only the {'live' if name in live else 'new'} build has the table {name}")
+        self._both = [(live[name], new[name]) for name in sorted(live.keys() & new.keys())]
         for name in sorted(live.keys() & new.keys()):
             for column in sorted(set(live[name].columns) ^ set(new[name].columns)):
                 which = "live" if column in live[name].columns else "new"
@@ -71,32 +73,27 @@ class Comparing:
                 await store.count_rows(connection, self._new, name),
             )
             if new[name].stream is not None:
-                await self._compare(connection, live[name], new[name], consumer=consumer, build=seen_build)
+                await self._compare(connection, live[name], new[name], self.found, consumer=consumer, build=seen_build)
 
     async def last(self, connection: Database, streams: Collection[UUID]) -> Comparison:
         """What was found, with the rows of these streams and the sums over all streams; the live build must stand still."""
-        again = Comparing.__new__(Comparing)
-        again._live, again._new, again.found = self._live, self._new, deepcopy(self.found)
-        await again._compare_last(connection, streams)
-        return again.found
+        found = deepcopy(self.found)  # of this try alone: the live build may move on before the next
+        for live, new in self._both:
+            if new.stream is None or streams:
+                await self._compare(connection, live, new, found, only=streams)
+        return found
 
-    async def _compare_last(self, connection: Database, streams: Collection[UUID]) -> None:
-        live, new = await store.tables(connection, self._live), await store.tables(connection, self._new)
-        for name in sorted(live.keys() & new.keys()):
-            if new[name].stream is None or streams:
-                await self._compare(connection, live[name], new[name], only=streams)
-
-    async def _compare(self, connection: Database, live: Table, new: Table, **which: Any) -> None:
+    async def _compare(self, connection: Database, live: Table, new: Table, found: Comparison, **which: Any) -> None:
         if live.key != new.key:
-            self.found.columns.append(f"the key of {new.name} is another one: its rows were not compared")
+            found.columns.append(f"the key of {new.name} is another one: its rows were not compared")
             return
         columns = [column for column in new.columns if column in live.columns]
         count, named = await store.differing(connection, new, columns, self._live, self._new, limit=NAMED, **which)
         if not count:
             return
-        self.found.totals[new.name] = self.found.totals.get(new.name, 0) + count
+        found.totals[new.name] = found.totals.get(new.name, 0) + count
         for row in named:
             what = {"live": "only in the live build", "new": "only in the new build"}.get(
                 row["where"], f"differs in {', '.join(row['columns'])}"
             )
-            self.found.named.append(f"{new.name} {row['key']}: {what}")
+            found.named.append(f"{new.name} {row['key']}: {what}")

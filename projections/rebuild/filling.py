@@ -40,33 +40,35 @@ class Filling:
         self._ring = ring
         self._partitions = partitions
 
-    async def apply(self, connection: Database, stored: Sequence[StoredEvent]) -> int:
-        """Write what these events make of the rows, in the caller's transaction; how many were applied."""
-        return await self._apply_part(connection, await self._open(connection, stored))
+    async def apply(self, connection: Database, stored: Sequence[StoredEvent], *, new: bool = False) -> int:
+        """Write what these events make of the rows, in the caller's transaction; how many were applied.
 
-    async def _apply_part(self, connection: Database, events: list[Event]) -> int:
+        `new`: they are whole streams, of which nothing is stored yet.
+        """
+        return await self._apply_part(connection, await self._open(connection, stored), new)
+
+    async def _apply_part(self, connection: Database, events: list[Event], new: bool) -> int:
         """What the database refuses is looked for by halves, until it is alone."""
         try:
             async with connection.transaction():
-                return await self._apply(connection, events)
+                return await self._apply(connection, events, new)
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
             streams = sorted({event.stream for event in events})
             if len(streams) == 1:
                 self._fail(events[0].stream, events[0].version, f"the database refuses it: {type(error).__name__}")
                 return 0
             middle = streams[len(streams) // 2]
-        return await self._apply_part(connection, [e for e in events if e.stream < middle]) + await self._apply_part(
-            connection, [e for e in events if e.stream >= middle]
-        )
+        first, second = [e for e in events if e.stream < middle], [e for e in events if e.stream >= middle]
+        return await self._apply_part(connection, first, new) + await self._apply_part(connection, second, new)
 
-    async def _apply(self, connection: Database, events: list[Event]) -> int:
+    async def _apply(self, connection: Database, events: list[Event], new: bool) -> int:
         while True:
             rows = await self.projection.load(connection, self.build, events)
             bad = self._apply_each(rows, events)
             if bad is None:
                 break
             events = [event for event in events if event.stream != bad]  # rows were changed halfway: begin again
-        await rows.save(connection)
+        await (getattr(rows, "save_new", rows.save) if new else rows.save)(connection)
         return len(events)
 
     def _apply_each(self, rows: Any, events: Sequence[Event]) -> str | None:
@@ -86,13 +88,13 @@ class Filling:
     async def _open(self, connection: Database, stored: Sequence[StoredEvent]) -> list[Event]:
         """The events, opened as far as the projection needs it; without streams that failed."""
         arrived: list[tuple[Arrived, UUID | None]] = []
-        personal = self.projection.personal
+        personal = self.projection.personal  # one that uses none does not look at partitions either
         stream, text, partition, keys, gone = None, "", 0, set[UUID](), list[UUID]()
         for row in stored:
             found, version, topic, kind, state = row
             if found != stream:
                 stream, text = found, str(found)
-                partition = partition_of(text.encode(), self._partitions)
+                partition = partition_of(text.encode(), self._partitions) if personal else 0
             if stream in self.failed:
                 continue
             try:

@@ -21,7 +21,15 @@ def shown(watched: bool) -> Iterator[Progress]:
     if not watched:
         yield lambda step, done, total: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bars
 
     columns = (
@@ -30,13 +38,15 @@ def shown(watched: bool) -> Iterator[Progress]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     with Bars(*columns, console=console(error=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(step: str, done: int, total: int | None) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
+            name = step.partition(",")[0]  # what follows a comma, a rate say, changes as it goes on
+            if name not in tasks:
+                tasks[name] = bars.add_task(step, total=total)
+            bars.update(tasks[name], completed=done, total=total, description=step)
 
         yield show

@@ -6,7 +6,7 @@ given with a number lists exactly what that number counts, as long as nothing ha
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from projections.funnel.numbers import store as numbers
 from projections.funnel.numbers.store import Asked, By, View
 from services.database import Database
 from services.web.door import Asking, TheDoor, current_pipeline, place_in_list
+from services.web.moments import moment
 from services.web.problems import ProblemError
 from services.web.shapes_funnel import BehindList, BehindOut, FunnelOut, Link, group_out
 from services.web.tokens import READ
@@ -99,24 +100,6 @@ def asked_of(pipeline: Pipeline, view: View, start: str | None, end: str | None,
     if first is not None and last is not None and first >= last:
         raise ProblemError(422, "period", "query.to: the period ends before it begins")
     return Asked(pipeline.pipeline, pipeline.conversion_point, view, first, last)
-
-
-def moment(name: str, text: str | None, zone: ZoneInfo, *, end_of_day: bool = False) -> datetime | None:
-    """A day in the team's zone, or a time. Raises ProblemError (422)."""
-    if not text:
-        return None
-    try:
-        if len(text) == 10:
-            day = date.fromisoformat(text) + timedelta(days=1 if end_of_day else 0)
-            return datetime.combine(day, time(), zone)
-        at = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + comes as a space
-    except (ValueError, OverflowError):
-        at = None
-    if at is None or at.tzinfo is None:
-        raise ProblemError(
-            422, "period", f"query.{name}: write a day like 2026-03-01, or a time with a zone like 2026-03-01T09:00:00Z"
-        )
-    return at
 
 
 async def funnel_of(
