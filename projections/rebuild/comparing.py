@@ -58,8 +58,8 @@ class Comparing:
         self._live, self._new = schema_of(projection, live), schema_of(projection, new)
         self._both: list[tuple[Table, Table]] = []
 
-    async def whole(self, connection: Database, consumer: str, seen_build: int) -> None:
-        """All rows of streams on which both builds have the same version, in the caller's snapshot."""
+    async def whole(self, connection: Database, behind: Collection[UUID]) -> None:
+        """All rows but those of the streams on which the new build is behind, in the caller's snapshot."""
         live, new = await store.tables(connection, self._live), await store.tables(connection, self._new)
         for name in sorted(live.keys() ^ new.keys()):
             self.found.columns.append(f"only the {'live' if name in live else 'new'} build has the table {name}")
@@ -73,7 +73,7 @@ class Comparing:
                 await store.count_rows(connection, self._new, name),
             )
             if new[name].stream is not None:
-                await self._compare(connection, live[name], new[name], self.found, consumer=consumer, build=seen_build)
+                await self._compare(connection, live[name], new[name], self.found, skip=behind)
 
     async def last(self, connection: Database, streams: Collection[UUID]) -> Comparison:
         """What was found, with the rows of these streams and the sums over all streams; the live build must stand still."""

@@ -1,8 +1,8 @@
 """From stored events to a build's rows: whole streams at a time while it is filled, what is new of them while it follows.
 
-Invariants: rows and what was seen of their streams are written in one transaction; a stream with an event that cannot be applied
-adds nothing and is named in `failed`; the keys of erased persons are gone, so nothing of them is opened. A type that this release
-does not know raises UnknownTypeError.
+Invariants: rows and what was seen of their streams are written in one transaction; a stream with an event that cannot be
+applied adds nothing, is named in `failed` and not noted as seen, so that no later run takes it for done; the keys of erased
+persons are gone, so nothing of them is opened. A type that this release does not know raises UnknownTypeError.
 """
 
 from __future__ import annotations
@@ -145,5 +145,6 @@ async def follow(
         filling.projection.types,
     )
     applied = await filling.apply(connection, events) if events else 0
-    await store.save_seen(connection, consumer, seen_build, [Seen(d.stream, d.version, d.digest) for d in deltas])
+    taken = [Seen(d.stream, d.version, d.digest) for d in deltas if d.stream not in filling.failed]
+    await store.save_seen(connection, consumer, seen_build, taken)
     return applied

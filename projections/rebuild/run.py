@@ -182,7 +182,9 @@ async def _fill(pool: Pool, connection: Database, filling: Filling, build: Build
             async with connection.transaction():
                 await store.commit_lazily(connection)
                 count = await filling.apply(connection, events, new=True)
-                await store.add_seen(connection, consumer, build.build, seen)
+                await store.add_seen(
+                    connection, consumer, build.build, [s for s in seen if s.stream not in filling.failed]
+                )
                 await builds.filled_up_to(connection, build, after, count, whole=False)
             done, applied = done + len(seen), applied + count
             rate = applied / max(time.monotonic() - began, 0.001)
@@ -252,7 +254,7 @@ class Joining:
     async def _follow(self) -> None:
         """Rounds until few streams are left."""
         for _ in range(ROUNDS):
-            deltas = await store.delta(self._connection, self._consumer, self._seen_build, FOLLOWED_STREAMS)
+            deltas = await self._behind(FOLLOWED_STREAMS)
             for n in range(0, len(deltas), RANGE_STREAMS):
                 async with self._connection.transaction():
                     await store.commit_lazily(self._connection)
@@ -263,6 +265,11 @@ class Joining:
         raise RebuildBusyError(
             f"{self._name}: the live build moves faster than the new one follows; run it again later"
         )
+
+    async def _behind(self, limit: int) -> list[Delta]:
+        """The streams on which the build is behind, but for those it cannot apply: they stay so, also for the next run."""
+        deltas = await store.delta(self._connection, self._consumer, self._seen_build, limit)
+        return [delta for delta in deltas if delta.stream not in self._filling.failed]
 
     async def _take(self, deltas: list[Delta]) -> int:
         count = await follow(self._connection, self._filling, self._consumer, self._seen_build, deltas)
@@ -276,7 +283,8 @@ class Joining:
             async with self._connection.transaction(isolation="repeatable_read", readonly=True):
                 if not await store.erasure_under_way(self._connection):
                     self._followed.clear()
-                    await comparing.whole(self._connection, self._consumer, self._seen_build)
+                    deltas = await store.delta(self._connection, self._consumer, self._seen_build, FOLLOWED_STREAMS)
+                    await comparing.whole(self._connection, [delta.stream for delta in deltas])
                     return
             await asyncio.sleep(PAUSE_SECONDS)
             await self._follow()
@@ -305,7 +313,7 @@ class Joining:
             await store.limit_locks(connection, LOCK_MS)
             was = await builds.stop_live(connection, self._name)
             held = time.monotonic()
-            deltas = await store.delta(connection, self._consumer, self._seen_build, LAST_STREAMS + 1)
+            deltas = await self._behind(LAST_STREAMS + len(self._filling.failed) + 1)
             if was != live or len(deltas) > LAST_STREAMS:
                 raise undo
             if deltas:
