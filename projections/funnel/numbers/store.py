@@ -95,7 +95,7 @@ class StageNumbers:
 
 
 def _visits(asked: Asked, schema: str, by: By | None) -> str:
-    """The visits of the view: `entered` (in the period), `how` it ended (in the view), `deal`: the lead became one in it."""
+    """The visits of the view: `entered` (in the period), `how` it ended (in the view)."""
     if asked.view == "cohort":
         within = _PERIOD.format("captured_at")
         entered, over = "true", "left_at IS NOT NULL"
@@ -104,14 +104,19 @@ def _visits(asked: Asked, schema: str, by: By | None) -> str:
                     AND ($3::timestamptz IS NULL OR left_at IS NULL OR left_at >= $3)"""
         entered, over = "($3::timestamptz IS NULL OR entered_at >= $3)", "($4::timestamptz IS NULL OR left_at < $4)"
     return f"""
-        x AS MATERIALIZED (
-            SELECT lead, visit, stage, {_VISIT_GROUP[by]} AS grp, {entered} AS entered, source, worked_by, captured_at,
-                   entered_at, left_by,
-                   CASE WHEN {over} THEN left_how END AS how, CASE WHEN {over} THEN left_at END AS left_at,
-                   CASE WHEN {over} THEN to_stage END AS to_stage
-            FROM {schema}.visits WHERE pipeline = $1 AND {within}),
+        SELECT lead, visit, stage, {_VISIT_GROUP[by]} AS grp, {entered} AS entered, source, worked_by, captured_at,
+               entered_at, left_by,
+               CASE WHEN {over} THEN left_how END AS how, CASE WHEN {over} THEN left_at END AS left_at,
+               CASE WHEN {over} THEN to_stage END AS to_stage
+        FROM {schema}.visits WHERE pipeline = $1 AND $2::text IS NOT NULL AND {within}"""  # noqa: S608 (texts of ours)
+
+
+def _with_deals(asked: Asked, schema: str, by: By | None) -> str:
+    """The same as `v`, with `deal`: the lead became one in the view."""
+    return f"""
+        x AS MATERIALIZED ({_visits(asked, schema, by)}),
         deals AS MATERIALIZED (SELECT DISTINCT lead FROM x WHERE stage = $2 AND entered),
-        v AS (SELECT x.*, d.lead IS NOT NULL AS deal FROM x LEFT JOIN deals AS d USING (lead))"""  # noqa: S608 (texts of ours)
+        v AS (SELECT x.*, d.lead IS NOT NULL AS deal FROM x LEFT JOIN deals AS d USING (lead))"""  # noqa: S608
 
 
 async def stages(connection: Database, asked: Asked, by: By | None = None) -> list[StageNumbers]:
@@ -120,7 +125,7 @@ async def stages(connection: Database, asked: Asked, by: By | None = None) -> li
     of_visits = ", ".join(f"count(*) FILTER (WHERE {c}) AS {n}" for n, c in VISIT_NUMBERS.items())
     of_leads = ", ".join(f"coalesce(bool_or({c}), false) AS {n}" for n, c in LEAD_NUMBERS.items())
     rows = await connection.fetch(
-        f"""WITH {_visits(asked, schema, by)},
+        f"""WITH {_with_deals(asked, schema, by)},
             per_lead AS (SELECT grp, stage, lead, {of_visits}, {of_leads} FROM v GROUP BY grp, stage, lead)
             SELECT grp, stage, {", ".join(f"sum({n})::bigint" for n in VISIT_NUMBERS)},
                    {", ".join(f"count(*) FILTER (WHERE {n})" for n in LEAD_NUMBERS)}
@@ -130,7 +135,7 @@ async def stages(connection: Database, asked: Asked, by: By | None = None) -> li
     times = {
         (row[0], row[1]): tuple(row)[2:]
         for row in await connection.fetch(
-            f"""WITH {_visits(asked, schema, by)}
+            f"""WITH v AS ({_visits(asked, schema, by)})
                 SELECT grp, stage, count(*), percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (
                            ORDER BY extract(epoch FROM left_at - entered_at)::float8)
                 FROM v WHERE how IS NOT NULL GROUP BY grp, stage""",  # noqa: S608
@@ -139,7 +144,7 @@ async def stages(connection: Database, asked: Asked, by: By | None = None) -> li
     }
     lost: dict[tuple[str, str], dict[str, int]] = {}
     for group, stage, status, count in await connection.fetch(
-        f"""WITH {_visits(asked, schema, by)}
+        f"""WITH v AS ({_visits(asked, schema, by)})
             SELECT grp, stage, to_stage, count(*) FROM v WHERE how = 'lost' GROUP BY grp, stage, to_stage""",  # noqa: S608
         *asked.arguments,
     ):
@@ -234,7 +239,7 @@ async def behind(
             WHERE ({TOTAL_NUMBERS[number]}) AND ($5::text IS NULL OR grp = $5)
               AND $6::text IS NULL AND $7::text IS NULL"""  # noqa: S608
     elif stage is not None and number in VISIT_NUMBERS | LEAD_NUMBERS:
-        source = f"WITH {_visits(asked, schema, by)}"
+        source = f"WITH {_with_deals(asked, schema, by)}"
         columns = "lead, visit, stage, source, worked_by, captured_at, entered_at, left_at, to_stage, how"
         distinct = "DISTINCT ON (lead) " if number in LEAD_NUMBERS else ""
         chosen = f"""SELECT {distinct}{columns} FROM v
