@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from projections.board.store import BOARD
+from projections.funnel.store import FUNNEL
 from projections.people.store import PEOPLE
 from projections.projection import Projection
 from projections.timeline.store import TIMELINE
 
-PROJECTIONS: Final[tuple[Projection, ...]] = (BOARD, TIMELINE, PEOPLE)
+PROJECTIONS: Final[tuple[Projection, ...]] = (BOARD, TIMELINE, PEOPLE, FUNNEL)
 
 TOPICS: Final = tuple(sorted({topic for projection in PROJECTIONS for topic in projection.topics}))
 """What has to be consumed for them."""

@@ -28,8 +28,8 @@ COMMENT ON COLUMN bi.leads.erased IS 'True: the person''s data was destroyed; th
 
 CREATE OR REPLACE VIEW bi.stage_visits AS
 SELECT lead, visit, pipeline, stage, kind AS stage_kind, cause, direction, from_stage, responsible, entered_at, left_at,
-       to_stage, left_by
-FROM {board}.visits;
+       to_stage, left_by, source, captured_at, worked_by, left_how
+FROM {funnel}.visits;
 COMMENT ON VIEW bi.stage_visits IS 'One row per visit of a lead to a stage: funnels and durations are counted from these.';
 COMMENT ON COLUMN bi.stage_visits.lead IS 'The lead: bi.leads.lead.';
 COMMENT ON COLUMN bi.stage_visits.visit IS 'Number of the visit within the lead, from 1.';
@@ -44,6 +44,46 @@ COMMENT ON COLUMN bi.stage_visits.entered_at IS 'When the visit began (UTC insta
 COMMENT ON COLUMN bi.stage_visits.left_at IS 'When it ended (UTC instant); empty: the lead is still there.';
 COMMENT ON COLUMN bi.stage_visits.to_stage IS 'Stage after this visit; empty: still there.';
 COMMENT ON COLUMN bi.stage_visits.left_by IS 'Why the visit ended: the cause of the next one; empty: still there.';
+COMMENT ON COLUMN bi.stage_visits.source IS 'Where the lead came from, as the channel named it.';
+COMMENT ON COLUMN bi.stage_visits.captured_at IS 'When the lead came to be (UTC instant): the cohort it belongs to.';
+COMMENT ON COLUMN bi.stage_visits.worked_by IS 'Who was responsible when the visit ended, or now if it has not; empty: nobody.';
+COMMENT ON COLUMN bi.stage_visits.left_how IS 'went_on, skipped_on, won, lost, moved_back, postponed, merged_away, handed_over; empty: still there. Together they are all visits.';
+
+CREATE OR REPLACE VIEW bi.funnel AS
+SELECT pipeline, (date_trunc('month', captured_at AT TIME ZONE 'UTC'))::date AS captured_month, stage, source, worked_by,
+       count(*) AS entries, count(DISTINCT lead) AS leads,
+       count(*) FILTER (WHERE left_how = 'went_on') AS went_on,
+       count(*) FILTER (WHERE left_how = 'skipped_on') AS skipped_on,
+       count(*) FILTER (WHERE left_how = 'won') AS won,
+       count(*) FILTER (WHERE left_how = 'lost') AS lost,
+       count(*) FILTER (WHERE left_how = 'moved_back') AS moved_back,
+       count(*) FILTER (WHERE left_how = 'postponed') AS postponed,
+       count(*) FILTER (WHERE left_how = 'merged_away') AS merged_away,
+       count(*) FILTER (WHERE left_how = 'handed_over') AS handed_over,
+       count(*) FILTER (WHERE left_how IS NULL) AS still_there,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM left_at - entered_at)) AS median_seconds,
+       percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM left_at - entered_at)) AS p90_seconds
+FROM {funnel}.visits
+GROUP BY 1, 2, 3, 4, 5;
+COMMENT ON VIEW bi.funnel IS 'Cohort funnel: stage visits of the leads received in a month. entries = the eight ways out + still_there, in each row and in any sum of rows.';
+COMMENT ON COLUMN bi.funnel.pipeline IS 'Id of the pipeline. Never add figures of different pipelines.';
+COMMENT ON COLUMN bi.funnel.captured_month IS 'First day of the month the leads came in (UTC): the cohort.';
+COMMENT ON COLUMN bi.funnel.stage IS 'Id of the stage.';
+COMMENT ON COLUMN bi.funnel.source IS 'Where the leads came from, as the channel named it.';
+COMMENT ON COLUMN bi.funnel.worked_by IS 'Who was responsible when the visit ended, or now if it has not; empty: nobody.';
+COMMENT ON COLUMN bi.funnel.entries IS 'Visits that began, repeated ones of a lead too. May be added up.';
+COMMENT ON COLUMN bi.funnel.leads IS 'Different leads that reached the stage under this worked_by. May be added up over months and sources; not over worked_by: a lead that came back under another is in both rows.';
+COMMENT ON COLUMN bi.funnel.went_on IS 'Visits that ended with the next stage.';
+COMMENT ON COLUMN bi.funnel.skipped_on IS 'Visits that ended with a later stage, stages between left out.';
+COMMENT ON COLUMN bi.funnel.won IS 'Visits that ended with a stage of kind won, from one that is not.';
+COMMENT ON COLUMN bi.funnel.lost IS 'Visits that ended with a reject status.';
+COMMENT ON COLUMN bi.funnel.moved_back IS 'Visits that ended with an earlier stage, or, from an outcome, with the return to work.';
+COMMENT ON COLUMN bi.funnel.postponed IS 'Visits that ended with a pause. No loss.';
+COMMENT ON COLUMN bi.funnel.merged_away IS 'Visits that ended because the lead was found to be another one.';
+COMMENT ON COLUMN bi.funnel.handed_over IS 'Visits that ended because the lead went to another pipeline.';
+COMMENT ON COLUMN bi.funnel.still_there IS 'Visits that have not ended.';
+COMMENT ON COLUMN bi.funnel.median_seconds IS 'Median time in the stage of the visits that ended, in seconds; empty: none has. Never add or average these.';
+COMMENT ON COLUMN bi.funnel.p90_seconds IS 'Time in the stage that 9 of 10 ended visits stayed under, in seconds; empty: none has ended.';
 
 CREATE OR REPLACE VIEW bi.timeline AS
 SELECT lead, version, type, happened_at, recorded_at, actor_id, actor_kind, on_behalf_of, data, personal, erased

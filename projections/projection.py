@@ -1,8 +1,11 @@
-"""What a projection is (decision 11): tables of its own, a pure `apply` over rows in memory, a store that loads and saves them.
+"""What a projection is (decision 11): tables of its own, a pure `apply` over rows in memory, a store that loads and saves
+them.
 
-Invariants: `apply` does no I/O and knows no clock, so a rebuild gives the same rows; rows are loaded once per batch and table
-and written back once, in the batch's transaction; a table's schema carries the build's number, so that a rebuild stands
-beside the live one. `checksum` says the same for the same facts, whatever their order across streams.
+Invariants: `apply` does no I/O and knows no clock, so a rebuild gives the same rows; rows are loaded once per batch and
+table and written back once, in the batch's transaction; a table's schema carries the build's number, so that a rebuild
+stands beside the live one. The uuid in a table's primary key is the stream a row belongs to; a table without one holds sums
+over all streams and nothing personal (a rebuild compares them so). `checksum` says the same for the same facts, whatever
+their order across streams.
 """
 
 from __future__ import annotations
@@ -19,7 +22,10 @@ class Rows(Protocol):
     """A batch's rows of one projection."""
 
     async def save(self, connection: Database) -> None:
-        """Write back what `apply` changed."""
+        """Write back what `apply` changed.
+
+        A projection may offer `save_new` beside it, for streams of which nothing is stored yet.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class Projection:
     """(rows, event): pure."""
     checksum: Callable[[Database, int], Awaitable[bytes]]
     """(connection, build) -> 32 bytes over all rows, the same in any order of insertion."""
+    personal: bool = True
+    """Whether it uses personal values: those of others are not opened for a rebuild."""
 
 
 def schema_of(name: str, build: int) -> str:

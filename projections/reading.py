@@ -5,14 +5,38 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import time
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from projections.builds import store
+from projections.projection import schema_of
 from services.database import Database
 
-LIVE: Final = 1
-"""The build that readers see. A rebuild stands beside it under another number until it is swapped in."""
+LOOK_SECONDS: Final = 0.25
+"""For how long a connection trusts what it knows of the live builds. The build before stays readable far longer."""
+
+_known: dict[int, tuple[float, dict[str, int]]] = {}
+"""By the connection's server process: when it looked, and what was live."""
+
+
+class NotBuiltError(LookupError):
+    """The projection has no live build yet: the projections' service makes it when it starts."""
+
+
+async def live_schema(connection: Database, projection: str) -> str:
+    """The schema of a projection's live build. Raises NotBuiltError when there is none."""
+    process, now = connection.get_server_pid(), time.monotonic()
+    looked, builds = _known.get(process, (now - LOOK_SECONDS, {}))
+    if now - looked >= LOOK_SECONDS or projection not in builds:
+        builds = await store.live(connection)
+        if len(_known) > 1_000:
+            _known.clear()
+        _known[process] = (now, builds)
+    if projection not in builds:
+        raise NotBuiltError(f"the projection {projection} is not built yet")
+    return schema_of(projection, builds[projection])
 
 
 def cursor_of(at: datetime, row: UUID) -> str:

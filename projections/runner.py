@@ -3,7 +3,8 @@
 Invariants: the input's position, what was seen of each stream, the rows of every projection and the parked records are
 written in one transaction, so each event is applied once to all or to none. A record that cannot be applied is parked
 with its stream's later ones and the rest flows on. After `PersonErased` the person's key is forgotten before anything of the
-batch is opened, so nothing is written that was wiped. A type this release does not know stops the consumer with a notice.
+batch is opened, so nothing is written that was wiped. Which builds are live is read, and held, in each transaction. A type
+this release does not know stops the consumer with a notice.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import asyncpg
 from prometheus_client import Counter, Gauge
 
 from contracts.events.contact import PersonErased
+from projections.builds.store import hold_live
 from projections.event import Event
 from projections.opening import event_of
 from projections.projection import Projection
-from projections.reading import LIVE
 from services.clock import Clock
 from services.database import LOST, Database, Pool
 from services.eventlog.consuming import Batch, PositionMove, RawRecord, move_positions, store
@@ -31,6 +32,8 @@ from services.privacy.cipher import TamperedError, key_id_of
 from services.privacy.store import KeyRing
 
 CONSUMER: Final = "projections"
+CONSUMER_BUILD: Final = 1
+"""The live consumer's positions, `seen` and parked records stand under this number, whichever builds it writes."""
 RELEASED_AT_ONCE: Final = 20  # streams tried again in one transaction
 
 REFUSED: Final = (
@@ -45,7 +48,7 @@ LAG = Gauge("leadline_consumer_lag_seconds", "Age of the newest event applied, w
 
 
 class Runner:
-    """Applies batches to a set of projections of one build."""
+    """Applies batches to the live builds of a set of projections."""
 
     def __init__(
         self,
@@ -55,7 +58,7 @@ class Runner:
         projections: Sequence[Projection],
         *,
         consumer: str = CONSUMER,
-        build: int = LIVE,
+        build: int = CONSUMER_BUILD,
     ) -> None:
         self._pool = pool
         self._ring = ring
@@ -63,6 +66,7 @@ class Runner:
         self._projections = projections
         self._types = frozenset().union(*(p.types for p in projections))
         self._consumer, self._build = consumer, build
+        self._live: dict[str, int] = {}
 
     async def handle(self, batch: Batch) -> None:
         """Apply a batch. Raises as `services.eventlog.consuming` wants it."""
@@ -79,6 +83,7 @@ class Runner:
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 await move_positions(connection, moves)
+                self._live = await hold_live(connection)
                 entries: Sequence[RawRecord | Parked] = (
                     records
                     if records is not None
@@ -166,8 +171,10 @@ class Runner:
         rows: list[Any] = []
         broken = {arrived.stream for arrived, _ in failed}
         for projection in self._projections:
+            if (build := self._live.get(projection.name)) is None:
+                continue  # it is being built, from what was seen up to the moment it becomes live
             mine = [event for event in events if event.type in projection.types]
-            loaded = await projection.load(connection, self._build, mine)
+            loaded = await projection.load(connection, build, mine)
             rows.append(loaded)
             apply = projection.apply
             for event in mine:

@@ -10,7 +10,7 @@ from projections.event import Event
 from projections.people import projection as people
 from projections.people.projection import PeopleRows, PersonRow
 from projections.projection import Projection, schema_of
-from projections.reading import LIVE, checksum_of
+from projections.reading import checksum_of, live_schema
 from services.database import Database
 
 NAME = "people"
@@ -143,7 +143,7 @@ async def search(
     words = sorted(people.words_of(name or ""))
     if not phone and not email and not words:
         return []
-    schema = schema_of(NAME, LIVE)
+    schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
         f"""SELECT p.contact, p.name, p.company,
                    ARRAY(SELECT value FROM {schema}.identities WHERE contact = p.contact AND kind = 'phone' ORDER BY 1),

@@ -18,7 +18,7 @@ from contracts.events import EVENT_TYPES
 from contracts.events.contact import PersonErased
 from projections.event import Event
 from projections.projection import Projection, schema_of
-from projections.reading import LIVE, checksum_of
+from projections.reading import checksum_of, live_schema
 from services.database import Database
 
 NAME = "timeline"
@@ -116,7 +116,7 @@ async def entries(connection: Database, lead: UUID, *, after: int | None = None,
     rows = await connection.fetch(
         f"""SELECT lead, version, type, happened_at, recorded_at, actor_id, actor_kind, on_behalf_of, data, personal,
                    erased
-            FROM {schema_of(NAME, LIVE)}.entries
+            FROM {await live_schema(connection, NAME)}.entries
             WHERE lead = $1 AND ($2::bigint IS NULL OR version < $2) ORDER BY version DESC LIMIT $3""",  # noqa: S608
         lead,
         after,

@@ -17,17 +17,26 @@ from services.privacy.store import KeyRing
 
 
 async def read_history(
-    database: Database, ring: KeyRing, stream: UUID, as_of: datetime | None = None
+    database: Database, ring: KeyRing, stream: UUID, as_of: datetime | None = None, *, happened: bool = False
 ) -> list[Recorded]:
-    """The events of a stream in order, all or those recorded up to a moment."""
-    records = [peek(stored.state) for stored in await recording.load_until(database, stream, as_of)]
+    """The events of a stream in order, all or those up to a moment (decision 12).
+
+    That is what was known then (recorded up to it), or, with `happened`, what is known now to have happened by then.
+    """
+    stored = await recording.load_until(database, stream, None if happened else as_of)
+    records = [peek(event.state) for event in stored]
     await ring.load(database, keys_of(records))
-    return [decode(record, ring) for record in records]
+    history = [decode(record, ring) for record in records]
+    if happened and as_of is not None:
+        return [recorded for recorded in history if recorded.meta.happened_at <= as_of]
+    return history
 
 
-async def lead_state(database: Database, ring: KeyRing, lead: UUID, as_of: datetime | None = None) -> LeadState | None:
+async def lead_state(
+    database: Database, ring: KeyRing, lead: UUID, as_of: datetime | None = None, *, happened: bool = False
+) -> LeadState | None:
     """The lead as its events make it, or None when there is none (yet, at that moment)."""
-    history = await read_history(database, ring, lead, as_of)
+    history = await read_history(database, ring, lead, as_of, happened=happened)
     if not history or history[0].meta.kind != "lead":
         return None
     return lead_from(history)

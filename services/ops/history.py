@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 COLOUR_OF_KIND = {"person": "green", "client": "cyan", "adapter": "cyan", "robot": "magenta", "trigger": "magenta"}
 
 
-async def history(place: Place, lead: UUID, as_of: datetime | None, as_json: bool) -> int:
-    """Print the history; the exit status. Raises OpsError when there is no such stream."""
+async def history(place: Place, lead: UUID, as_of: datetime | None, as_json: bool, *, happened: bool = False) -> int:
+    """Print the history; the exit status. Raises OpsError when there is no such stream, or `happened` without a moment."""
+    if happened and as_of is None:
+        raise OpsError("--happened says how --as-of counts: give a time with --as-of")
     from services.leads.reading import read_history
     from services.ops import store
     from services.ops.connect import ops_connection
@@ -30,7 +32,7 @@ async def history(place: Place, lead: UUID, as_of: datetime | None, as_json: boo
     async with ops_connection(settings) as connection, connection.transaction(isolation="repeatable_read"):
         if not await store.exists(connection, lead):
             raise OpsError(f"no lead {lead}: the event store holds nothing under this id")
-        recorded = await read_history(connection, KeyRing(settings.master_key_bytes), lead, as_of)
+        recorded = await read_history(connection, KeyRing(settings.master_key_bytes), lead, as_of, happened=happened)
     if as_json:
         print_json([as_object(event) for event in recorded])
     else:

@@ -121,11 +121,22 @@ def token(
 
 
 @app.command
-def history(lead: UUID, *, as_of: Moment = None, data: Data = None, json: Json = False) -> int:
-    """Tell a lead's (or contact's) history from its events: what, when, who, in which pipeline version."""
+def history(
+    lead: UUID,
+    *,
+    as_of: Annotated[
+        datetime | None, Parameter(converter=_moment, help="only what was recorded up to this time")
+    ] = None,
+    happened: Annotated[
+        bool, Parameter(negative="", help="--as-of counts when things happened, not when they were recorded")
+    ] = False,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Tell a lead's (or contact's) history from its events: what, when, who, in which pipeline version; now or as of a time."""
     from services.ops import history as telling
 
-    return _run(telling.history(find_place(data), lead, as_of, json))
+    return _run(telling.history(find_place(data), lead, as_of, json, happened=happened))
 
 
 @app.command
@@ -149,6 +160,28 @@ def verify(
     from services.ops.verify.command import verify as verifying
 
     return _run(verifying(find_place(data), repair=repair, as_json=json))
+
+
+@app.command
+def rebuild(
+    projection: str,
+    *,
+    accept: Annotated[
+        bool, Parameter(negative="", help="swap it in although rows differ from the live build's")
+    ] = False,
+    rollback: Annotated[bool, Parameter(negative="", help="make the build before live again")] = False,
+    drop_kept: Annotated[bool, Parameter(negative="", help="drop builds that are kept or were refused")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Make a projection (or all) anew beside the live one, compare every row, swap it in. Exit status 1: it differs."""
+    from services.ops import rebuild as rebuilding
+
+    return _run(
+        rebuilding.rebuild(
+            find_place(data), projection, accept=accept, rollback=rollback, drop_kept=drop_kept, as_json=json
+        )
+    )
 
 
 @app.command

@@ -47,15 +47,17 @@ def shown(watched: bool, *, rate: bool = False) -> Iterator[Progress]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     if rate:
-        columns += (Rate(), TextColumn("left"), TimeRemainingColumn())
+        columns += (Rate(),)
     with Bars(*columns, console=console(error=True), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(step: str, done: int, total: int | None) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
-            bars.update(tasks[step], completed=done, total=total)
+            name = step.partition(",")[0]  # what follows a comma, a rate say, changes as it goes on
+            if name not in tasks:
+                tasks[name] = bars.add_task(step, total=total)
+            bars.update(tasks[name], completed=done, total=total, description=step)
 
         yield show

@@ -22,11 +22,14 @@ from services.leads.reading import read_history
 from services.pipelines import registry
 from services.web.door import (
     Asking,
+    AsOf,
     AtLeast,
+    ByTime,
     Door,
     TheDoor,
     language_of,
     no_lead,
+    not_yet,
     place_in_list,
     state_and_pipeline,
     wait_for,
@@ -105,20 +108,28 @@ def identities(door: Door, phone: str | None, email: str | None) -> tuple[str | 
 
 
 @router.get("/api/leads/{lead}", summary="A lead, as its events make it")
-async def read_lead(door: TheDoor, holder: Asking, lead: UUID, at_least: AtLeast = None) -> LeadOut:
+async def read_lead(
+    door: TheDoor,
+    holder: Asking,
+    lead: UUID,
+    at_least: AtLeast = None,
+    as_of: AsOf = None,
+    by: ByTime = "recorded",
+) -> LeadOut:
     holder.must(READ, "read leads")
     await wait_for(door, lead, at_least)
     async with door.pool.acquire() as connection:
-        state, pipeline = await state_and_pipeline(door, connection, lead)
+        state, pipeline = await state_and_pipeline(door, connection, lead, as_of, happened=by == "happened")
     return lead_out(state, pipeline)
 
 
-@router.get("/api/leads/{lead}/history", summary="All events of a lead, or those recorded up to a moment")
+@router.get("/api/leads/{lead}/history", summary="All events of a lead, or those up to a moment")
 async def lead_history(
     door: TheDoor,
     holder: Asking,
     lead: UUID,
-    as_of: AwareDatetime | None = None,
+    as_of: AsOf = None,
+    by: ByTime = "recorded",
     at_least: AtLeast = None,
     after: Annotated[int, Query(ge=0, description="Begin after this version")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
@@ -126,9 +137,9 @@ async def lead_history(
     holder.must(READ, "read leads")
     await wait_for(door, lead, at_least)
     async with door.pool.acquire() as connection:
-        history = await read_history(connection, door.ring, lead, as_of)
+        history = await read_history(connection, door.ring, lead, as_of, happened=by == "happened")
     if not history or history[0].meta.kind != "lead":
-        raise no_lead()
+        raise no_lead() if as_of is None else not_yet()
     rest = [recorded for recorded in history if recorded.meta.version > after]
     return History(
         items=[event_out(recorded) for recorded in rest[:limit]],

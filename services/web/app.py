@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
+from projections.reading import NotBuiltError
 from services.channels.errors import UnacceptableError
 from services.channels.http import inbound_router
 from services.channels.intake import Intake
@@ -33,6 +34,7 @@ from services.serving import serve_http
 from services.settings import Settings
 from services.web import (
     api_boards,
+    api_funnels,
     api_intake,
     api_leads,
     api_ops,
@@ -40,6 +42,7 @@ from services.web import (
     docs,
     pages,
     pages_board,
+    pages_funnel,
     pages_intake,
     pages_lead,
     pages_ops,
@@ -104,9 +107,9 @@ def create_app(
     app.add_middleware(Shield)
     _answer_errors(app)
     app.include_router(inbound_router(door.intake, admit))
-    for api in (api_leads, api_boards, api_people, api_intake, api_ops):
+    for api in (api_leads, api_boards, api_funnels, api_people, api_intake, api_ops):
         app.include_router(api.router)
-    for part in (docs, pages, pages_board, pages_lead, pages_intake, pages_ops):
+    for part in (docs, pages, pages_board, pages_funnel, pages_lead, pages_intake, pages_ops):
         app.include_router(part.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(resources.files("services.web").joinpath("static"))), name="static")
     return app
@@ -157,7 +160,7 @@ def _answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
     for kind in LOST:
         app.add_exception_handler(kind, lost)
-    for missing in (UndefinedTableError, InvalidSchemaNameError):
+    for missing in (UndefinedTableError, InvalidSchemaNameError, NotBuiltError):
         app.add_exception_handler(missing, not_built)
     app.add_exception_handler(TamperedError, tampered)
     app.add_exception_handler(pages.LoginNeededError, pages.to_login)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from asyncpg import InterfaceError
 from fastapi import Depends, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import AwareDatetime
 
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
@@ -84,6 +86,12 @@ AtLeast = Annotated[
     Query(ge=1, description="Wait up to 2 s until the read side has this version of the lead; 503 `stale` otherwise"),
 ]
 
+AsOf = Annotated[AwareDatetime | None, Query(description="As of this moment; left out: now")]
+ByTime = Annotated[
+    Literal["recorded", "happened"],
+    Query(description="What `as_of` counts: recorded (what was known then) or happened (what is known now of then)"),
+]
+
 
 async def admit(request: Request, form: str) -> Actor:
     """Who posts this form: a token's holder, or, where the settings open the form, the client. Raises ProblemError."""
@@ -141,11 +149,18 @@ def no_lead() -> ProblemError:
     return ProblemError(404, "no-such-lead", "there is no lead of this id")
 
 
-async def state_and_pipeline(door: Door, connection: Database, lead: UUID) -> tuple[LeadState, Pipeline]:
-    """The lead from its events, and the pipeline version it stands in. Raises ProblemError (404)."""
-    state = await lead_state(connection, door.ring, lead)
+def not_yet() -> ProblemError:
+    """404 for a lead that was not there at the moment asked for."""
+    return ProblemError(404, "no-such-lead", "there was no lead of this id at that moment; leave as_of out for now")
+
+
+async def state_and_pipeline(
+    door: Door, connection: Database, lead: UUID, as_of: datetime | None = None, *, happened: bool = False
+) -> tuple[LeadState, Pipeline]:
+    """The lead from its events, now or as of a moment, and the pipeline version it stands in. Raises ProblemError (404)."""
+    state = await lead_state(connection, door.ring, lead, as_of, happened=happened)
     if state is None:
-        raise no_lead()
+        raise no_lead() if as_of is None else not_yet()
     return state, await registry.version(connection, state.pipeline, state.pipeline_number)
 
 

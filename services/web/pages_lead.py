@@ -8,10 +8,12 @@ other unseen. A refusal is shown on the page in words, with what is missing and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
@@ -22,7 +24,8 @@ from services.leads.domain.state import LeadState, lead_from
 from services.leads.reading import read_history
 from services.pipelines import registry
 from services.web.api_leads import carry_out
-from services.web.door import Door, TheDoor, no_lead
+from services.web.door import Door, TheDoor, no_lead, not_yet
+from services.web.moments import moment
 from services.web.pages import Visiting, Visitor, posted, render, telling
 from services.web.problems import ProblemError, where_of
 from services.web.sessions import local_path
@@ -47,10 +50,27 @@ class Attempt:
     invalid: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The moment a page is asked for, as it was typed; `happened`: by when things happened, else by when recorded."""
+
+    at: datetime
+    typed: str
+    happened: bool
+
+
 @router.get("/leads/{lead}")
-async def lead_page(request: Request, door: TheDoor, visitor: Visiting, lead: UUID) -> HTMLResponse:
-    """The page."""
-    return await _page(request, door, visitor, lead)
+async def lead_page(
+    request: Request,
+    door: TheDoor,
+    visitor: Visiting,
+    lead: UUID,
+    as_of: Annotated[str, Query(max_length=40)] = "",
+    by: Annotated[str, Query(max_length=10)] = "recorded",
+) -> HTMLResponse:
+    """The page, now or, to be looked at only, as of a moment (M1)."""
+    then = moment("as_of", as_of, ZoneInfo(door.settings.time_zone), local=True)
+    return await _page(request, door, visitor, lead, past=Past(then, as_of, by == "happened") if then else None)
 
 
 @router.post("/leads/{lead}/commands/{name}")
@@ -96,12 +116,19 @@ def body_of(name: str, body_type: type[CommandBody], given: dict[str, str]) -> C
 
 
 async def _page(
-    request: Request, door: Door, visitor: Visitor, lead: UUID, attempt: Attempt | None = None
+    request: Request,
+    door: Door,
+    visitor: Visitor,
+    lead: UUID,
+    attempt: Attempt | None = None,
+    past: Past | None = None,
 ) -> HTMLResponse:
     async with door.pool.acquire() as connection:
-        history = await read_history(connection, door.ring, lead)
+        history = await read_history(
+            connection, door.ring, lead, past.at if past else None, happened=bool(past and past.happened)
+        )
         if not history or history[0].meta.kind != "lead":
-            raise no_lead()
+            raise not_yet() if past else no_lead()
         state = lead_from(history)
         assert state is not None, "a history that is not empty has a state"
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
@@ -134,8 +161,9 @@ async def _page(
         responsibles=sorted({*door.settings.responsibles, *([state.responsible] if state.responsible else [])}),
         told=[tell.tell(event, pipeline) for event in shown],
         total=len(events),
-        now=await door.clock.now(),
-        may_act=visitor.holder.role in COMMAND,
+        now=past.at if past else await door.clock.now(),
+        past=past,
+        may_act=visitor.holder.role in COMMAND and past is None,
         is_head=visitor.holder.role == "head",
         attempt=attempt,
         given=attempt.given if attempt else {},

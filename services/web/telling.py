@@ -65,11 +65,24 @@ class Telling:
         text = text.removesuffix(",00").removesuffix(".00")
         return f"{text}{NBSP}{currency or ''}".strip()
 
+    def percent(self, value: Decimal) -> str:
+        """A percentage, to a tenth where it has one."""
+        text = f"{value:.1f}".removesuffix(".0")
+        return f"{text.replace('.', ',') if self.words.language == 'ru' else text}{NBSP}%"
+
+    def span(self, seconds: float | None) -> str:
+        """A duration in its two largest units."""
+        if seconds is None:
+            return "—"
+        return self._span(int(seconds // 60))
+
     def age(self, since: datetime | None, now: datetime) -> str:
         """How long ago, in its two largest units."""
         if since is None:
             return "—"
-        minutes = max(0, int((now - since).total_seconds() // 60))
+        return self._span(max(0, int((now - since).total_seconds() // 60)))
+
+    def _span(self, minutes: int) -> str:
         days, hours = minutes // 1440, minutes // 60 % 24
         if days:
             return self.words("days", n=days) + (f"{NBSP}{self.words('hours', n=hours)}" if hours and days < 10 else "")

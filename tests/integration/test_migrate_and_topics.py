@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,16 +13,10 @@ from pydantic import SecretStr
 from contracts.topics import LEADS_EVENTS, PIPELINES_EVENTS, TOPICS
 from deploy.embedded.sandbox import EmbeddedServers
 from services.database import Pool, open_pool
-from services.eventlog import migrate as migrations_of
 from services.eventlog.admin import TopicsError, ensure_topics
-from services.eventlog.migrate import MigrationError, migrate
+from services.eventlog.migrate import MigrationError, migrate, newest_revision
 from services.settings import Settings
 from tests.integration.conftest import PARTITIONS, at_database, create_database, drop_database
-
-NEWEST = max(
-    path.name.split("_")[0] for path in (Path(migrations_of.__file__).parent / "migrations/versions").glob("0*.py")
-)
-"""The newest revision: they are numbered in their order."""
 
 
 async def make_topic(settings: Settings, topic: NewTopic) -> None:
@@ -45,7 +38,7 @@ async def test_K1_two_starts_at_once_migrate_an_empty_database_once(servers: Emb
         await migrate(fresh)  # and a later start finds nothing to do
         pool = await open_pool(fresh.database_url, service="test")
         try:
-            assert await pool.fetchval("SELECT version_num FROM public.leadline_schema_version") == NEWEST
+            assert await pool.fetchval("SELECT version_num FROM public.leadline_schema_version") == newest_revision()
             assert await pool.fetchval("SELECT count(*) FROM leadline.events") == 0
             assert await pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
         finally:

@@ -166,7 +166,10 @@ async def keys_named(database: Database, ids: Sequence[UUID]) -> dict[UUID, bool
 async def seen_between(database: Database, begin: UUID, end: UUID) -> list[SeenRow]:
     """Up to where each consumer has applied the streams of a range."""
     rows = await database.fetch(
-        "SELECT consumer, build, stream, version, digest FROM leadline.seen WHERE stream BETWEEN $1 AND $2", begin, end
+        "SELECT consumer, build, stream, version, digest FROM leadline.seen WHERE stream BETWEEN $1 AND $2 "
+        "AND consumer NOT LIKE 'rebuild-%'",  # builds that are not live may stand where they were left
+        begin,
+        end,
     )
     return [SeenRow(*row) for row in rows]
 

@@ -39,9 +39,9 @@ JSON_COLUMNS = {store.ENTRIES: ("data", "personal")}
 
 @dataclass(slots=True)
 class Build:
-    """One build of the projections, and the totals of the board as its cards should make them."""
+    """The live builds of the projections, by name, and the totals of the board as its cards should make them."""
 
-    number: int
+    numbers: dict[str, int]
     wiped: set[UUID]
     counts: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     erased: Counter[tuple[Any, ...]] = field(default_factory=Counter)
@@ -58,7 +58,7 @@ class Expected:
 
 @dataclass(slots=True)
 class ProjectionCheck:
-    """The check of all builds, range by range."""
+    """The check of the live builds, range by range."""
 
     builds: list[Build]
     ends: LogEnds
@@ -66,25 +66,26 @@ class ProjectionCheck:
 
     @classmethod
     async def of(cls, database: Database, ends: LogEnds, report: Report) -> ProjectionCheck:
-        """The builds there are. Those of unknown projections are noted, not passed over in silence."""
-        builds = []
-        for number, there in sorted((await store.builds(database)).items()):
-            for name in sorted(there.symmetric_difference(store.PROJECTIONS)):
-                how = "has no tables" if name in store.PROJECTIONS else "is not one that verify can fold"
-                report.note(f"projection {name}, build {number}, {how}: it was not verified")
-            if there.issuperset(store.PROJECTIONS):
-                builds.append(Build(number, await store.wiped(database, number)))
-        if not builds:
+        """The live builds. Those that are not live, and unknown projections, are noted, not passed over in silence."""
+        live, others = await store.builds(database)
+        for name, number, status in others:
+            report.note(f"projection {name}, build {number}, is {status}, not live: it was not verified")
+        for name in sorted(live.keys() ^ set(store.PROJECTIONS)):
+            how = "has no tables" if name in store.PROJECTIONS else "is not one that verify can fold"
+            report.note(f"projection {name} {how}: it was not verified")
+        if live.keys() >= set(store.PROJECTIONS):
+            return cls([Build(live, await store.wiped(database))], ends, report)
+        if not live:
             report.note("there are no projections yet: none was verified")
-        return cls(builds, ends, report)
+        return cls([], ends, report)
 
     async def check(
         self, database: Database, begin: UUID, end: UUID, opened: Sequence[tuple[Stream, list[Opened]]]
     ) -> None:
-        """Every row of the streams of a range, in every build."""
+        """Every row of the streams of a range."""
         check_seen({s.id: s for s, _ in opened}, await seen_between(database, begin, end), self.report)
         for build in self.builds:
-            seen = await store.seen(database, build.number, begin, end)
+            seen = await store.seen(database, begin, end)
             known = [
                 (stream, [event for event in events if event.version <= seen[stream.id]])
                 for stream, events in opened
@@ -93,7 +94,7 @@ class ProjectionCheck:
             expected = self._expected(known, build)
             shut = {s.id for s, events in known if s.kind == "contact" and any(event.sealed_shut for event in events)}
             for table in store.TABLES:
-                rows = await store.rows_between(database, table, build.number, begin, end)
+                rows = await store.rows_between(database, table, build.numbers[table.projection], begin, end)
                 self.report.counts[f"rows of {table.projection}.{table.name}"] += len(rows)
                 self._compare(table, build, rows, expected[table], shut)
 
@@ -114,6 +115,8 @@ class ProjectionCheck:
                     gone = entry["person"] in build.wiped and folds.is_sealed(event)
                     self._expect_personal(expected[store.ENTRIES], entry, gone, event.sealed_shut)
                 expected[store.LEADS] += map(Expected, folds.whose(stream.id, events))
+                expected[store.FUNNEL_LEADS] += map(Expected, folds.funnel_lead(stream.id, events))
+                expected[store.FUNNEL_VISITS] += map(Expected, folds.funnel_visits(stream.id, events))
             elif stream.kind == "contact":
                 wiped = stream.id in build.wiped
                 person = folds.person(stream.id, events)
@@ -176,7 +179,7 @@ class ProjectionCheck:
 
     def _differ(self, table: Table, build: Build, kind: str, row: Row, text: str) -> None:
         shown = [str(row[column]) for column in table.key if column not in PERSONAL.get(table, ())]
-        place = f"{table.projection}.{table.name} (build {build.number})"
+        place = f"{table.projection}.{table.name} (build {build.numbers[table.projection]})"
         self.report.differ("projection", kind, "-".join(shown), f"{place}: {text}")
 
     def _add_totals(self, build: Build, wanted: Expected, there: Row | None) -> None:
@@ -196,7 +199,7 @@ class ProjectionCheck:
             wanted: dict[tuple[str, tuple[Any, ...]], tuple[Any, ...]] = {}
             wanted |= {("counts", key): (count, build.erased[key]) for key, count in build.counts.items()}
             wanted |= {("sums", key): (amount,) for key, amount in build.sums.items() if amount}
-            async for table, key, values in store.totals(database, build.number):
+            async for table, key, values in store.totals(database, build.numbers["board"]):
                 self._total(build, table, key, values, wanted.pop((table, key), None))
             for (table, key), values in wanted.items():
                 self._total(build, table, key, None, values)
@@ -205,7 +208,7 @@ class ProjectionCheck:
         self, build: Build, table: str, key: tuple[Any, ...], have: tuple[Any, ...] | None, want: tuple[Any, ...] | None
     ) -> None:
         if have != want:
-            text = f"board.{table} (build {build.number}): {_numbers(have)}, the cards add up to {_numbers(want)}"
+            text = f"board.{table} (build {build.numbers['board']}): {_numbers(have)}, the cards add up to {_numbers(want)}"
             self.report.differ("projection", "differs", " ".join(map(str, key)), text)
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from services.ops.verify.opened import Opened
@@ -161,6 +162,53 @@ def whose(lead: UUID, events: Sequence[Opened]) -> list[Row]:
     """Which contact the lead is of."""
     captured = _last(events, "captured")
     return [] if captured is None else [{"lead": lead, "contact": UUID(captured.data["contact"])}]
+
+
+def funnel_lead(lead: UUID, events: Sequence[Opened]) -> list[Row]:
+    """What the funnel keeps of the lead itself."""
+    captured, entered, assigned = (_last(events, name) for name in ("captured", "stage_entered", "assigned"))
+    if captured is None:
+        return []
+    return [
+        {
+            "lead": lead,
+            "pipeline": captured.data["pipeline"],
+            "source": captured.data["source"],
+            "captured_at": captured.happened_at,
+            "responsible": assigned.data["to"] if assigned else None,
+            "visit": entered.data["visit"] if entered else 0,
+        }
+    ]
+
+
+def funnel_visits(lead: UUID, events: Sequence[Opened]) -> list[Row]:
+    """The lead's stage visits as the funnel counts them: how each ended, who worked on it last (M9)."""
+    captured, entered = _last(events, "captured"), _all(events, "stage_entered")
+    if captured is None:
+        return []
+    rows = []
+    for n, row in enumerate(visits(lead, events)):
+        end = entered[n + 1] if n + 1 < len(entered) else None
+        worked = _last([event for event in events if end is None or event.version < end.version], "assigned")
+        rows.append(
+            {
+                **row,
+                "source": captured.data["source"],
+                "captured_at": captured.happened_at,
+                "worked_by": worked.data["to"] if worked else None,
+                "left_how": _way(row["kind"], end.data) if end else None,
+            }
+        )
+    return rows
+
+
+def _way(kind: str, end: dict[str, Any]) -> str:
+    """The way out of a visit, from the event that ended it."""
+    if end["kind"] in ("lost", "postponed"):
+        return str(end["kind"])
+    if (kind, end["kind"]) in (("open", "won"), ("lost", "won"), ("postponed", "won")):
+        return "won"
+    return {"back": "moved_back", "return": "moved_back", "skip": "skipped_on"}.get(end["direction"], "went_on")
 
 
 def _all(events: Iterable[Opened], *names: str) -> list[Opened]:

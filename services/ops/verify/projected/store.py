@@ -13,7 +13,8 @@ from services.database import Database
 
 Row: TypeAlias = dict[str, Any]
 
-CONSUMER = "projections"
+CONSUMER, CONSUMER_BUILD = "projections", 1
+"""Whose `seen` says what the live builds have applied, whatever their numbers."""
 PERSON_ERASED = "leadline.contact.person_erased"
 
 
@@ -33,7 +34,9 @@ PEOPLE = Table("people", "people", "contact", ("contact",))
 IDENTITIES = Table("people", "identities", "contact", ("contact", "kind", "value"))
 WORDS = Table("people", "words", "contact", ("contact", "word"))
 LEADS = Table("people", "leads", "lead", ("lead",))
-TABLES = (CARDS, VISITS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS)
+FUNNEL_LEADS = Table("funnel", "leads", "lead", ("lead",))
+FUNNEL_VISITS = Table("funnel", "visits", "lead", ("lead", "visit"))
+TABLES = (CARDS, VISITS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, FUNNEL_LEADS, FUNNEL_VISITS)
 PROJECTIONS = tuple(sorted({table.projection for table in TABLES}))
 
 
@@ -43,38 +46,41 @@ def schema_of(projection: str, build: int) -> str:
     return f"proj_{projection}_{build:d}"
 
 
-async def builds(database: Database) -> dict[int, set[str]]:
-    """By number of build, the projections that have tables."""
+async def builds(database: Database) -> tuple[dict[str, int], list[tuple[str, int, str]]]:
+    """The live build of each projection; the others there are, with their status (`gone`: live, but without tables)."""
     rows = await database.fetch(
-        r"""SELECT substring(nspname FROM '^proj_(.*)_[0-9]+$'), substring(nspname FROM '[0-9]+$')::int
-            FROM pg_namespace WHERE nspname ~ '^proj_.*_[0-9]+$' ORDER BY 2, 1"""
+        r"""SELECT coalesce(b.projection, n.projection), coalesce(b.build, n.build), l.build IS NOT NULL,
+                  n.build IS NOT NULL, coalesce(b.status, 'unknown')
+            FROM leadline.builds AS b
+            FULL JOIN (SELECT substring(nspname FROM '^proj_(.*)_[0-9]+$') AS projection,
+                              substring(nspname FROM '[0-9]+$')::int AS build
+                       FROM pg_namespace WHERE nspname ~ '^proj_.*_[0-9]+$') AS n USING (projection, build)
+            LEFT JOIN leadline.live_builds AS l USING (projection, build) ORDER BY 1, 2"""
     )
-    found: dict[int, set[str]] = {}
-    for projection, build in rows:
-        found.setdefault(build, set()).add(projection)
-    return found
+    live = {row[0]: row[1] for row in rows if row[2] and row[3]}
+    return live, [(row[0], row[1], "gone" if row[2] else row[4]) for row in rows if not (row[2] and row[3])]
 
 
-async def wiped(database: Database, build: int) -> set[UUID]:
-    """Contacts whose erasure this build has applied."""
+async def wiped(database: Database) -> set[UUID]:
+    """Contacts whose erasure the live builds have applied."""
     rows = await database.fetch(
         """SELECT e.originator_id FROM leadline.events AS e
            JOIN leadline.seen AS s ON s.stream = e.originator_id AND s.version >= e.originator_version
            WHERE e.topic = $1 AND s.consumer = $2 AND s.build = $3""",
         PERSON_ERASED,
         CONSUMER,
-        build,
+        CONSUMER_BUILD,
     )
     return {row[0] for row in rows}
 
 
-async def seen(database: Database, build: int, begin: UUID, end: UUID) -> dict[UUID, int]:
-    """Up to which version this build has applied the streams of a range."""
+async def seen(database: Database, begin: UUID, end: UUID) -> dict[UUID, int]:
+    """Up to which version the live builds have applied the streams of a range."""
     rows = await database.fetch(
         """SELECT stream, version FROM leadline.seen
            WHERE consumer = $1 AND build = $2 AND stream BETWEEN $3 AND $4""",
         CONSUMER,
-        build,
+        CONSUMER_BUILD,
         begin,
         end,
     )

@@ -1,0 +1,1 @@
+"""The numbers of the funnel, read from its visits."""
