@@ -21,6 +21,7 @@ from contracts.inbound import REFERENCE_TYPE, Channel, InboundReference
 from contracts.meta import Actor
 from services.channels import forms, store
 from services.channels.errors import UnacceptableError
+from services.channels.senders import partition_key, sender_of
 from services.clock import Clock
 from services.database import Pool
 from services.privacy.cipher import new_key, wrap_key
@@ -39,7 +40,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Intake:
-    """The one way messages come in over HTTP. `master` wraps the messages' keys, `pepper` keys the hashes (32 bytes each)."""
+    """The one way into the intake table. `master` wraps the messages' keys, `pepper` keys the hashes (32 bytes each)."""
 
     pool: Pool
     clock: Clock
@@ -53,29 +54,55 @@ class Intake:
         """Store a posted form. Raises UnacceptableError: 400, 413, 415, 422, also for a key used with another body."""
         form, key = forms.form_name(form), forms.idempotency_key(idempotency_key)
         text, body = forms.read_form(content_type, raw)
+        return await self.keep(
+            "form",
+            form,
+            text,
+            actor=actor,
+            sender=sender_of("form", body),
+            occurred_at=forms.occurred_at(body),
+            idempotency_key=key,
+        )
+
+    async def keep(
+        self,
+        channel: Channel,
+        account: str,
+        text: bytes,
+        *,
+        actor: Actor,
+        sender: str | None = None,
+        occurred_at: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> Accepted:
+        """Store a message of any channel: `text` is its body, JSON in UTF-8, sealed under a key of its own.
+
+        `sender` (`services.channels.senders.sender_of`) orders messages of one sender; without it the message stands alone.
+        Raises UnacceptableError (422) for an idempotency key that came with another body on this channel account.
+        """
         inbound_id, body_hash, received_at = self.new_id(), message_hash(self.pepper, text), await self.clock.now()
         data_key = new_key()
-        headers, value = reference(inbound_id, "form", form, received_at, attempt=1)
+        headers, value = reference(inbound_id, channel, account, received_at, attempt=1)
         message = store.NewMessage(
             inbound_id=inbound_id,
-            channel="form",
-            account=form,
-            idempotency_key=key,
+            channel=channel,
+            account=account,
+            idempotency_key=idempotency_key,
             body_hash=body_hash,
             received_at=received_at,
-            occurred_at=forms.occurred_at(body),
+            occurred_at=occurred_at,
             actor=actor.model_dump_json(exclude_none=True),
             ciphertext=seal_message(AESGCM(data_key), inbound_id, text),
             wrapped_key=wrap_key(self.master, inbound_id, data_key),
-            partition_key=forms.partition_key(self.pepper, "form", form, body, inbound_id),
+            partition_key=partition_key(self.pepper, channel, account, sender, inbound_id),
             headers=headers,
             value=value,
         )
         async with self.pool.acquire() as connection:
             if await store.keep(connection, message) is not None:
                 return Accepted(inbound_id, repeated=False)
-            assert key is not None, "only an idempotency key can be taken"
-            earlier = await store.kept_under(connection, "form", form, key)
+            assert idempotency_key is not None, "only an idempotency key can be taken"
+            earlier = await store.kept_under(connection, channel, account, idempotency_key)
         assert earlier is not None, "messages are never deleted"
         if earlier[1] != body_hash:
             raise UnacceptableError(
