@@ -43,7 +43,8 @@ class BouncedAddress(BaseModel):
     """RFC 3463; where the report names none, 5.0.0 (failed) or 4.0.0 (delayed)."""
     diagnostic: Annotated[str, Field(max_length=1_000)] = ""
     permanent: bool
-    """Delivery was given up. False: the other side still tries, or the box is full for now."""
+    """The address itself does not work. False: still being tried, or given up for a reason that says nothing about the
+    address (box full, letter refused for its content, the other server down)."""
 
 
 class MailBody(BaseModel):
