@@ -100,6 +100,8 @@ def read_letter(
         letter.defects.append(f"it could not be read ({type(error).__name__}); the original is kept")
         _read_company(letter, company)
         return letter
+    if return_path is None and (noted := root.get("return-path")) is not None:
+        return_path = headers.line(headers.text_of(noted)).strip("<> ")
     steps: tuple[Callable[[], None], ...] = (
         lambda: _read_names(letter, root, return_path),
         lambda: _read_company(letter, company),
