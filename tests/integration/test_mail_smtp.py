@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import socket
-from collections.abc import AsyncIterator
 from email.message import EmailMessage
 from uuid import UUID
 
@@ -21,8 +20,8 @@ from tests.integration.mail_case import CLIENTS, LIMIT, OWN_DOMAIN, Mail, letter
 
 
 @pytest.fixture
-async def mail(settings: Settings, pool: Pool) -> AsyncIterator[Mail]:
-    yield Mail(settings, pool)
+async def mail(settings: Settings, pool: Pool) -> Mail:
+    return Mail(settings, pool)
 
 
 async def test_K5_accepted_means_kept_with_its_original_and_on_its_way(mail: Mail, pool: Pool) -> None:
@@ -77,7 +76,7 @@ async def test_M7_erasing_the_person_makes_letter_and_attachments_unreadable(mai
     )
     async with listening(mail) as listener:
         await aiosmtplib.send(made, hostname="127.0.0.1", port=listener.port, start_tls=False)
-    [(inbound_id, _, stored)] = await mail.kept()
+    [(inbound_id, _, _)] = await mail.kept()
     for table in ("intake", "outbox", "blobs", "blob_pieces"):
         for row in await pool.fetch(f"SELECT t::text FROM leadline.{table} AS t"):
             for secret in ("ekretov", "Секретов", "anna@"):
@@ -268,7 +267,8 @@ async def test_K5_letters_in_utf8_addresses_are_taken(mail: Mail) -> None:
     async with listening(mail) as listener:
         said = await talk(
             listener.port,
-            "EHLO x\r\nMAIL FROM:<анна@почта.example> SMTPUTF8 BODY=8BITMIME\r\nRCPT TO:<leads@firma.example>\r\nDATA\r\n".encode()
+            "EHLO x\r\nMAIL FROM:<анна@почта.example> SMTPUTF8 BODY=8BITMIME\r\n".encode()
+            + b"RCPT TO:<leads@firma.example>\r\nDATA\r\n"
             + raw
             + b".\r\nQUIT\r\n",
         )

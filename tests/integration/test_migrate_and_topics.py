@@ -14,7 +14,7 @@ from contracts.topics import LEADS_EVENTS, PIPELINES_EVENTS, TOPICS
 from deploy.embedded.sandbox import EmbeddedServers
 from services.database import Pool, open_pool
 from services.eventlog.admin import TopicsError, ensure_topics
-from services.eventlog.migrate import MigrationError, migrate
+from services.eventlog.migrate import MigrationError, migrate, newest_revision
 from services.settings import Settings
 from tests.integration.conftest import PARTITIONS, at_database, create_database, drop_database
 
@@ -38,7 +38,7 @@ async def test_K1_two_starts_at_once_migrate_an_empty_database_once(servers: Emb
         await migrate(fresh)  # and a later start finds nothing to do
         pool = await open_pool(fresh.database_url, service="test")
         try:
-            assert await pool.fetchval("SELECT version_num FROM public.leadline_schema_version") == "0001"
+            assert await pool.fetchval("SELECT version_num FROM public.leadline_schema_version") == newest_revision()
             assert await pool.fetchval("SELECT count(*) FROM leadline.events") == 0
             assert await pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
         finally:

@@ -60,7 +60,7 @@ class Poller:
                     await self._readable()
                     pause = 0.0
                     wait = 0.0 if more else self._mailbox.every
-                except (InboxError, *LOST) as error:
+                except Exception as error:  # whatever it is: the letters wait in the mailbox, the other mailboxes go on
                     if stop.is_set():
                         return
                     pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, pause * 2))
@@ -70,8 +70,12 @@ class Poller:
         finally:
             stopping.cancel()
             await asyncio.gather(stopping, return_exceptions=True)
-            self._inbox.abort()
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            self.close()
+
+    def close(self) -> None:
+        """Cut the connection and end the thread."""
+        self._inbox.abort()
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def look(self, stop: asyncio.Event) -> bool:
         """Take the new letters. True: there are more. Raises InboxError or one of `LOST`; what was taken stays taken."""
@@ -169,16 +173,15 @@ class Poller:
         self._told_readable = False
         READABLE.labels(self._mailbox.name).set(0)
         LOOKS.labels(self._mailbox.name, "failed").inc()
-        what = str(error) if isinstance(error, InboxError) else f"the database is away ({type(error).__name__})"
+        what = str(error) if isinstance(error, InboxError) else f"a letter could not be kept ({type(error).__name__})"
         log.warning("the mailbox cannot be read", mailbox=self._mailbox.name, why=what)
-        if isinstance(error, InboxError):
-            try:
-                async with self._pool.acquire() as connection:
-                    await store.notice_unread(
-                        connection, self._mailbox.name, f"the mailbox {self._mailbox.name} cannot be read: {what}"
-                    )
-            except LOST:
-                return  # the log has it; it is said again after the next look
+        try:
+            async with self._pool.acquire() as connection:
+                await store.notice_unread(
+                    connection, self._mailbox.name, f"the mailbox {self._mailbox.name} cannot be read: {what}"
+                )
+        except LOST:
+            return  # the log has it; it is said again after the next look
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> None:
