@@ -150,12 +150,13 @@ def written(letter: Letter, raw: bytes) -> tuple[bytes, list[NewBlob]]:
     try:
         return MailBody.model_validate(body).model_dump_json(exclude_none=True).encode(), blobs
     except ValidationError as error:
-        if "sender" in body:  # our reading and our contract differ: a fault of ours, which must lose nothing
+        faulty = {str(found["loc"][0]) for found in error.errors() if found["loc"]}
+        if faulty != {"sender"} or letter.sender is not None:
+            # our reading and our contract differ: a fault of ours, which must lose nothing
             log.error("a letter was read into what the contract does not allow", places=_places(error))
-            faulty = {str(found["loc"][0]) for found in error.errors() if found["loc"]}
             body = {name: value for name, value in body.items() if name not in faulty}
-            body["defects"] = [*body.get("defects", [])[:49], f"could not be kept as read: {', '.join(sorted(faulty))}"]
-            body.pop("sender", None)
+            unkept = ", ".join(sorted(faulty))
+            body["defects"] = [*letter.defects[:49], f"read, but not kept: {unkept}; it is in the original"]
         return orjson.dumps(body), blobs
 
 

@@ -36,9 +36,10 @@ _STILL_TRYING = re.compile(
     re.IGNORECASE,
 )
 _WRAPPED_COPY = re.compile(
-    r"^\s*(?:-{2,}.*(?:copy of|original message|returned message|headers follow|исходн|копия).*|original message headers:?)\s*$",
-    re.IGNORECASE | re.MULTILINE,
+    r"\s*(?:-{2,}.*(?:copy of|original message|returned message|headers follow|исходн|копия)|original message headers:?\s*$)",
+    re.IGNORECASE,
 )
+_LINE_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def guessed(letter: Part, subject: str, text: str, ours: set[str]) -> list[Failu
     `ours`: addresses that are the letter's own sender and recipients, which such texts name too.
     """
     named = letter.get("x-failed-recipients")
-    said = _WRAPPED_COPY.split(text[:REPORT_BYTES], maxsplit=1)[0]
+    said = _before_copy(text[:REPORT_BYTES])
     addresses = addresses_in(decode(named[:REPORT_BYTES])) if named is not None else []
     if not addresses:
         addresses = [address for address in addresses_in(said) if address not in ours and not _SENDERS.match(address)]
@@ -134,6 +135,13 @@ def guessed(letter: Part, subject: str, text: str, ours: set[str]) -> list[Failu
         status = DELAYED if delayed else _status_in(diagnostic, delayed=False)
         found.append(Failure(address, status, diagnostic, not delayed and _proves(status, diagnostic)))
     return found
+
+
+def _before_copy(text: str) -> str:
+    """A report without the copy of our own letter below it."""
+    lines = text.split("\n")
+    end = next((number for number, said in enumerate(lines) if _WRAPPED_COPY.match(said[:_LINE_CHARS])), len(lines))
+    return "\n".join(lines[:end])
 
 
 def _after(text: str, address: str) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import getaddresses, parsedate_tz
+from itertools import islice
 from urllib.parse import unquote_to_bytes
 
 from services.channels.mail.reading.charsets import decode, keepable
@@ -19,12 +20,16 @@ VALUE_BYTES = 64 * 1024
 """How much of one header value is read."""
 ADDRESSES = 200
 """The most addresses of a letter's To or Cc that are kept."""
+NAME_CHARS = 500
+MAILBOXES = 1_000
+"""How many are looked at to find them."""
 REFERENCES = 100
 
 _WORD = re.compile(rb"=\?([^?\s]{1,60})\?([BbQq])\?([^?]{0,4000}(?:\?(?!=)[^?]{0,4000}){0,8})\?=")
 _CONTROL = re.compile("[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]+")
 _ADDRESS = re.compile(
-    r"(?:\"[^\"\r\n]{1,64}\"|[^\s<>()\[\],;:\"@\\]{1,64})@(?:[^\s<>()\[\],;:\"'@\\]{1,253}|\[[0-9A-Fa-f:.]{3,60}\])"
+    r'(?:"[^"\x00-\x1f\x7f]{1,64}"|[^\s\x00-\x1f\x7f<>()\[\],;:"@\\]{1,64})'
+    r"@(?:[^\s\x00-\x1f\x7f<>()\[\],;:\"'@\\]{1,253}|\[[0-9A-Fa-f:.]{3,60}\])"
 )
 _MESSAGE_ID = re.compile(r"<\s*([^<>\s]{1,900})\s*>")
 _DEPTH_OF_COMMENTS = 50
@@ -74,7 +79,7 @@ def addresses(values: Iterable[bytes]) -> list[tuple[str, str]]:
     for value in values:
         for name, given in _mailboxes(value[:VALUE_BYTES]):
             if (address := normal_address(given)) and address not in found:
-                found[address] = line(name)[:500]
+                found[address] = line(name)[:NAME_CHARS]
             if len(found) >= ADDRESSES:
                 return [(name, address) for address, name in found.items()]
     return [(name, address) for address, name in found.items()]
@@ -87,17 +92,21 @@ def _mailboxes(value: bytes) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     if text.count("(") <= _DEPTH_OF_COMMENTS:
         try:
-            pairs = [(_shown_name(name), given) for name, given in getaddresses([text]) if given]
+            pairs = [(_shown_name(name), given) for name, given in getaddresses([text])[:MAILBOXES] if given]
         except (ValueError, IndexError, RecursionError, AttributeError):
             pairs = []
     if any(normal_address(given) for _, given in pairs):
         return pairs
-    shown = _unencoded(value)
-    return [(line(shown[: at.start()].strip(' <"')), at[0]) for at in _ADDRESS.finditer(shown)]
+    shown, end = _unencoded(value), 0
+    pairs = []
+    for at in islice(_ADDRESS.finditer(shown), MAILBOXES):
+        pairs.append((line(shown[max(end, at.start() - NAME_CHARS) : at.start()].strip(' <>,;"')), at[0]))
+        end = at.end()
+    return pairs
 
 
 def _shown_name(name: str) -> str:
-    return _unencoded(name.encode("utf-8", "replace")).strip().strip('"')
+    return _unencoded(name[:LINE_CHARS].encode("utf-8", "replace")).strip().strip('"')
 
 
 def normal_address(given: str) -> str | None:

@@ -63,6 +63,9 @@ class Letter:
     recipients: list[str] = field(default_factory=list)
     subject: str = ""
     text: str = ""
+    whole: str = field(default="", repr=False)
+    """The text with its quoted history, up to `READ_CHARS`; a bounce is read in it."""
+    chars_read: int = 0
     sent_at: datetime | None = None
     in_reply_to: str | None = None
     references: list[str] = field(default_factory=list)
@@ -162,15 +165,24 @@ def _read_content(letter: Letter, root: Part) -> None:
     else:
         texts += _texts(root, letter)
     text = "\n\n".join(text.strip("\n") for text in texts if text.strip())
-    text = quoting.written(keepable(text), letter.subject)
-    letter.text = text if len(text) <= TEXT_CHARS else text[: TEXT_CHARS - len(CUT)] + CUT
+    text = keepable(text)
+    letter.whole = text
+    letter.text = _cut(quoting.written(text, letter.subject))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= TEXT_CHARS else text[: TEXT_CHARS - len(CUT)] + CUT
 
 
 def _texts(part: Part, letter: Letter) -> list[str]:
     """The texts to show of a part, in order; its files are put into the letter."""
     if not part.parts:
         if part.media_type in _SHOWN_TYPES and part.disposition != "attachment" and not part.filename:
-            return [_shown(part)]
+            if letter.chars_read > READ_CHARS:
+                return []
+            text = _shown(part)
+            letter.chars_read += len(text)
+            return [text]
         _keep_file(part, letter)
         return []
     if part.media_type == "multipart/alternative":
@@ -249,7 +261,7 @@ def _read_kind(letter: Letter, root: Part, return_path: str | None) -> None:
     elif bounces.looks_like_bounce(root, letter.subject, letter.sender, return_path):
         letter.kind = "bounce"
         ours = {a.lower() for a in (letter.sender or "", *letter.to, *letter.cc, *letter.recipients)}
-        letter.bounced = bounces.guessed(root, letter.subject, letter.text, ours)
+        letter.bounced = bounces.guessed(root, letter.subject, letter.whole, ours)
     elif kinds.is_auto_reply(root, letter.subject, return_path, answers=bool(letter.in_reply_to or letter.references)):
         letter.kind = "auto_reply"
 

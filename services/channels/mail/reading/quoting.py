@@ -13,6 +13,7 @@ from services.channels.mail.reading.html import QUOTE_MARK
 _QUOTED = re.compile(r"^\s{0,3}(?:>|[|]\s)")
 _ATTRIBUTION = re.compile(
     r"^\s*(?:(?:On|Am|Le)\s.{4,200}?(?:wrote|schrieb|a écrit)\s?:"
+    r"|.{0,80}(?:\d{1,2}[:.]\d{2}|\b20\d\d\b).{0,120}<[^<>\s]{3,100}@[^<>\s]{3,100}>\s?:"
     r"|.{4,200}?(?:пишет|написала?|написал\(а\)|писала?|wrote)\s?:)\s*$",
     re.IGNORECASE,
 )
