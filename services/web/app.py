@@ -33,6 +33,7 @@ from services.privacy.store import KeyRing
 from services.serving import serve_http
 from services.settings import Settings
 from services.web import (
+    api_blobs,
     api_boards,
     api_intake,
     api_leads,
@@ -40,6 +41,7 @@ from services.web import (
     api_people,
     docs,
     pages,
+    pages_blobs,
     pages_board,
     pages_intake,
     pages_lead,
@@ -105,9 +107,9 @@ def create_app(
     app.add_middleware(Shield)
     _answer_errors(app)
     app.include_router(inbound_router(door.intake, admit))
-    for api in (api_leads, api_boards, api_people, api_intake, api_ops):
+    for api in (api_leads, api_boards, api_people, api_intake, api_blobs, api_ops):
         app.include_router(api.router)
-    for part in (docs, pages, pages_board, pages_lead, pages_intake, pages_ops):
+    for part in (docs, pages, pages_board, pages_lead, pages_intake, pages_blobs, pages_ops):
         app.include_router(part.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(resources.files("services.web").joinpath("static"))), name="static")
     return app
