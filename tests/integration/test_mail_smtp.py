@@ -11,9 +11,12 @@ from uuid import UUID
 import aiosmtplib
 import pytest
 
+import services.web.app
 from contracts.inbound import REFERENCE_TYPE, MailBody
+from deploy.embedded.ports import free_port
 from services.channels.mail.taking import LETTER_BYTES
 from services.database import Pool
+from services.health import Health
 from services.privacy.store import KeyRing, destroy_keys, link_messages
 from services.settings import Settings
 from tests.integration.mail_case import CLIENTS, LIMIT, OWN_DOMAIN, Mail, letter, listening, send
@@ -196,6 +199,14 @@ async def test_K5_too_many_letters_of_one_peer_wait(mail: Mail) -> None:
     assert codes == [250, 250, 450]
 
 
+async def test_K5_more_letters_than_memory_holds_wait(mail: Mail) -> None:
+    async with listening(mail) as listener:
+        listener.budget.most = 2_000
+        assert (await send(listener, letter("x" * 3_000)))[0] == 452
+        assert (await send(listener, letter("small")))[0] == 250
+        assert listener.budget.used == 0
+
+
 async def test_K5_our_own_letters_coming_back_are_refused(mail: Mail) -> None:
     async with listening(mail) as listener:
         assert (await send(listener, letter(headers=f"Message-ID: <x@{OWN_DOMAIN}>\r\n")))[0] == 554
@@ -294,6 +305,57 @@ async def test_K5_a_connection_that_ends_inside_a_letter_leaves_nothing(mail: Ma
         assert listener.budget.used == 0
         assert (await send(listener, letter()))[0] == 250
     assert len(await mail.kept()) == 1
+
+
+async def test_K5_a_letter_being_stored_at_a_stop_gets_its_answer(mail: Mail, pool: Pool) -> None:
+    async with pool.acquire() as holding:
+        transaction = holding.transaction()
+        await transaction.start()
+        await holding.execute("LOCK TABLE leadline.intake IN ACCESS EXCLUSIVE MODE")
+        async with listening(mail) as listener:
+            sending = asyncio.create_task(send(listener, letter()))
+            async with asyncio.timeout(LIMIT):
+                while not any(listener.is_storing(each) for each in listener.conversations):
+                    await asyncio.sleep(0.01)
+            asyncio.get_running_loop().call_later(
+                0.3, lambda: freeing.append(asyncio.create_task(transaction.rollback()))
+            )
+            freeing: list[asyncio.Task[None]] = []
+        assert (await sending)[0] == 250
+        await asyncio.gather(*freeing)
+    assert len(await mail.kept()) == 1
+
+
+async def test_K5_the_door_takes_mail_where_a_port_is_set_and_stops_in_order(settings: Settings, pool: Pool) -> None:
+    port = free_port(set())
+    given = settings.model_copy(update={"smtp_port": port, "mail_addresses": ["@firma.example"]})
+    health, stop = Health("door"), asyncio.Event()
+    door = asyncio.create_task(services.web.app.run(given, health, stop))
+    try:
+        async with asyncio.timeout(LIMIT):
+            while not health.is_ready():
+                if door.done():
+                    door.result()
+                await asyncio.sleep(0.02)
+        assert "smtp" in health.parts
+        made = EmailMessage()
+        made["From"], made["To"] = "anna@client.example", "leads@firma.example"
+        made.set_content("через дверь")
+        assert "Kept as" in (await aiosmtplib.send(made, hostname="127.0.0.1", port=port, start_tls=False))[1]
+    finally:
+        stop.set()
+        await asyncio.wait_for(door, LIMIT)
+    assert [body.text for body in await Mail(settings, pool).bodies()] == ["через дверь"]
+    with pytest.raises(OSError, match=r"refused|Connect"):
+        await aiosmtplib.send(made, hostname="127.0.0.1", port=port, start_tls=False)
+
+
+async def test_K5_a_taken_port_ends_the_start_and_is_named(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        given = settings.model_copy(update={"smtp_port": port, "mail_addresses": ["@firma.example"]})
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}"):
+            await asyncio.wait_for(services.web.app.run(given, Health("door"), asyncio.Event()), LIMIT)
 
 
 async def test_K5_a_stop_ends_idle_connections_with_421(mail: Mail) -> None:
