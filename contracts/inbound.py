@@ -17,6 +17,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from contracts.inbound_mail import MailBody as MailBody
+
 Channel = Literal["form", "call", "message", "visit", "mail"]
 
 TYPE_OF_CHANNEL: dict[str, str] = {

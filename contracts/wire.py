@@ -25,6 +25,7 @@ from contracts.inbound import (
     FormBody,
     InboundOutcome,
     InboundReference,
+    MailBody,
     MessageBody,
     VisitBody,
 )
@@ -47,6 +48,7 @@ MESSAGES: Final[dict[str, type[BaseModel]]] = {
     TYPE_OF_CHANNEL["call"]: CallBody,
     TYPE_OF_CHANNEL["message"]: MessageBody,
     TYPE_OF_CHANNEL["visit"]: VisitBody,
+    TYPE_OF_CHANNEL["mail"]: MailBody,
     REFERENCE_TYPE: InboundReference,
     "leadline.inbound.outcome": InboundOutcome,
     "leadline.pipeline_file": Pipeline,

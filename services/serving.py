@@ -142,6 +142,8 @@ async def serve_http(app: Any, *, host: str, port: int, stop: asyncio.Event, wit
         serving.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(serving, return_exceptions=True)
+        for opened in getattr(server, "servers", ()):  # after a cancel the loop must not go on watching a closed socket
+            opened.close()
         listener.close()
 
 

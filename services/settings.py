@@ -10,9 +10,32 @@ import base64
 import binascii
 from datetime import datetime
 from functools import cached_property
+from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Mailbox(BaseModel):
+    """One mailbox that is polled by IMAP."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$")
+    """Its name here. What was taken from it is remembered under this name: never give it to another mailbox."""
+    host: str
+    port: int = Field(default=993, ge=1, le=65535)
+    security: Literal["tls", "starttls", "none"] = "tls"
+    """none: only to a server on this machine."""
+    user: str
+    password: SecretStr
+    address: str
+    """The company's address whose letters it holds."""
+    folder: str = "INBOX"
+    every: float = Field(default=30.0, ge=0.1, le=3600)
+    """Seconds between two looks."""
+    take: Literal["all", "new"] = "all"
+    """new: letters that were there before the first look are left alone."""
 
 
 class Settings(BaseSettings):
@@ -54,6 +77,17 @@ class Settings(BaseSettings):
     """Names that take new leads in turn, a JSON list; none: leads wait unassigned."""
     open_forms: list[str] = Field(default_factory=list, validation_alias="LEADLINE_OPEN_FORMS")
     """Forms that may be posted without a token, a JSON list; `*` opens all."""
+    smtp_host: str = Field(default="127.0.0.1", validation_alias="LEADLINE_SMTP_HOST")
+    smtp_port: int | None = Field(default=None, ge=0, le=65535, validation_alias="LEADLINE_SMTP_PORT")
+    """Where the door listens for mail; unset: it does not. 0: any free port, printed in its log."""
+    smtp_letters_per_minute: int = Field(default=600, ge=1, validation_alias="LEADLINE_SMTP_LETTERS_PER_MINUTE")
+    """From one address; the company's own mail server in front is one."""
+    mail_addresses: list[str] = Field(default_factory=list, validation_alias="LEADLINE_MAIL_ADDRESSES")
+    """The company's addresses, a JSON list: an address, `@domain` for all of it, or `*` for whatever is delivered."""
+    mail_id_domain: str = Field(default="leadline.invalid", validation_alias="LEADLINE_MAIL_ID_DOMAIN")
+    """Right side of the Message-IDs we make: a letter that comes in with one is our own, and is refused."""
+    mailboxes: list[Mailbox] = Field(default_factory=list, validation_alias="LEADLINE_MAILBOXES")
+    """Mailboxes to poll by IMAP, a JSON list (docs/howto/mail.md)."""
     language: str = Field(default="ru", pattern="^(ru|en)$", validation_alias="LEADLINE_LANGUAGE")
     time_zone: str = Field(default="Europe/Moscow", validation_alias="LEADLINE_TIME_ZONE")
 

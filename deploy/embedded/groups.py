@@ -21,6 +21,7 @@ class Running:
 
     data: Path
     http_url: str
+    smtp_url: str
     leads_url: str
     bootstrap: str
     database_url: str

@@ -188,6 +188,7 @@ class Supervisor:
         self, folder: DataFolder, kafka: Kafka, postgres: Postgres, secrets: Secrets, ports: PortBook
     ) -> Running:
         http_port = self._http_port or ports.port("http")
+        smtp_port = ports.port("smtp")
         leads_url = f"http://127.0.0.1:{ports.port('leads')}"
         environment = {
             **os.environ,
@@ -197,6 +198,10 @@ class Supervisor:
             "DATABASE_BI_URL": postgres.bi_url,
             "LEADLINE_HTTP_HOST": "127.0.0.1",
             "LEADLINE_HTTP_PORT": str(http_port),
+            "LEADLINE_SMTP_HOST": "127.0.0.1",
+            "LEADLINE_SMTP_PORT": str(smtp_port),
+            # one's own machine may deliver to any address: nothing is ever sent on
+            "LEADLINE_MAIL_ADDRESSES": os.environ.get("LEADLINE_MAIL_ADDRESSES", '["*"]'),
             "LEADLINE_LEADS_URL": leads_url,
             "LEADLINE_MASTER_KEY": secrets.master_key,
             "LEADLINE_PEPPER": secrets.pepper,
@@ -208,6 +213,7 @@ class Supervisor:
         return Running(
             data=folder.path,
             http_url=f"http://127.0.0.1:{http_port}",
+            smtp_url=f"smtp://127.0.0.1:{smtp_port}",
             leads_url=leads_url,
             bootstrap=kafka.bootstrap,
             database_url=postgres.url,
@@ -222,7 +228,7 @@ class Supervisor:
             "kafka": running.bootstrap,
             "database": running.database_url,
             "bi_database": running.bi_url,
-            "smtp": None,
+            "smtp": running.smtp_url,
             "topics": self._topics,
             "data": str(running.data),
         }

@@ -7,18 +7,15 @@ quarantined by the aggregate service.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 import orjson
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from services.channels.errors import UnacceptableError
-from services.privacy.cipher import identity_hmac
 
 FORM_BYTES = 64 * 1024
 """The largest form. Larger bodies and attachments go to `blobs`, which come with mail (decision 10)."""
@@ -144,19 +141,3 @@ def occurred_at(body: dict[str, Any]) -> datetime | None:
         return _MOMENT.validate_python(body.get("occurred_at"))
     except ValidationError:
         return None
-
-
-def partition_key(pepper: bytes, channel: str, account: str, body: dict[str, Any], inbound_id: UUID) -> str:
-    """Kafka key: the same for messages of one sender on one account, so that they keep their order. It reveals nothing.
-
-    The sender is the last ten digits of the phone or the e-mail in lower case; without either the message itself. Two
-    channels of one person are ordered by the claim, not by this.
-    """
-    email, phone = body.get("email"), body.get("phone")
-    if isinstance(phone, str) and len(digits := "".join(c for c in phone if c.isdecimal())) >= 7:
-        sender = f"phone:{digits[-10:]}"
-    elif isinstance(email, str) and "@" in email:
-        sender = f"email:{email.strip().lower()}"
-    else:
-        sender = f"id:{inbound_id}"
-    return hashlib.sha256(identity_hmac(pepper, f"sender/{channel}/{account}", sender)).hexdigest()

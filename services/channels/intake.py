@@ -8,7 +8,7 @@ key finds out, without making a second message.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -20,9 +20,12 @@ from uuid_utils.compat import uuid7
 from contracts.inbound import REFERENCE_TYPE, Channel, InboundReference
 from contracts.meta import Actor
 from services.channels import forms, store
+from services.channels.blobs.keeping import BlobStore, NewBlob, keep_blobs
+from services.channels.blobs.store import PostgresBlobs
 from services.channels.errors import UnacceptableError
+from services.channels.senders import partition_key, sender_of
 from services.clock import Clock
-from services.database import Pool
+from services.database import Database, Pool
 from services.privacy.cipher import new_key, wrap_key
 from services.privacy.messages import message_hash, seal_message
 
@@ -39,13 +42,14 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Intake:
-    """The one way messages come in over HTTP. `master` wraps the messages' keys, `pepper` keys the hashes (32 bytes each)."""
+    """The one way into the intake table. `master` wraps the messages' keys, `pepper` keys the hashes (32 bytes each)."""
 
     pool: Pool
     clock: Clock
     master: bytes = field(repr=False)
     pepper: bytes = field(repr=False)
     new_id: Callable[[], UUID] = uuid7
+    blobs: BlobStore = field(default_factory=PostgresBlobs)
 
     async def receive_form(
         self, form: str, content_type: str | None, raw: bytes, *, idempotency_key: str | None, actor: Actor
@@ -53,30 +57,67 @@ class Intake:
         """Store a posted form. Raises UnacceptableError: 400, 413, 415, 422, also for a key used with another body."""
         form, key = forms.form_name(form), forms.idempotency_key(idempotency_key)
         text, body = forms.read_form(content_type, raw)
-        inbound_id, body_hash, received_at = self.new_id(), message_hash(self.pepper, text), await self.clock.now()
+        return await self.keep(
+            "form",
+            form,
+            text,
+            actor=actor,
+            sender=sender_of("form", body),
+            occurred_at=forms.occurred_at(body),
+            idempotency_key=key,
+        )
+
+    async def keep(
+        self,
+        channel: Channel,
+        account: str,
+        text: bytes,
+        *,
+        actor: Actor,
+        sender: str | None = None,
+        occurred_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        blobs: Sequence[NewBlob] = (),
+        same_as: bytes | None = None,
+        connection: Database | None = None,
+    ) -> Accepted:
+        """Store a message of any channel: `text` is its body, JSON in UTF-8, sealed under a key of its own.
+
+        `sender` (`services.channels.senders.sender_of`) orders messages of one sender; without it the message stands alone.
+        `blobs` are kept with it, under its key. `same_as`: what tells a repeat, where the body is not the same each time.
+        `connection`: the caller's, inside its transaction, so that what it writes goes with the message.
+        Raises UnacceptableError (422) for an idempotency key that came with another body on this channel account.
+        """
+        inbound_id, received_at = self.new_id(), await self.clock.now()
+        body_hash = message_hash(self.pepper, text if same_as is None else same_as)
         data_key = new_key()
-        headers, value = reference(inbound_id, "form", form, received_at, attempt=1)
+        headers, value = reference(inbound_id, channel, account, received_at, attempt=1)
         message = store.NewMessage(
             inbound_id=inbound_id,
-            channel="form",
-            account=form,
-            idempotency_key=key,
+            channel=channel,
+            account=account,
+            idempotency_key=idempotency_key,
             body_hash=body_hash,
             received_at=received_at,
-            occurred_at=forms.occurred_at(body),
+            occurred_at=occurred_at,
             actor=actor.model_dump_json(exclude_none=True),
             ciphertext=seal_message(AESGCM(data_key), inbound_id, text),
             wrapped_key=wrap_key(self.master, inbound_id, data_key),
-            partition_key=forms.partition_key(self.pepper, "form", form, body, inbound_id),
+            partition_key=partition_key(self.pepper, channel, account, sender, inbound_id),
             headers=headers,
             value=value,
         )
-        async with self.pool.acquire() as connection:
-            if await store.keep(connection, message) is not None:
-                return Accepted(inbound_id, repeated=False)
-            assert key is not None, "only an idempotency key can be taken"
-            earlier = await store.kept_under(connection, "form", form, key)
-        assert earlier is not None, "messages are never deleted"
+        if connection is not None:
+            earlier = await self._keep(connection, message, AESGCM(data_key), blobs)
+        else:
+            async with self.pool.acquire() as own:
+                if blobs:
+                    async with own.transaction():
+                        earlier = await self._keep(own, message, AESGCM(data_key), blobs)
+                else:
+                    earlier = await self._keep(own, message, AESGCM(data_key), ())
+        if earlier is None:
+            return Accepted(inbound_id, repeated=False)
         if earlier[1] != body_hash:
             raise UnacceptableError(
                 422,
@@ -85,6 +126,18 @@ class Intake:
                 where="header Idempotency-Key",
             )
         return Accepted(earlier[0], repeated=True)
+
+    async def _keep(
+        self, connection: Database, message: store.NewMessage, key: AESGCM, blobs: Sequence[NewBlob]
+    ) -> tuple[UUID, bytes] | None:
+        """Store it. None: done; else id and body hash of the message that holds its idempotency key."""
+        if await store.keep(connection, message) is not None:
+            await keep_blobs(self.blobs, connection, key, self.pepper, message.inbound_id, blobs)
+            return None
+        assert message.idempotency_key is not None, "only an idempotency key can be taken"
+        earlier = await store.kept_under(connection, message.channel, message.account, message.idempotency_key)
+        assert earlier is not None, "messages are never deleted"
+        return earlier
 
 
 def reference(

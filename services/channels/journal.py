@@ -21,6 +21,7 @@ from contracts.personal import ERASED, Erased
 from services.channels import forms, store
 from services.channels.errors import UnacceptableError
 from services.channels.intake import reference
+from services.channels.senders import partition_key, sender_of
 from services.clock import Clock
 from services.database import Database, Pool
 from services.privacy.messages import open_message, seal_message
@@ -120,8 +121,12 @@ class Journal:
                 connection,
                 inbound_id,
                 attempt=kept.attempt + 1,
-                key=forms.partition_key(
-                    self.pepper, kept.channel, kept.account, body if isinstance(body, dict) else {}, inbound_id
+                key=partition_key(
+                    self.pepper,
+                    kept.channel,
+                    kept.account,
+                    sender_of(kept.channel, body if isinstance(body, dict) else {}),
+                    inbound_id,
                 ),
                 headers=headers,
                 value=value,

@@ -46,7 +46,7 @@ class Place:
             "kafka": settings.kafka_bootstrap,
             "database": settings.database_url.get_secret_value(),
             "bi_database": settings.database_bi_url.get_secret_value(),
-            "smtp": None,
+            "smtp": None if settings.smtp_port is None else f"smtp://{settings.smtp_host}:{settings.smtp_port}",
             "topics": [settings.kafka_topic_prefix + topic.name for topic in TOPICS],
             "data": None,
         }

@@ -1,4 +1,4 @@
-"""The door's wiring: API, intake and pages in one FastAPI application, and the process that serves it.
+"""The door's wiring: API, intake and pages in one FastAPI application, and the process that serves it and takes mail.
 
 Invariants: nothing is loaded from elsewhere (no CDN in `/docs`, a strict CSP on every page); every error of the API is problem
 details, every error of a page is a page. With Postgres away requests are answered 503 and readiness says so, the process stays.
@@ -25,6 +25,7 @@ from services.channels.errors import UnacceptableError
 from services.channels.http import inbound_router
 from services.channels.intake import Intake
 from services.channels.journal import Journal
+from services.channels.mail.app import run_mail
 from services.clock import clock_of
 from services.database import LOST, Pool, open_pool
 from services.health import Health
@@ -33,6 +34,7 @@ from services.privacy.store import KeyRing
 from services.serving import serve_http
 from services.settings import Settings
 from services.web import (
+    api_blobs,
     api_boards,
     api_funnels,
     api_intake,
@@ -41,6 +43,7 @@ from services.web import (
     api_people,
     docs,
     pages,
+    pages_blobs,
     pages_board,
     pages_funnel,
     pages_intake,
@@ -107,9 +110,9 @@ def create_app(
     app.add_middleware(Shield)
     _answer_errors(app)
     app.include_router(inbound_router(door.intake, admit))
-    for api in (api_leads, api_boards, api_funnels, api_people, api_intake, api_ops):
+    for api in (api_leads, api_boards, api_funnels, api_people, api_intake, api_blobs, api_ops):
         app.include_router(api.router)
-    for part in (docs, pages, pages_board, pages_funnel, pages_lead, pages_intake, pages_ops):
+    for part in (docs, pages, pages_board, pages_funnel, pages_lead, pages_intake, pages_blobs, pages_ops):
         app.include_router(part.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(resources.files("services.web").joinpath("static"))), name="static")
     return app
@@ -182,7 +185,10 @@ def of_http(error: HTTPException) -> ProblemError:
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """Serve on `settings.http_host:http_port` until `stop`; open requests get to end. Raises when the port is taken."""
+    """Serve on `settings.http_host:http_port`, and take mail where that is set, until `stop`; open requests get to end.
+
+    Raises when a port is taken.
+    """
     health.expect("database")
     health.expect("http")
     pool = await open_pool(settings.database_url, service="door", largest=POOL)
@@ -193,7 +199,11 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         looking = asyncio.create_task(_look(pool, health), name="door-looks-at-postgres")
         health.ready("http")
         try:
-            await serve_http(app, host=settings.http_host, port=settings.http_port, stop=stop)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(serve_http(app, host=settings.http_host, port=settings.http_port, stop=stop))
+                group.create_task(run_mail(settings, app.state.door.intake, health, stop))
+        except BaseExceptionGroup as failed:
+            raise _first(failed) from None
         finally:
             health.unready("http", "stopped")
             looking.cancel()
@@ -203,6 +213,13 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             await asyncio.wait_for(pool.close(), settings.stop_within)
         except TimeoutError:
             pool.terminate()
+
+
+def _first(failed: BaseException) -> BaseException:
+    """The error that ended the others."""
+    while isinstance(failed, BaseExceptionGroup):
+        failed = failed.exceptions[0]
+    return failed
 
 
 async def _look(pool: Pool, health: Health) -> None:

@@ -315,6 +315,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "open": ("Открыть", "Open"),
     "message": ("Сообщение", "Message"),
     "as_received": ("Как пришло", "As received"),
+    "files": ("Файлы, байт", "Files, bytes"),
+    "original_letter": ("Письмо, как пришло", "The letter as received"),
     "in_force": ("Действует", "In force"),
     "until_attempt": ("До попытки {attempt}", "Until attempt {attempt}"),
     "mend": ("Исправить и обработать снова", "Mend and run again"),

@@ -14,6 +14,7 @@ from contracts.personal import ERASED
 from services.channels import forms
 from services.channels.errors import UnacceptableError
 from services.channels.journal import mended
+from services.channels.senders import partition_key, sender_of
 from services.privacy.cipher import TamperedError, new_key
 from services.privacy.messages import message_hash, open_message, seal_message
 
@@ -98,7 +99,7 @@ def test_K5_messages_of_one_sender_share_a_partition_key_that_reveals_nothing() 
     one, two = uuid4(), uuid4()
 
     def key(body: dict[str, object], inbound_id: UUID = one, account: str = "site") -> str:
-        return forms.partition_key(PEPPER, "form", account, body, inbound_id)
+        return partition_key(PEPPER, "form", account, sender_of("form", body), inbound_id)
 
     assert key({"phone": "+7 (900) 123-45-67"}) == key({"phone": "8 900 1234567"}, two)
     assert key({"email": "A@x.ru "}) == key({"email": "a@X.ru"}, two)
@@ -107,6 +108,24 @@ def test_K5_messages_of_one_sender_share_a_partition_key_that_reveals_nothing() 
     assert key({"phone": "+79001234567"}) != key({"phone": "+79001234567"}, account="other")
     assert "9001234567" not in key({"phone": "+79001234567"})
     assert len(key({"phone": 12345678, "email": ["x"]})) == 64
+
+
+@pytest.mark.parametrize(
+    ("channel", "body", "sender"),
+    [
+        ("call", {"direction": "in", "from": "8 900 123-45-67", "to": "100"}, "phone:9001234567"),
+        ("call", {"direction": "out", "from": "100", "to": "+79001234567"}, "phone:9001234567"),
+        ("call", {"direction": "in", "from": "100"}, "own:100"),
+        ("message", {"sender_id": "12345678", "phone": "+79001234567"}, "own:12345678"),
+        ("visit", {"identity": "Anna@Example.org"}, "email:anna@example.org"),
+        ("visit", {"identity": "cookie-7"}, "own:cookie-7"),
+        ("mail", {"sender": "Anna@Example.org"}, "email:anna@example.org"),
+        ("mail", {"sender": None}, None),
+        ("message", {"sender_id": " "}, None),
+    ],
+)
+def test_K5_every_channel_names_its_sender(channel: str, body: dict[str, object], sender: str | None) -> None:
+    assert sender_of(channel, body) == sender
 
 
 def test_K5_time_of_the_sender_is_kept_only_when_it_can_be_read() -> None:

@@ -1,0 +1,1 @@
+"""Mail in: a listener for SMTP, a poller for mailboxes, and the reading of letters (K5)."""
