@@ -2,8 +2,10 @@
 
 On Kafka the value is the body itself as JSON; the headers say the rest: `ce_id` (the adapter's own id of the message, unique
 per `ce_source`), `ce_type` (`leadline.inbound.form` and so on), `ce_source` (the channel account), `ce_subject` (the form's
-name), `ce_time`. Leadline's own intake sends references instead (`leadline.inbound.reference`): the body stays, sealed under
-a key of its own, in the intake table (decision 10).
+name; else left out), `ce_time`. The key is any text that is the same for all messages of one sender. A record may have
+`RECORD_BYTES`; the broker refuses one above its own limit, and what is large is posted over HTTP instead. Leadline's own
+intake sends references instead (`leadline.inbound.reference`): the body stays, sealed under a key of its own, in the intake
+table (decision 10).
 
 Invariants: any further field of a form is kept; what does not fit is quarantined, never dropped.
 """
@@ -29,6 +31,9 @@ TYPE_OF_CHANNEL: dict[str, str] = {
     "mail": "leadline.inbound.mail",
 }
 REFERENCE_TYPE = "leadline.inbound.reference"
+
+RECORD_BYTES = 160 * 1024
+"""The largest body straight on Kafka that becomes an event; a larger one waits in quarantine (up to the broker's 1 MB)."""
 
 Short = Annotated[str, Field(max_length=500)]
 
@@ -73,7 +78,11 @@ class FormBody(BaseModel):
 
 
 class CallBody(BaseModel):
-    """`POST /inbound/calls`."""
+    """`POST /inbound/calls`. The client's number is `from` of a call that came in, `to` of one that went out.
+
+    A call may be reported several times under its `call_id`: when it rings, when it ended, when its recording is there. Each
+    report is whole; what a later one leaves out stays as it was.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -84,8 +93,16 @@ class CallBody(BaseModel):
     answered: bool
     started_at: AwareDatetime
     ended_at: AwareDatetime | None = None
-    recording_url: Annotated[str, Field(max_length=2_000)] | None = None
+    recording_url: Annotated[str, Field(max_length=2_000, pattern=r"^https?://[^\s/?#\\]+[^\s\\]*$")] | None = None
+    """Where the recording can be heard, http or https. It may come later, in a further report of the same call."""
     agent: Short | None = None
+    """Who of ours talked, or whose line rang."""
+
+    @model_validator(mode="after")
+    def _ends_after_it_began(self) -> CallBody:
+        if self.ended_at is not None and self.ended_at < self.started_at:
+            raise ValueError("ended_at is before started_at")
+        return self
 
 
 class MessageBody(BaseModel):
@@ -138,7 +155,7 @@ class InboundOutcome(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     inbound_id: UUID
-    outcome: Literal["accepted", "joined", "quarantined"]
+    outcome: Literal["accepted", "joined", "no_lead", "quarantined"]
     lead: UUID | None = None
     reason: str | None = None
     at: datetime

@@ -50,7 +50,8 @@ def encode_with(envelope: bytes, meta: Meta, data: Event, key: AESGCM | None) ->
     personal = {
         name: value
         for name in data.PERSONAL
-        if (value := getattr(data, name)) is not None and (value != {} or type(data).model_fields[name].is_required())
+        if (value := getattr(data, name)) is not None
+        and (value not in ({}, ()) or type(data).model_fields[name].is_required())
     }
     public = data.model_dump_json(exclude=data.PERSONAL, exclude_none=True).encode()  # type: ignore[arg-type]
     if not personal:
