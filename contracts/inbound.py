@@ -35,6 +35,9 @@ REFERENCE_TYPE = "leadline.inbound.reference"
 RECORD_BYTES = 160 * 1024
 """The largest body straight on Kafka that becomes an event; a larger one waits in quarantine (up to the broker's 1 MB)."""
 
+REPEAT_REASONS: frozenset[str] = frozenset({"same_call", "same_letter", "further_report"})
+"""Reasons of outcomes of messages that are no inbound of their own: they count with the first one (C3)."""
+
 Short = Annotated[str, Field(max_length=500)]
 
 

@@ -25,6 +25,7 @@ HIDDEN = frozenset(
     {"", "anonymous", "hidden", "private", "restricted", "unavailable", "unknown", "withheld", "скрыт", "скрытый"}
 )
 """What telephone systems write for a number that the caller keeps back."""
+UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f]")
 INTERNAL_DIGITS = 6
 """A number with so few digits is one of our own telephone system."""
 VISITOR_FIELD = "visitor_id"
@@ -52,7 +53,7 @@ class Reader:
 def _form(body: FormBody, account: str, region: str) -> Understood:
     phone, email = normalise_phone(body.phone, region), normalise_email(body.email)
     said = Said(
-        source=body.source or account,
+        source=plain(body.source or account),
         name=body.name,
         company=body.company,
         phone=phone or body.phone,
@@ -75,7 +76,7 @@ def _call(body: CallBody, account: str, region: str) -> Understood:
 def _message(body: MessageBody, account: str, region: str) -> Understood:
     phone = normalise_phone(body.phone, region)
     said = Said(
-        source=body.channel,
+        source=plain(body.channel),
         name=body.name,
         phone=phone or body.phone,
         comment=body.text,
@@ -157,6 +158,11 @@ def looks_like_phone(text: str) -> bool:
     A counter's id of digits alone would else be somebody's number."""
     digits = sum(letter.isdecimal() for letter in text)
     return bool(re.fullmatch(r"\s*\+?[\d\s()\-.]+", text)) and (text.strip().startswith("+") or 10 <= digits <= 11)
+
+
+def plain(text: str) -> str:
+    """A stranger's text for what stands in the clear: no control characters, at most 200 characters."""
+    return UNSHOWABLE.sub(" ", text)[:200]
 
 
 def _found(*pairs: tuple[IdentityKind, str | None]) -> tuple[Found, ...]:

@@ -18,8 +18,7 @@ from services.leads.domain.identities import Identity, names_differ
 
 SAME_CALL, SAME_LETTER = "same_call", "same_letter"
 FURTHER_REPORT = "further_report"
-REPEATS = frozenset({SAME_CALL, SAME_LETTER, FURTHER_REPORT})
-"""Reasons of messages that are no inbound of their own: counted with the first one in the share that became no lead."""
+"""Reasons that say it is no message of its own (`contracts.inbound.REPEAT_REASONS`)."""
 
 
 @dataclass(frozen=True, slots=True)

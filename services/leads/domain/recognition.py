@@ -16,6 +16,7 @@ from contracts import events as e
 from contracts.inbound import CallBody, MailBody, VisitBody
 from contracts.pipeline import Pipeline
 from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Turn
+from services.leads.domain.channels import plain
 from services.leads.domain.consequences import CONSEQUENCES, Situation
 from services.leads.domain.identities import Identity
 from services.leads.domain.inbound_rules import FURTHER_REPORT, SAME_CALL, Case, Verdict, Whose, decide, whose
@@ -150,7 +151,7 @@ def _call(arrival: Arrival, body: CallBody, _: bool) -> e.Event:
         started_at=body.started_at,
         ended_at=body.ended_at,
         number=arrival.said.phone,
-        line=body.to if body.direction == "in" else body.from_,
+        line=plain(body.to if body.direction == "in" else body.from_),
         agent=body.agent,
         recording=body.recording_url,
     )
