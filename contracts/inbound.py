@@ -3,9 +3,9 @@
 On Kafka the value is the body itself as JSON; the headers say the rest: `ce_id` (the adapter's own id of the message, unique
 per `ce_source`), `ce_type` (`leadline.inbound.form` and so on), `ce_source` (the channel account), `ce_subject` (the form's
 name; else left out), `ce_time`. The key is any text that is the same for all messages of one sender. A record may have
-`RECORD_BYTES`; the broker refuses one above its own limit, and what is large is posted over HTTP instead. Leadline's own
-intake sends references instead (`leadline.inbound.reference`): the body stays, sealed under a key of its own, in the intake
-table (decision 10).
+`RECORD_BYTES`; the broker refuses one above its own limit (1 MB); what is large is sent by mail, or a link to it stands in
+the body. Leadline's own intake sends references instead (`leadline.inbound.reference`): the body stays, sealed under a key of
+its own, in the intake table (decision 10).
 
 Invariants: any further field of a form is kept; what does not fit is quarantined, never dropped.
 """

@@ -124,7 +124,9 @@ class Reader:
         elif channel == "unknown":
             problem = "unknown_type: ce_type is none of " + ", ".join(sorted(CHANNEL_OF_TYPE))
         elif len(record.value) > RECORD_BYTES:
-            problem = f"too_large: over {RECORD_BYTES // 1024} KB straight on Kafka; post it over HTTP, files by mail"
+            problem = (
+                f"too_large: over {RECORD_BYTES // 1024} KB straight on Kafka; send files by mail, or a link to them"
+            )
         else:
             understood, problem = self._understood(channel, account, record.value)
         return ArrivalWork(
