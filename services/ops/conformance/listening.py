@@ -7,19 +7,19 @@ the adapter at a sandbox (`leadline up --data FOLDER`). Raises what `services.op
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from contracts.inbound import REFERENCE_TYPE
 from contracts.personal import Erased
 from contracts.topics import LEADS_INBOUND
 from services.ops.conformance.rules import Message
+from services.ops.place import OpsError
 from services.privacy.messages import open_message
 from services.privacy.store import KeyRing
 from services.settings import Settings
@@ -33,14 +33,13 @@ async def listen(
 ) -> list[Message]:
     """What came of this source on this channel. `ready` is called when it listens."""
     topic = settings.kafka_topic_prefix + LEADS_INBOUND.name
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap, isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=settings.kafka_bootstrap, isolation_level="read_committed")
     database = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=CONNECT_SECONDS)
     try:
         await consumer.start()
-        parts = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        parts = sorted(consumer.assignment())  # without a group a consumer has all partitions of its topic
         if not parts:
-            parts = await _partitions(consumer, topic)
-        consumer.assign(parts)
+            raise OpsError(f"the topic {topic} does not exist; start the system first")
         await consumer.seek_to_end(*parts)
         for part in parts:
             await consumer.position(part)
@@ -60,16 +59,6 @@ async def listen(
     finally:
         await consumer.stop()
         await database.close()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    deadline = time.monotonic() + CONNECT_SECONDS
-    while time.monotonic() < deadline:
-        await consumer.topics()
-        if numbers := consumer.partitions_for_topic(topic):
-            return [TopicPartition(topic, number) for number in sorted(numbers)]
-        await asyncio.sleep(0.1)
-    raise TimeoutError(f"the topic {topic} does not exist; start the system first")
 
 
 def _of_record(record: object, source: str) -> Message | None:
