@@ -192,7 +192,10 @@ def _put_references(batch: LeadBatch, arrival: Arrival, found: Recognised) -> No
     """What later messages can name this one by. The first report of a call stays the first, and gets the lead it lacked."""
     for reference in arrival.own:
         before = batch.referred.get(reference.hmac)
-        if before is not None and (before.lead is not None or found.lead is None):
+        if reference.kind == "line":
+            if not found.unclear:
+                continue
+        elif before is not None and (before.lead is not None or found.lead is None):
             continue
         first = before.inbound_id if before is not None and before.inbound_id else arrival.inbound_id
         batch.referred[reference.hmac] = Referred(first, found.contact, found.lead)

@@ -219,7 +219,7 @@ async def remember_references(
             """INSERT INTO leadline.inbound_references (hmac, kind, inbound_id, contact, lead)
                SELECT * FROM unnest($1::bytea[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[])
                ON CONFLICT (hmac) DO UPDATE SET contact = excluded.contact, lead = excluded.lead
-                   WHERE inbound_references.lead IS NULL""",
+                   WHERE inbound_references.lead IS NULL OR inbound_references.kind = 'line'""",
             *(list(column) for column in zip(*ordered, strict=True)),
         )
 

@@ -97,7 +97,10 @@ class World:
             self.owners[identity.hmac] = Owner(self.owners[identity.hmac].contact, True)
         for reference in arrival.own:
             before = self.referred.get(reference.hmac)
-            if before is None or (before.lead is None and found.lead is not None):
+            if reference.kind == "line":
+                if found.unclear:
+                    self.referred[reference.hmac] = Referred(arrival.inbound_id, found.contact, found.lead)
+            elif before is None or (before.lead is None and found.lead is not None):
                 first = before.inbound_id if before else arrival.inbound_id
                 self.referred[reference.hmac] = Referred(first, found.contact, found.lead)
 

@@ -213,6 +213,27 @@ def test_C9_call_answered_in_a_later_report_confirms_too() -> None:
     assert world.state_of("phone", ANNA) == "confirmed"
 
 
+def test_C3_number_of_two_people_joins_neither_and_its_calls_are_one_lead() -> None:
+    world = World()
+    anna = world.arrives("form", "site", name="Анна", phone=ANNA)
+    maria = world.arrives("form", "site", name="Мария", phone=ANNA)
+    assert types(maria.lead_events)[-1] == "duplicate_suspected"
+    first = world.arrives("call", **call())
+    assert (outcome(first), first.contact in (anna.contact, maria.contact)) == (("accepted", None), False)
+    assert types(first.lead_events)[-1] == "duplicate_suspected"
+    second = world.arrives("call", **call(call_id="c2", answered=True))
+    assert (outcome(second), second.lead, types(second.lead_events)) == (
+        ("joined", None),
+        first.lead,
+        ["call_recorded"],
+    )
+    assert "identity_confirmed" not in types(second.contact_events), "nobody knows whose phone was answered"
+    world.happens(first.lead, REJECTED)
+    third = world.arrives("call", **call(call_id="c3"))
+    assert (outcome(third), third.lead != first.lead) == (("accepted", None), True)
+    assert world.arrives("call", **call(call_id="c4")).lead == third.lead
+
+
 # --- messages ------------------------------------------------------------------------------------------------------
 
 CHAT = {"channel": "telegram", "sender_id": "777", "text": "Здравствуйте"}

@@ -15,13 +15,14 @@ from services.leads.domain.state import ContactState, LeadState
 
 Body: TypeAlias = FormBody | CallBody | MessageBody | VisitBody | MailBody
 Outcome = Literal["accepted", "joined", "no_lead", "quarantined"]
-ReferenceKind = Literal["call", "letter", "copy", "thread"]
+ReferenceKind = Literal["call", "letter", "copy", "thread", "line"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
     """What a message can be named by: a call by its id, a letter by its Message-ID, a copy of it by id and sender, a
-    conversation by the token in our address. Looked up by its keyed hash."""
+    conversation by the token in our address; line: a number that several people use, by which a nameless caller rings again.
+    Looked up by its keyed hash."""
 
     kind: ReferenceKind
     value: str
@@ -111,6 +112,8 @@ class Recognised:
     lead: UUID | None = None
     contact: UUID | None = None
     contact_is_new: bool = False
+    unclear: bool = False
+    """It is of a number or address that other people have, and nothing says which of them it is (C3)."""
     lead_is_new: bool = False
     contact_events: list[e.Event] = field(default_factory=list)
     lead_events: list[e.Event] = field(default_factory=list)

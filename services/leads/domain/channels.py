@@ -70,7 +70,8 @@ def _call(body: CallBody, account: str, region: str) -> Understood:
     number = normalise_phone(client_number(body), region) if not is_internal(body) else None
     said = Said(source=account, phone=number or client_number(body) or None, occurred_at=body.started_at)
     call: Name = ("call", f"{account}:{body.call_id}")
-    return Understood(said, _found(("phone", number)), own=(call,), names=(call,))
+    names: tuple[Name, ...] = (call, ("line", number)) if number else (call,)
+    return Understood(said, _found(("phone", number)), own=names, names=names)
 
 
 def _message(body: MessageBody, account: str, region: str) -> Understood:

@@ -114,6 +114,8 @@ def whose(arrival: Arrival, known: Known) -> Whose:
             mine = owner.contact
         else:
             others.append((owner.contact, identity))
+    if mine is None and others and (caller := _nameless_caller(arrival, known)) is not None:
+        return Whose(caller)
     stranger = _stranger_in_conversation(arrival, known)
     if mine is None and stranger is not None and decisive:
         others.append((stranger, decisive[0]))
@@ -126,6 +128,16 @@ def _is_the_same_person(arrival: Arrival, known: Known, identity: Identity, owne
         return False
     # A messenger's account is one person's, whatever name it shows today; a phone or an address may be a household's.
     return identity.kind == "messenger" or not names_differ(contact.name, arrival.said.name)
+
+
+def _nameless_caller(arrival: Arrival, known: Known) -> UUID | None:
+    """Who rang before from a number that several people use, with nothing saying who: until a person decides, one nameless
+    caller with one open lead, instead of a lead for each call."""
+    for reference in arrival.names:
+        found = known.referred.get(reference.hmac) if reference.kind == "line" else None
+        if found is not None and found.contact in known.open_leads:
+            return found.contact
+    return None
 
 
 def _conversation(arrival: Arrival, known: Known) -> Referred | None:

@@ -68,6 +68,7 @@ def _capture(case: Case, verdict: Verdict, pipeline: Pipeline, turn: Turn, found
     arrival = case.arrival
     contact = verdict.contact or uuid5(NAMESPACE, f"contact:{arrival.inbound_id}")
     found.contact, found.contact_is_new = contact, verdict.contact is None
+    found.unclear = verdict.contact is None and bool(case.whose.others)
     found.lead, found.lead_is_new = uuid5(NAMESPACE, f"lead:{arrival.inbound_id}"), True
     if found.contact_is_new:
         made = e.ContactMade(name=arrival.said.name, company=arrival.said.company, inbound_id=arrival.inbound_id)

@@ -12,7 +12,7 @@ CREATE INDEX inbound_outcomes_channel ON leadline.inbound_outcomes (channel, at,
 
 CREATE TABLE leadline.inbound_references (
     hmac bytea PRIMARY KEY,
-    kind text NOT NULL CHECK (kind IN ('call', 'letter', 'copy', 'thread')),
+    kind text NOT NULL CHECK (kind IN ('call', 'letter', 'copy', 'thread', 'line')),
     inbound_id uuid NOT NULL,
     contact uuid,
     lead uuid
