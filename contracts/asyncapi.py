@@ -90,7 +90,7 @@ SUMMARY: Final = {
     topics.PIPELINES_EVENTS.name: "Every version of every pipeline, for ever.",
     topics.TEAMS_EVENTS.name: "Teams and their calendars, for ever. This release publishes none yet.",
     topics.LEADS_REFUSALS.name: "Commands that were refused, with the rules and what was missing, for ever.",
-    topics.LEADS_INBOUND.name: "Forms, calls, messages, visits and letters as adapters bring them; references from Leadline's own intake.",
+    topics.LEADS_INBOUND.name: "Forms, calls, messages, visits and letters as adapters bring them; references from our intake.",
     topics.LEADS_COMMANDS.name: "Commands of reactors. Personal data only by reference.",
 }
 

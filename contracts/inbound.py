@@ -13,11 +13,11 @@ Invariants: any further field of a form is kept; what does not fit is quarantine
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from contracts.inbound_mail import MailBody as MailBody
 
@@ -38,6 +38,22 @@ RECORD_BYTES = 160 * 1024
 REPEAT_REASONS: frozenset[str] = frozenset({"same_call", "same_letter", "further_report"})
 """Reasons of outcomes of messages that are no inbound of their own: they count with the first one (C3)."""
 
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""What a time may be: outside of it, it is a clock or a date that was never set."""
+
+
+def is_sane(moment: datetime) -> bool:
+    """Whether a time lies between `EARLIEST` and `LATEST`."""
+    return EARLIEST <= moment <= LATEST
+
+
+def _sane(moment: datetime) -> datetime:
+    if not is_sane(moment):
+        raise ValueError("a time lies between 1970 and 2200")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
 Short = Annotated[str, Field(max_length=500)]
 
 
@@ -56,7 +72,7 @@ class FormBody(BaseModel):
         default_factory=dict, max_length=200
     )
     kind: Literal["callback"] | None = None
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -94,8 +110,8 @@ class CallBody(BaseModel):
     from_: Annotated[str, Field(alias="from", max_length=100)]
     to: Annotated[str, Field(max_length=100)]
     answered: bool
-    started_at: AwareDatetime
-    ended_at: AwareDatetime | None = None
+    started_at: Moment
+    ended_at: Moment | None = None
     recording_url: Annotated[str, Field(max_length=2_000, pattern=r"^https?://[^\s/?#\\]+[^\s\\]*$")] | None = None
     """Where the recording can be heard, http or https. It may come later, in a further report of the same call."""
     agent: Short | None = None
@@ -118,7 +134,7 @@ class MessageBody(BaseModel):
     name: Short | None = None
     phone: Short | None = None
     text: Annotated[str, Field(max_length=20_000)]
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
 
 
 class VisitBody(BaseModel):
@@ -129,7 +145,7 @@ class VisitBody(BaseModel):
     identity: Annotated[str, Field(min_length=1, max_length=200)]
     page: Annotated[str, Field(max_length=2_000)] | None = None
     place: Short | None = None
-    at: AwareDatetime
+    at: Moment
 
     @model_validator(mode="after")
     def _somewhere(self) -> VisitBody:

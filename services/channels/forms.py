@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from contracts.inbound import Moment
 from services.channels.errors import UnacceptableError
 
 FORM_BYTES = 64 * 1024
@@ -26,7 +27,7 @@ FORM_FIELDS = 300
 
 FORM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
-_MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 
 
 def form_name(text: str) -> str:

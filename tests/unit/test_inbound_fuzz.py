@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import orjson
@@ -28,7 +28,8 @@ LIMITS = settings(max_examples=150, deadline=None, suppress_health_check=[Health
 TEXTS = st.text(max_size=30) | st.sampled_from(
     ["+79161234567", "a@b.example", "anonymous", "101", "\x00", "", "in", "out"]
 )
-MOMENTS = st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat) | TEXTS
+ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+MOMENTS = st.datetimes(timezones=ZONES).map(datetime.isoformat) | TEXTS
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
@@ -76,6 +77,8 @@ def test_K5_any_body_of_a_channel_is_read_or_has_a_problem(case: tuple[str, Any]
     work = direct(channel, orjson.dumps(body))
     assert (work.understood is None) == (work.problem is not None)
     assert work.channel == channel
+    if work.understood is not None and (occurred := work.understood.said.occurred_at) is not None:
+        assert occurred.astimezone(UTC).year >= 1970, "a time that no database can hold"
     if work.problem is not None:
         assert work.problem.partition(":")[0] == "malformed"
 

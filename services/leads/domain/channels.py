@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
 
 from contracts.events import IdentityKind
-from contracts.inbound import CallBody, FormBody, MailBody, MessageBody, VisitBody
+from contracts.inbound import CallBody, FormBody, MailBody, MessageBody, VisitBody, is_sane
 from services.leads.domain.arrivals import ReferenceKind, Said
 from services.leads.domain.identities import normalise_email, normalise_phone
 
@@ -99,7 +100,7 @@ def _mail(body: MailBody, account: str, region: str) -> Understood:
     if body.kind == "bounce":
         addresses = [normalise_email(bounced.address) for bounced in body.bounced]
         found = _found(*(("email", address) for address in dict.fromkeys(addresses)))
-        return Understood(Said(source=account, occurred_at=body.sent_at), found, names=_thread(body))
+        return Understood(Said(source=account, occurred_at=_sent(body)), found, names=_thread(body))
     sender, answer = normalise_email(body.sender), normalise_email(body.reply_to)
     foreign = answer is not None and sender is not None and _domain(answer) != _domain(sender)
     # A site's mailer writes from an address of its own and names the client in Reply-To: the mailer is nobody's identity.
@@ -109,13 +110,18 @@ def _mail(body: MailBody, account: str, region: str) -> Understood:
         name=None if foreign else body.sender_name,
         email=addresses[0] or body.sender,
         comment=body.text,
-        occurred_at=body.sent_at,
+        occurred_at=_sent(body),
     )
     own: tuple[Name, ...] = ()
     if body.message_id and body.kind == "letter":
         own = (("letter", body.message_id), ("copy", f"{body.message_id} {sender or body.sender}"))
     found = _found(*(("email", address) for address in addresses))
     return Understood(said, found, own, names=(*own[1:], *_thread(body)))
+
+
+def _sent(body: MailBody) -> datetime | None:
+    """When a letter says it was written; mail programs say all sorts of things."""
+    return body.sent_at if body.sent_at is not None and is_sane(body.sent_at) else None
 
 
 def _thread(body: MailBody) -> tuple[Name, ...]:
