@@ -79,8 +79,8 @@ class FormBody(BaseModel):
     def _keep_further_fields(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        named = {key: value for key, value in data.items() if key in cls.model_fields}
-        further = {key: value for key, value in data.items() if key not in cls.model_fields}
+        named = {key: value for key, value in data.items() if key in _FORM_FIELDS}
+        further = {key: value for key, value in data.items() if key not in _FORM_FIELDS}
         fields = named.get("fields") or {}
         if not isinstance(fields, dict):
             raise ValueError("fields must be an object of names and values")
@@ -94,6 +94,9 @@ class FormBody(BaseModel):
             if isinstance(named.get(name), int | float) and not isinstance(named[name], bool):
                 named[name] = str(named[name])
         return named
+
+
+_FORM_FIELDS = frozenset(FormBody.model_fields)
 
 
 class CallBody(BaseModel):

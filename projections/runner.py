@@ -33,6 +33,13 @@ from services.privacy.store import KeyRing
 CONSUMER: Final = "projections"
 RELEASED_AT_ONCE: Final = 20  # streams tried again in one transaction
 
+REFUSED: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    *(OverflowError, TypeError, ValueError),  # what COPY cannot encode
+)
+"""The database does not take a row."""
+
 EVENTS = Counter("leadline_consumer_records", "Records by what became of them.", ["consumer", "outcome"])
 LAG = Gauge("leadline_consumer_lag_seconds", "Age of the newest event applied, when it was.", ["consumer"])
 
@@ -97,7 +104,7 @@ class Runner:
         try:
             async with connection.transaction():
                 used, events = await self._apply_all(connection, streams, sorted_)
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
+        except REFUSED:
             used, events = await self._apply_singly(connection, streams, sorted_)
         await streams.save(connection)
         for outcome, count in (
@@ -140,7 +147,7 @@ class Runner:
                 async with connection.transaction():
                     for row in rows if not failed else ():
                         await row.save(connection)
-            except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            except REFUSED as error:
                 failed = [(arrived, f"the database refuses it: {type(error).__name__}")]
             if failed:
                 refused += failed

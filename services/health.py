@@ -17,6 +17,7 @@ class Part:
 
     ready: bool = False
     why: str = "starting"
+    waits_for_person: bool = False
     limit: float | None = None
     beaten: float = 0.0
 
@@ -35,12 +36,21 @@ class Health:
 
     def ready(self, part: str) -> None:
         """The part works."""
-        self.parts[part].ready, self.parts[part].why = True, ""
+        self._say(part, True, "")
         self.beat(part)
 
     def unready(self, part: str, why: str) -> None:
         """The part does not work, and why."""
-        self.parts[part].ready, self.parts[part].why = False, why
+        self._say(part, False, why)
+
+    def wait_for_person(self, part: str, why: str) -> None:
+        """The part does not work until a person has decided: no restart and no patience helps."""
+        self._say(part, False, why)
+        self.parts[part].waits_for_person = True
+
+    def _say(self, part: str, ready: bool, why: str) -> None:
+        said = self.parts[part]
+        said.ready, said.why, said.waits_for_person = ready, why, False
 
     def beat(self, part: str) -> None:
         """The part went round its loop."""
@@ -49,6 +59,11 @@ class Health:
     def is_ready(self) -> bool:
         """Whether every part named is ready."""
         return bool(self.parts) and all(part.ready for part in self.parts.values())
+
+    def waits_for_person(self) -> bool:
+        """Whether nothing but a person's decision is missing for it to be ready."""
+        lacking = [part for part in self.parts.values() if not part.ready]
+        return bool(lacking) and all(part.waits_for_person for part in lacking)
 
     def stuck(self) -> list[str]:
         """Parts that have not beaten within their limit: the process should be restarted."""

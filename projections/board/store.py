@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -35,10 +36,13 @@ def _arrays(columns: Iterable[str]) -> str:
     return ", ".join(f"${n}::{_TYPES.get(name, 'text')}[]" for n, name in enumerate(columns, start=1))
 
 
-_SET_CARD = ", ".join(
-    f"{c} = excluded.{c}" for c in board.CARD_COLUMNS if c not in ("lead", "partition", "captured_at")
-)
-_SET_VISIT = ", ".join(f"{c} = excluded.{c}" for c in board.VISIT_COLUMNS if c not in ("lead", "visit"))
+_CHANGEABLE = tuple(c for c in board.CARD_COLUMNS if c not in ("lead", "partition", "captured_at"))
+
+
+async def _copy(connection: Database, schema: str, table: str, columns: tuple[str, ...], rows: Iterable[Any]) -> None:
+    """Add new rows. Twice as fast as an INSERT; none is there already: each event is applied once."""
+    if records := list(map(attrgetter(*columns), rows)):
+        await connection.copy_records_to_table(table, schema_name=schema, columns=columns, records=records)
 
 
 @dataclass(slots=True)
@@ -51,21 +55,22 @@ class StoredRows:
     async def save(self, connection: Database) -> None:
         """Write back cards, visits, counts and sums."""
         rows, schema = self.rows, self.schema
-        if rows.touched:
-            touched = [rows.cards[lead] for lead in sorted(rows.touched)]
-            await connection.execute(
-                f"""INSERT INTO {schema}.cards ({_CARDS})
-                    SELECT * FROM unnest({_arrays(board.CARD_COLUMNS)})
-                    ON CONFLICT (lead) DO UPDATE SET {_SET_CARD}""",  # noqa: S608 (names of ours)
-                *board.columns_of(touched, board.CARD_COLUMNS),
-            )
-        if rows.begun:
-            await connection.execute(
-                f"""INSERT INTO {schema}.visits ({", ".join(board.VISIT_COLUMNS)})
-                    SELECT * FROM unnest({_arrays(board.VISIT_COLUMNS)})
-                    ON CONFLICT (lead, visit) DO UPDATE SET {_SET_VISIT}""",  # noqa: S608
-                *board.columns_of(rows.begun.values(), board.VISIT_COLUMNS),
-            )
+        changed = rows.changed
+        new = changed - rows.before.keys()
+        await _copy(connection, schema, "cards", board.CARD_COLUMNS, [rows.cards[lead] for lead in sorted(new)])
+        for leads, columns in (
+            (rows.touched - new, _CHANGEABLE),
+            (rows.moved - rows.touched - new, board.MOVED_COLUMNS),
+            (rows.counted - rows.moved - rows.touched - new, ("version",)),
+        ):
+            if leads:
+                await connection.execute(
+                    f"""UPDATE {schema}.cards AS c SET {", ".join(f"{name} = n.{name}" for name in columns)}
+                        FROM unnest({_arrays(("lead", *columns))}) AS n (lead, {", ".join(columns)})
+                        WHERE c.lead = n.lead""",  # noqa: S608 (names of ours)
+                    *board.columns_of([rows.cards[lead] for lead in sorted(leads)], ("lead", *columns)),
+                )
+        await _copy(connection, schema, "visits", board.VISIT_COLUMNS, rows.begun.values())
         if rows.ended:
             await connection.execute(
                 f"""UPDATE {schema}.visits AS v SET left_at = e.left_at, to_stage = e.to_stage, left_by = e.left_by
@@ -76,7 +81,7 @@ class StoredRows:
                 [key[1] for key in rows.ended],
                 *([end[n] for end in rows.ended.values()] for n in range(3)),
             )
-        pairs = [(rows.before.get(lead), board.place_of(rows.cards[lead])) for lead in rows.touched]
+        pairs = [(rows.before.get(lead), board.place_of(rows.cards[lead])) for lead in changed]
         if rows.wiped:
             pairs += await self._wipe(connection)
         await self._add(connection, pairs)

@@ -8,8 +8,9 @@ is validated. Raises `UnknownTypeError` for a type this release does not know, `
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -41,19 +42,19 @@ def encode(meta: Meta, data: Event, key: AESGCM | None) -> bytes:
 
 def encode_with(envelope: bytes, meta: Meta, data: Event, key: AESGCM | None) -> bytes:
     """The bytes of an event whose common envelope (`envelope_of`) was made before, for several events of one command."""
-    own = {"version": meta.version, "type": meta.type, "schema_version": meta.schema_version}
-    body = b'{"meta":' + orjson.dumps(own)[:-1] + b"," + envelope + b',"data":'
-    if not type(data).model_fields:
+    shape = _shape_of(type(data))
+    own = orjson.dumps({"version": meta.version, "type": meta.type, "schema_version": meta.schema_version})
+    body = b'{"meta":' + own[:-1] + b"," + envelope + b',"data":'
+    if not shape.has_fields:
         return body + b"{}}"
-    if not data.PERSONAL:
-        return body + data.model_dump_json(exclude_none=True).encode() + b"}"
+    if not shape.personal:
+        return body + shape.to_json(data, exclude_none=True) + b"}"
     personal = {
         name: value
-        for name in data.PERSONAL
-        if (value := getattr(data, name)) is not None
-        and (value not in ({}, ()) or type(data).model_fields[name].is_required())
+        for name, required in shape.personal
+        if (value := getattr(data, name)) is not None and (required or value not in ({}, ()))
     }
-    public = data.model_dump_json(exclude=data.PERSONAL, exclude_none=True).encode()  # type: ignore[arg-type]
+    public = shape.to_json(data, exclude=shape.names, exclude_none=True)
     if not personal:
         return body + public + b"}"
     if ERASED in personal.values():
@@ -62,6 +63,23 @@ def encode_with(envelope: bytes, meta: Meta, data: Event, key: AESGCM | None) ->
         raise ValueError(f"{meta.type}: its personal fields need their person's key")
     sealed = seal(meta.person, key, f"{meta.stream}-{meta.version}/personal", personal)
     return body + public + b',"personal":"' + sealed.encode("ascii") + b'"}'
+
+
+class _Shape(NamedTuple):
+    """What encoding needs to know of a type, asked of pydantic once and not for every event."""
+
+    has_fields: bool
+    personal: tuple[tuple[str, bool], ...]
+    """Personal fields, and whether each is required."""
+    names: set[str]
+    to_json: Callable[..., bytes]
+
+
+@cache
+def _shape_of(cls: type[Event]) -> _Shape:
+    fields = cls.model_fields
+    personal = tuple((name, fields[name].is_required()) for name in sorted(cls.PERSONAL))
+    return _Shape(bool(fields), personal, set(cls.PERSONAL), cls.__pydantic_serializer__.to_json)
 
 
 OF_EACH_EVENT = frozenset({"version", "type", "schema_version"})

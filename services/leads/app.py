@@ -22,7 +22,7 @@ from services.eventlog.consuming.parked import store as parking
 from services.health import Health
 from services.leads import store
 from services.leads.batch import Memory
-from services.leads.batcher import BATCH_WORK, Batcher
+from services.leads.batcher import AT_ONCE, BATCH_WORK, Batcher
 from services.leads.door import door
 from services.leads.handlers import Reader
 from services.leads.work import BUILD, CONSUMER
@@ -32,6 +32,7 @@ from services.settings import Settings
 
 log = structlog.get_logger()
 
+WORTH_PARTING = 100  # records: below that two transactions cost more than they gain
 RELEASED_AT_ONCE = 50  # streams
 FORGET_SECONDS = 3600.0
 KEPT = timedelta(days=90)
@@ -42,14 +43,22 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; then finish the running batch, answer the callers, leave the group."""
     health.expect("door")
     memory = Memory(KeyRing(settings.master_key_bytes))
-    pool = await open_pool(settings.database_url, service="leads", smallest=2, largest=4, on_connect=memory.doubt)
+    pool = await open_pool(settings.database_url, service="leads", smallest=2, largest=6, on_connect=memory.doubt)
     async with pool:
         clock = clock_of(settings.clock, pool)
         batcher = Batcher(settings, pool, clock, memory)
         reader = Reader(settings, pool)
 
-        async def handle(batch: consuming.Batch) -> None:
+        async def take(batch: consuming.Batch) -> None:
             await batcher.submit(await reader.records(batch.records), batch)
+
+        async def handle(batch: consuming.Batch) -> None:
+            """Large batches side by side, by partitions; all have ended when this does, with the first one's error if any."""
+            parts = batch.parts(AT_ONCE) if len(batch.records) >= WORTH_PARTING else [batch]
+            ended = await asyncio.gather(*map(take, parts), return_exceptions=True)
+            for error in ended:
+                if error is not None:
+                    raise error
 
         async def release(proofs: Sequence[consuming.PositionMove]) -> None:
             """Try parked commands again whose release was asked for. Their ids make a second try harmless."""
@@ -92,7 +101,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
                 handle=handle,
                 health=health,
                 stop=stop,
-                max_records=BATCH_WORK,
+                max_records=BATCH_WORK * AT_ONCE,
                 every_second=every_second,
             ),
             name="inbound and commands",

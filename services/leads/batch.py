@@ -2,14 +2,17 @@
 
 Invariants: all locks named by the work are taken in one sorted statement before any read; streams found later are only
 tried, and a miss rolls back and begins again with the full list (`LocksMissedError`). Nothing outside the transaction changes
-until it has committed: states read here enter the cache by `settle`, keys made here are dropped by `undo`. A piece of work
+until it has committed: states read and keys made here enter the memory by `settle`. A piece of work
 that raises rolls the batch back (`WorkFailedError`), which is then done without it: nothing half decided is ever written.
+Several batches may be at work at once (`Memory.use`): each holds on to the keys it loaded.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -79,7 +82,9 @@ class StateCache:
     def put(self, heads: Iterable[tuple[UUID, Head]]) -> None:
         """Remember heads after their commit."""
         for stream, head in heads:
-            self._heads[stream] = head
+            held = self._heads.get(stream)
+            if held is None or held.version <= head.version:  # a later batch may have been quicker to say so
+                self._heads[stream] = head
             self._heads.move_to_end(stream)
         while len(self._heads) > self._size:
             self._heads.popitem(last=False)
@@ -91,22 +96,36 @@ class StateCache:
 
 @dataclass(slots=True)
 class Memory:
-    """What a process remembers of the store between batches. In doubt it is dropped, but only between two batches."""
+    """What a process remembers of the store between batches. In doubt it is dropped, but only while no batch is at work."""
 
     ring: KeyRing
     cache: StateCache = field(default_factory=StateCache)
     doubted: bool = False
+    _at_work: int = 0
+    _quiet: asyncio.Event = field(default_factory=asyncio.Event)
 
     def doubt(self) -> None:
         """The store may be another than the one remembered: a new connection, a lost one, a conflict."""
         self.doubted = True
 
-    def settle_doubt(self) -> None:
-        """Drop everything if there is doubt; called with the connection in hand and no batch begun."""
+    @asynccontextmanager
+    async def use(self) -> AsyncIterator[None]:
+        """For the time of a batch, entered with its connection in hand. In doubt: first wait for the batches at work (each
+        statement of theirs has a limit), then drop everything."""
+        while self.doubted and self._at_work:
+            self._quiet.clear()
+            await self._quiet.wait()
         if self.doubted:
             self.cache.clear()
             self.ring.clear()
             self.doubted = False
+        self._at_work += 1
+        try:
+            yield
+        finally:
+            self._at_work -= 1
+            if not self._at_work:
+                self._quiet.set()
 
 
 @dataclass(slots=True)
@@ -129,6 +148,8 @@ class LeadBatch:
     referred: dict[bytes, Referred] = field(default_factory=dict)
     answered: dict[UUID, store.CommandRow] = field(default_factory=dict)
     outcomes: dict[UUID, store.OutcomeRow] = field(default_factory=dict)
+    keys: dict[UUID, AESGCM | None] = field(default_factory=dict)
+    made: dict[UUID, AESGCM] = field(default_factory=dict)
     out: fx.Effects = field(default_factory=lambda: fx.Effects())
     turn: int = 0
     erased: set[UUID] = field(default_factory=set)
@@ -256,9 +277,9 @@ class LeadBatch:
         records = [peek(event.state) for event in stored]
         people = {h.state.contact for s, _ in wanted if (h := self.heads.get(s)) is not None and h.state is not None}
         people.update(UUID(record["meta"]["person"]) for record in records if record["meta"].get("person"))
-        await self.ring.load(database, keys_of(records) | people)
+        self.keys |= await self.ring.load(database, keys_of(records) | people)
         for event, record in zip(stored, records, strict=True):
-            recorded = decode(record, self.ring)
+            recorded = decode(record, self)
             self._evolve(event.stream, event.digest, recorded.meta, recorded.data)
 
     def _evolve(self, stream: UUID, digest: bytes, meta: Meta, data: e.Event) -> None:
@@ -288,12 +309,11 @@ class LeadBatch:
         return head.state if head is not None and isinstance(head.state, ContactState) else None
 
     def _is_erased(self, person: UUID) -> bool:
-        if person in self.erased:
-            return True
-        try:
-            return self.ring.key(person) is None
-        except KeyError:
-            return False
+        return person in self.erased or (person in self.keys and self.keys[person] is None)
+
+    def key(self, key_id: UUID) -> AESGCM | None:
+        """The key, None when it was destroyed. Raises KeyError when it was neither loaded nor made in this batch."""
+        return self.keys[key_id]
 
     # --- step 5 ----------------------------------------------------------------------------------------------------
 
@@ -335,7 +355,7 @@ class LeadBatch:
         """Make the next events of a stream: envelope, bytes, digest; and fold them into what the batch knows."""
         if not data:
             return
-        key: AESGCM | None = self.ring.key(person)
+        key = self.keys[person]
         base: dict[str, Any] = {
             "envelope": ENVELOPE_VERSION,
             "stream": stream,
@@ -368,8 +388,10 @@ class LeadBatch:
             self._evolve(stream, digest, meta, event)
 
     def new_key(self, person: UUID) -> None:
-        """A person or raw message gets a key, stored with the batch."""
-        self.out.person_keys.append((person, self.ring.make(person)))
+        """A person gets a key, stored with the batch."""
+        key, wrapped = self.ring.make(person)
+        self.keys[person] = self.made[person] = key
+        self.out.person_keys.append((person, wrapped))
 
     # --- step 6 ----------------------------------------------------------------------------------------------------
 
@@ -406,12 +428,8 @@ class LeadBatch:
             self.cache.clear()
             self.ring.forget(self.erased)
         else:
+            self.ring.hold(self.made)
             self.cache.put(self.heads.items())
-
-    def undo(self) -> None:
-        """The transaction was rolled back: keys made in it were never stored."""
-        self.ring.forget([key for key, _ in self.out.person_keys])
-        self.ring.forget([key for key, _ in self.out.message_keys])
 
 
 def thread_lead(reference: Reference) -> UUID | None:

@@ -1,15 +1,18 @@
 """One batcher, two doors: collects work from Kafka and HTTP, runs it as one transaction, answers each door.
 
-Invariants: at most one batch at a time; a batch holds at most `BATCH_WORK` pieces or what came within `BATCH_SECONDS`; a batch
-that conflicts is redone whole `REDO` times, then halved; a piece of work whose batch fails for a reason of its own ends up
-alone and is parked or quarantined. When Postgres is away the Kafka door gets the error (and tries again by its own rule), the
-HTTP door waits `HTTP_SECONDS` and then gets `AwayError`: nothing was written, the same command may be sent again.
+Invariants: at most `AT_ONCE` batches at a time, each on a connection of its own: while one waits for Postgres the other
+decides, and the locks of `batch` keep them apart as they do two processes; a batch holds at most `BATCH_WORK` pieces or what
+came within `BATCH_SECONDS`; a batch that conflicts is redone whole `REDO` times, then halved; a piece of work whose batch
+fails for a reason of its own ends up alone and is parked or quarantined. When Postgres is away the Kafka door gets the error
+(and tries again by its own rule), the HTTP door waits `HTTP_SECONDS` and then gets `AwayError`: nothing was written, the same
+command may be sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +31,7 @@ from services.settings import Settings
 log = structlog.get_logger()
 
 BATCH_WORK = 500
+AT_ONCE = 2
 BATCH_SECONDS = 0.005
 REDO = 3
 LOCK_TRIES = 20
@@ -83,7 +87,8 @@ class Batcher:
         self._pool = pool
         self._clock = clock
         self._memory = memory
-        self._queue: asyncio.Queue[Submission | None] = asyncio.Queue()
+        self._waiting: deque[Submission] = deque()
+        self._news = asyncio.Event()
         self._closed = False
 
     async def submit(self, work: Sequence[Work], records: consuming.Batch | None = None) -> list[Done]:
@@ -91,41 +96,50 @@ class Batcher:
         if self._closed:
             raise AwayError("the service is stopping")
         answer: asyncio.Future[list[Done]] = asyncio.get_running_loop().create_future()
-        await self._queue.put(Submission(work, records, answer, time.monotonic() + HTTP_SECONDS))
+        self._waiting.append(Submission(work, records, answer, time.monotonic() + HTTP_SECONDS))
+        self._news.set()
         return await answer
 
     async def run(self) -> None:
         """Work until `close`; then finish what was handed in."""
-        while (first := await self._queue.get()) is not None:
-            collected, closing = await self._collect(first)
-            await self._run(collected)
-            if closing:
-                return
+        async with asyncio.TaskGroup() as group:
+            for number in range(AT_ONCE):
+                group.create_task(self._work(), name=f"batcher {number}")
 
     def close(self) -> None:
         """Take no more work; `run` returns when what was handed in is done."""
         self._closed = True
-        self._queue.put_nowait(None)
+        self._news.set()
 
-    async def _collect(self, first: Submission) -> tuple[list[Submission], bool]:
+    async def _work(self) -> None:
+        while True:
+            if self._waiting:
+                await self._run(await self._collect(self._waiting.popleft()))
+            elif self._closed:
+                return
+            else:
+                self._news.clear()
+                await self._news.wait()
+
+    async def _collect(self, first: Submission) -> list[Submission]:
         collected, count = [first], len(first.work)
         until = time.monotonic() + BATCH_SECONDS
         while count < BATCH_WORK:
+            if self._waiting:
+                count += len(self._waiting[0].work)
+                if count > BATCH_WORK:
+                    break
+                collected.append(self._waiting.popleft())
+                continue
+            left = until - time.monotonic()
+            if left <= 0 or self._closed:
+                break
+            self._news.clear()
             try:
-                following = self._queue.get_nowait()
-            except asyncio.QueueEmpty:
-                left = until - time.monotonic()
-                if left <= 0:
-                    break
-                try:
-                    following = await asyncio.wait_for(self._queue.get(), left)
-                except TimeoutError:
-                    break
-            if following is None:
-                return collected, True
-            collected.append(following)
-            count += len(following.work)
-        return collected, False
+                await asyncio.wait_for(self._news.wait(), left)
+            except TimeoutError:
+                break
+        return collected
 
     async def _run(self, submissions: list[Submission]) -> None:
         """Run submissions as one transaction; on trouble redo, halve, or answer with the error."""
@@ -182,15 +196,10 @@ class Batcher:
         memory = self._memory
         batch = LeadBatch(self._settings, memory.ring, memory.cache, work, moves, now, extra_locks=locks)
         with BATCH_TIME.time():
-            async with self._pool.acquire() as database:
-                memory.settle_doubt()
-                try:
-                    async with database.transaction():
-                        await batch.run(database)
-                except BaseException:
-                    batch.undo()
-                    raise
-        batch.settle()
+            async with self._pool.acquire() as database, memory.use():
+                async with database.transaction():
+                    await batch.run(database)
+                batch.settle()
         BATCHES.labels("done").inc()
         EVENTS.inc(batch.tally.events)
         for outcome, count in batch.tally.outcomes.items():

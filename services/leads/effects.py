@@ -330,9 +330,7 @@ def _outcome(batch: LeadBatch, work: ArrivalWork, found: Recognised) -> Done:
 def _keep_direct(batch: LeadBatch, work: ArrivalWork, contact: UUID | None) -> None:
     """A message that came straight on Kafka is kept like any other: sealed under a key of its own."""
     assert work.raw is not None
-    wrapped = batch.ring.make(work.inbound_id)
-    key = batch.ring.key(work.inbound_id)
-    assert key is not None
+    key, wrapped = batch.ring.make(work.inbound_id)
     batch.out.message_keys.append((work.inbound_id, wrapped))
     batch.out.message_owners.append(contact)
     batch.out.direct.append(

@@ -8,13 +8,14 @@ References to intake are resolved before the batch (a raw message never changes 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import cast
 from uuid import UUID, uuid5
 
 import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import ValidationError
 
 from contracts.commands import COMMAND_TYPE, Command, EraseContact, Record
@@ -63,7 +64,6 @@ class Reader:
     def __init__(self, settings: Settings, pool: Pool) -> None:
         self._settings = settings
         self._pool = pool
-        self._ring = KeyRing(settings.master_key_bytes)
 
     async def records(self, records: Sequence[RawRecord]) -> list[Work]:
         """One piece of work for each record, in order."""
@@ -148,14 +148,15 @@ class Reader:
         async with self._pool.acquire() as database:
             rows = await store.intake(database, [reference.inbound_id for reference in references])
             # No caching of keys here: each raw message is read once, and an erased one must not be opened again.
-            self._ring.clear()
-            await self._ring.load(database, rows)
+            keys = await KeyRing(self._settings.master_key_bytes).load(database, rows)
         return {
-            (reference.inbound_id, reference.attempt): self._referenced(reference, rows.get(reference.inbound_id))
+            (reference.inbound_id, reference.attempt): self._referenced(reference, rows.get(reference.inbound_id), keys)
             for reference in references
         }
 
-    def _referenced(self, reference: InboundReference, row: store.IntakeRow | None) -> ArrivalWork:
+    def _referenced(
+        self, reference: InboundReference, row: store.IntakeRow | None, keys: Mapping[UUID, AESGCM | None]
+    ) -> ArrivalWork:
         understood, problem = None, None
         actor = Actor(id="intake", kind="system")
         if row is None:
@@ -163,7 +164,7 @@ class Reader:
         else:
             actor = Actor.model_validate(row.actor)
             try:
-                raw = open_message(self._ring.key(row.id), row.id, row.ciphertext)
+                raw = open_message(keys[row.id], row.id, row.ciphertext)
             except TamperedError:
                 problem = "tampered: the stored message does not open under its key"
             else:

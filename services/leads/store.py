@@ -92,29 +92,35 @@ async def done_before(database: Database, ids: Sequence[UUID]) -> dict[UUID, Com
     }
 
 
+_COMMAND_COLUMNS = (
+    "id", "stream", "body_hash", "outcome", "rule_ids", "refusal", "first_version", "last_version", "by_person", "at",
+)  # fmt: skip
+
+
 async def remember(database: Database, rows: Sequence[tuple[CommandRow, bool]]) -> None:
     """Store the answers of commands; the second of each pair says whether a person gave it."""
     if not rows:
         return
-    results = [row.result for row, _ in rows]
-    await database.execute(
-        """INSERT INTO leadline.commands (id, stream, body_hash, outcome, rule_ids, refusal, first_version, last_version,
-                                          by_person, at)
-           SELECT id, stream, body_hash, outcome,
-                  coalesce(ARRAY(SELECT jsonb_array_elements_text(refusal::jsonb -> 'rules')), '{}'), refusal::jsonb,
-                  first_version, last_version, by_person, at
-           FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::text[], $5::text[], $6::bigint[], $7::bigint[],
-                       $8::boolean[], $9::timestamptz[])
-                AS c (id, stream, body_hash, outcome, refusal, first_version, last_version, by_person, at)""",
-        [result.command for result in results],
-        [result.stream for result in results],
-        [row.body_hash for row, _ in rows],
-        [result.outcome for result in results],
-        [result.refusal.model_dump_json() if result.refusal else None for result in results],
-        [result.first_version for result in results],
-        [result.last_version for result in results],
-        [by_person for _, by_person in rows],
-        [result.at for result in results],
+    await database.copy_records_to_table(
+        "commands",
+        schema_name="leadline",
+        columns=_COMMAND_COLUMNS,
+        records=[
+            (
+                result.command,
+                result.stream,
+                row.body_hash,
+                result.outcome,
+                result.refusal.rules if result.refusal else (),
+                result.refusal.model_dump_json() if result.refusal else None,
+                result.first_version,
+                result.last_version,
+                by_person,
+                result.at,
+            )
+            for row, by_person in rows
+            for result in (row.result,)
+        ],
     )
 
 

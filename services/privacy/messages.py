@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts.personal import ERASED, Erased
-from services.privacy.cipher import NONCE_BYTES, TamperedError
+from services.privacy.cipher import NONCE_BYTES, TamperedError, new_nonce
 
 _PLACE = b"leadline-inbound:"
 
 
 def seal_message(key: AESGCM, inbound_id: UUID, raw: bytes) -> bytes:
     """The raw bytes sealed for one message: nonce (12 bytes) and ciphertext, for `leadline.intake.ciphertext`."""
-    nonce = os.urandom(NONCE_BYTES)
+    nonce = new_nonce()
     return nonce + key.encrypt(nonce, raw, _PLACE + inbound_id.bytes)
 
 

@@ -1,14 +1,15 @@
 """Keys in `vault.keys`, apart from the data they open; and the ring that caches them for 60 seconds.
 
 Invariants: a destroyed key stays as a tombstone, so «never existed» and «destroyed» are told apart; a ring forgets a key when
-told of the erasure, and in any case after `CACHE_SECONDS`. On failure of the database nothing is cached and the caller's
+told of the erasure, and in any case after `CACHE_SECONDS`. A ring may be shared by several at work at once: what `load` returns
+stays theirs, whatever the ring forgets meanwhile. On failure of the database nothing is cached and the caller's
 transaction fails.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -36,7 +37,7 @@ class KeyRing:
         return self._keys[key_id][0]
 
     def forget(self, key_ids: Iterable[UUID]) -> None:
-        """Drop keys at once (on PersonErased, or when a transaction that made them failed)."""
+        """Drop keys at once (on PersonErased)."""
         for key_id in key_ids:
             self._keys.pop(key_id, None)
 
@@ -44,13 +45,20 @@ class KeyRing:
         """Drop all keys (on a lost connection: the database may have been restored)."""
         self._keys.clear()
 
-    async def load(self, connection: Database, key_ids: Iterable[UUID]) -> None:
-        """Have these keys in memory; an id without a row counts as destroyed."""
+    async def load(self, connection: Database, key_ids: Iterable[UUID]) -> dict[UUID, AESGCM | None]:
+        """Have these keys in memory, and get them; an id without a row counts as destroyed (None)."""
         now = self._monotonic()
         oldest = now - CACHE_SECONDS
-        wanted = [i for i in set(key_ids) if (held := self._keys.get(i)) is None or held[1] < oldest]
+        loaded: dict[UUID, AESGCM | None] = {}
+        wanted: list[UUID] = []
+        for key_id in set(key_ids):
+            held = self._keys.get(key_id)
+            if held is None or held[1] < oldest:
+                wanted.append(key_id)
+            else:
+                loaded[key_id] = held[0]
         if not wanted:
-            return
+            return loaded
         if len(self._keys) + len(wanted) > CACHE_KEYS:
             self._keys.clear()
         rows = await connection.fetch("SELECT id, wrapped FROM vault.keys WHERE id = ANY($1::uuid[])", wanted)
@@ -59,12 +67,19 @@ class KeyRing:
         for key_id, wrapped in rows:
             if wrapped is not None:
                 self._keys[key_id] = (AESGCM(unwrap_key(self._master, key_id, wrapped)), now)
+        loaded.update((key_id, self._keys[key_id][0]) for key_id in wanted)
+        return loaded
 
-    def make(self, key_id: UUID) -> bytes:
-        """A new key, held in memory; returns it wrapped, for `insert_keys` in the same transaction as its first use."""
+    def make(self, key_id: UUID) -> tuple[AESGCM, bytes]:
+        """A new key, and the same wrapped for `insert_keys` in the transaction of its first use. Not held: see `hold`."""
         raw = new_key()
-        self._keys[key_id] = (AESGCM(raw), self._monotonic())
-        return wrap_key(self._master, key_id, raw)
+        return AESGCM(raw), wrap_key(self._master, key_id, raw)
+
+    def hold(self, keys: Mapping[UUID, AESGCM]) -> None:
+        """Have keys in memory that were made and are committed now."""
+        now = self._monotonic()
+        for key_id, key in keys.items():
+            self._keys[key_id] = (key, now)
 
 
 async def insert_keys(
@@ -72,14 +87,12 @@ async def insert_keys(
 ) -> None:
     """Store new wrapped keys. `purpose`: person or message; `persons`: whose message it is, where known already."""
     if rows:
-        owners = list(persons) or [None] * len(rows)
-        await connection.execute(
-            """INSERT INTO vault.keys (id, purpose, wrapped, person)
-               SELECT id, $1, wrapped, person FROM unnest($2::uuid[], $3::bytea[], $4::uuid[]) AS k (id, wrapped, person)""",
-            purpose,
-            [row[0] for row in rows],
-            [row[1] for row in rows],
-            owners,
+        owners = persons or [None] * len(rows)
+        await connection.copy_records_to_table(
+            "keys",
+            schema_name="vault",
+            columns=("id", "purpose", "wrapped", "person"),
+            records=[(key_id, purpose, wrapped, owner) for (key_id, wrapped), owner in zip(rows, owners, strict=True)],
         )
 
 

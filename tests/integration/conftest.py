@@ -1,7 +1,8 @@
 """Real Kafka and Postgres for the integration tests: one pair per run, a fresh database and topic prefix per test.
 
 `servers`: both servers. `settings`: a migrated database of its own (a copy of a template that was migrated once) and
-topics of its own, `PARTITIONS` each. `pool`: connections to that database. Nothing here is a stand-in.
+topics of its own, `PARTITIONS` each; both go with the test. `pool`: connections to that database. Nothing here is a
+stand-in.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
 from deploy.embedded.sandbox import EmbeddedServers
@@ -52,6 +56,17 @@ async def drop_database(servers: EmbeddedServers | ContainerServers, name: str) 
         await connection.close()
 
 
+async def drop_topics(settings: Settings) -> None:
+    """Remove a test's topics: thousands of partitions left behind would make the broker's start after a kill take minutes."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap, request_timeout_ms=15_000)
+    with suppress(KafkaError):
+        await admin.start()
+        there = [name for name in await admin.list_topics() if name.startswith(settings.kafka_topic_prefix)]
+        await admin.delete_topics(there)
+    with suppress(KafkaError):
+        await admin.close()
+
+
 @pytest.fixture(scope="session")
 async def servers() -> AsyncIterator[EmbeddedServers | ContainerServers]:
     """The servers of this run; a test that breaks one must leave it running."""
@@ -87,6 +102,7 @@ async def settings(servers: EmbeddedServers | ContainerServers, template: str) -
     await ensure_topics(made)
     yield made
     await drop_database(servers, mark)
+    await drop_topics(made)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
-from deploy.embedded import guard, jars
+from deploy.embedded import aot, guard, jars
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.ports import PortBook, free_port
 from deploy.embedded.sandbox import EmbeddedServers
@@ -54,8 +54,11 @@ from deploy.embedded.guard import inherited_fd, watch_parent
 
 class Ready(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200)
+        waits = "WAITS" in os.environ
+        self.send_response(503 if waits else 200)
         self.end_headers()
+        if waits:
+            self.wfile.write(b'{"ready":false,"waits_for_person":true}')
         self.wfile.write(os.environ["LEADLINE_MASTER_KEY"][:0].encode())
 
 assert "KAFKA_BOOTSTRAP" in os.environ and "DATABASE_BI_URL" in os.environ
@@ -205,6 +208,30 @@ async def test_I_jar_that_differs_from_the_lock_is_refused(tmp_path: Path) -> No
     (home / "slf4j-api-1.7.36.jar").write_bytes(b"altered")
     with pytest.raises(EmbeddedError, match="not what the lock"):
         jars._check(home, jars.read_lock(lock))
+
+
+async def test_I_kafkas_classes_are_prepared_once_and_a_failure_of_that_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aot, "cache_folder", lambda: tmp_path)
+    java, said, trained = Path(sys.executable), list[str](), list[Path]()
+
+    async def train(work: Path, options: Sequence[str]) -> None:
+        trained.append(work)
+
+    for _ in range(2):  # this «java» writes no cache
+        assert await aot.aot_options(java, ["--no-such-option"], "a.jar", train, said.append) == ()
+    assert len(trained) == 1
+    assert [line.partition(" (")[0].partition(":")[0] for line in said] == [
+        "preparing Kafka for quick starts",
+        "Kafka starts without the cache of its classes, a few seconds slower",
+    ]
+    (note,) = (tmp_path / "kafka-aot").glob("*.failed")
+    assert "Remove this file" in note.read_text()
+    assert not trained[0].exists()
+    made = note.with_suffix(".aot")
+    made.touch()
+    assert await aot.aot_options(java, ["--no-such-option"], "a.jar", train, said.append) == (f"-XX:AOTCache={made}",)
 
 
 async def test_I_ports_are_remembered_until_someone_takes_them(tmp_path: Path) -> None:
@@ -366,6 +393,15 @@ async def test_I_part_that_does_not_come_up_is_named_with_the_end_of_its_log(fol
     assert "echo is not ready:" in failing.said()
     assert "the echo cannot start today" in failing.said()
     assert failing.noted() == []
+
+
+async def test_I_part_that_waits_for_a_person_keeps_the_system_up(folder: Folder) -> None:
+    running = folder.start(WAITS="1")
+    await until(lambda: "leadline is up, but echo waits for a person: see http://" in running.said(), 60)
+    assert running.process.poll() is None
+    assert "leadline is ready" not in running.said()
+    running.process.send_signal(signal.SIGTERM)
+    assert await running.ended() == 0, running.said()
 
 
 async def test_I_stop_asked_twice_kills_at_once(folder: Folder) -> None:

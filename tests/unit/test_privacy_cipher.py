@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from services.privacy.cipher import (
     identity_hmac,
     key_id_of,
     new_key,
+    new_nonce,
     open_sealed,
     seal,
     unwrap_key,
@@ -124,3 +126,17 @@ def test_M7_erased_is_one_value_and_reads_as_unknown() -> None:
     assert repr(ERASED) == "ERASED"
     assert known(ERASED) is None
     assert known("Анна") == "Анна"
+
+
+def test_M7_a_forked_child_draws_random_bytes_of_its_own() -> None:
+    new_nonce()
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(writer, new_nonce())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    theirs = os.read(reader, 100)
+    os.close(reader)
+    assert len(theirs) == 12
+    assert theirs not in [new_nonce() for _ in range(500)]

@@ -49,9 +49,7 @@ def seconds() -> Seconds:
 
 async def test_M7_a_made_key_opens_in_another_ring_after_loading(vault: Any) -> None:
     person, mine, theirs = uuid4(), KeyRing(MASTER), KeyRing(MASTER)
-    vault.rows[person] = mine.make(person)
-    key = mine.key(person)
-    assert key is not None
+    key, vault.rows[person] = mine.make(person)
     sealed = seal(person, key, "here", "Анна")
     await theirs.load(vault, [person])
     assert open_sealed(theirs.key(person), "here", sealed) == "Анна"
@@ -69,7 +67,7 @@ async def test_M7_a_tombstone_and_a_missing_row_read_as_destroyed_but_unasked_is
 
 async def test_M7_keys_are_cached_for_a_minute_and_no_longer(vault: Any, seconds: Seconds) -> None:
     ring, person = KeyRing(MASTER, seconds), uuid4()
-    vault.rows[person] = KeyRing(MASTER).make(person)
+    vault.rows[person] = KeyRing(MASTER).make(person)[1]
     await ring.load(vault, [person])
     seconds.now += CACHE_SECONDS
     await ring.load(vault, [person])
@@ -83,7 +81,8 @@ async def test_M7_keys_are_cached_for_a_minute_and_no_longer(vault: Any, seconds
 
 async def test_M7_a_forgotten_key_is_fetched_again(vault: Any) -> None:
     ring, person = KeyRing(MASTER), uuid4()
-    ring.make(person)
+    ring.hold({person: ring.make(person)[0]})
+    assert ring.key(person) is not None
     ring.forget([person, uuid4()])
     with pytest.raises(KeyError):
         ring.key(person)
@@ -92,3 +91,16 @@ async def test_M7_a_forgotten_key_is_fetched_again(vault: Any) -> None:
     ring.clear()
     with pytest.raises(KeyError):
         ring.key(person)
+
+
+async def test_M7_what_was_loaded_stays_with_its_loader_and_a_key_made_is_nobodys_until_it_is_held(vault: Any) -> None:
+    ring, person, other = KeyRing(MASTER), uuid4(), uuid4()
+    made, vault.rows[person] = ring.make(person)
+    with pytest.raises(KeyError):
+        ring.key(person)
+    mine = await ring.load(vault, [person, other])
+    ring.clear()
+    key = mine[person]
+    assert key is not None
+    assert open_sealed(key, "here", seal(person, made, "here", "Анна")) == "Анна"
+    assert mine[other] is None

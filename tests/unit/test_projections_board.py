@@ -131,9 +131,9 @@ class Board(RuleBasedStateMachine):
         for one in batch:
             board.apply(rows, one)
         pairs: list[tuple[Place | None, Place]] = [
-            (rows.before.get(lead), place_of(rows.cards[lead])) for lead in rows.touched
+            (rows.before.get(lead), place_of(rows.cards[lead])) for lead in rows.changed
         ]
-        self.cards |= {lead: rows.cards[lead] for lead in rows.touched}
+        self.cards |= {lead: rows.cards[lead] for lead in rows.changed}
         for card in self.cards.values():
             if card.contact in rows.wiped and card.sealed and not card.erased:
                 before = place_of(card)

@@ -8,6 +8,7 @@ the last record taken.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -85,6 +86,20 @@ class Batch:
 
     records: Sequence[RawRecord]
     moves: Sequence[PositionMove]
+
+    def parts(self, count: int) -> list[Batch]:
+        """The batch as up to `count` of about equal size, each with all records of its partitions, so that they may be
+        committed side by side, in any order."""
+        piles: list[tuple[list[int], set[tuple[str, int]]]] = [([0], set()) for _ in range(count)]
+        for slot, size in Counter(record[:2] for record in self.records).most_common():
+            held, slots = min(piles, key=lambda pile: pile[0])
+            held[0] += size
+            slots.add(slot)
+        return [
+            Batch([r for r in self.records if r[:2] in slots], [m for m in self.moves if m.slot in slots])
+            for _, slots in piles
+            if slots
+        ]
 
     def halves(self) -> tuple[Batch, Batch]:
         """The batch as two, to be committed one after the other; for a batch of at least two records."""

@@ -80,30 +80,21 @@ async def load_until(database: Database, stream: UUID, as_of: datetime | None = 
     return [Stored(*row) for row in rows]
 
 
+_EVENT_COLUMNS = ("originator_id", "originator_version", "topic", "kind", "state", "recorded_at", "digest")
+"""The fields of `Stored`, in their order."""
+
+
 async def append(database: Database, events: Sequence[Stored]) -> None:
     """Append events, and put each in the outbox for its topic. Raises UniqueViolationError when a version is taken."""
     if not events:
         return
-    streams = [event.stream for event in events]
-    versions = [event.version for event in events]
-    await database.execute(
-        """INSERT INTO leadline.events (originator_id, originator_version, topic, state, kind, recorded_at, digest)
-           SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], $7::bytea[])""",
-        streams,
-        versions,
-        [event.topic for event in events],
-        [event.state for event in events],
-        [event.kind for event in events],
-        [event.recorded_at for event in events],
-        [event.digest for event in events],
-    )
-    await database.execute(
-        """INSERT INTO leadline.outbox (topic, key, stream, version)
-           SELECT topic, stream::text, stream, version
-           FROM unnest($1::text[], $2::uuid[], $3::bigint[]) WITH ORDINALITY AS o (topic, stream, version, n) ORDER BY n""",
-        [EVENTS_TOPIC_OF_KIND[event.kind] for event in events],
-        streams,
-        versions,
+    # COPY costs both sides half of what an INSERT of arrays does, and takes the rows in their order.
+    await database.copy_records_to_table("events", schema_name="leadline", columns=_EVENT_COLUMNS, records=events)
+    await database.copy_records_to_table(
+        "outbox",
+        schema_name="leadline",
+        columns=("topic", "key", "stream", "version"),
+        records=[(EVENTS_TOPIC_OF_KIND[e.kind], str(e.stream), e.stream, e.version) for e in events],
     )
 
 

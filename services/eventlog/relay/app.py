@@ -119,7 +119,7 @@ async def _acquire(shard: ShardConnection, health: Health, stop: asyncio.Event) 
 
 async def _refuse(settings: Settings, health: Health, stop: asyncio.Event, why: str) -> None:
     """Say why nothing is published, and wait until a person clears the notice."""
-    health.unready(PART, why)
+    health.wait_for_person(PART, why)
     log.error("refusing to publish", why=why)
     notice: int | None = None
     while not stop.is_set():
