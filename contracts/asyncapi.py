@@ -55,9 +55,9 @@ MESSAGE_HEADERS: Final = {
     "ce_specversion": "CloudEvents version, 1.0.",
     "ce_id": "Id of the message, unique within its source: a repeat is known by it.",
     "ce_type": "The message's type.",
-    "ce_source": "Who sent it: for inbound the channel account.",
+    "ce_source": "Who sent it: for inbound the channel account, which scopes `call_id` and `sender_id`.",
     "content-type": "application/json.",
-    "ce_subject": "For a form its name.",
+    "ce_subject": "For a form its name; of other channels left out.",
     "ce_time": "When it happened (RFC 3339).",
 }
 OPTIONAL_MESSAGE_HEADERS: Final = frozenset({"ce_subject", "ce_time", "content-type"})
@@ -90,7 +90,7 @@ SUMMARY: Final = {
     topics.PIPELINES_EVENTS.name: "Every version of every pipeline, for ever.",
     topics.TEAMS_EVENTS.name: "Teams and their calendars, for ever. This release publishes none yet.",
     topics.LEADS_REFUSALS.name: "Commands that were refused, with the rules and what was missing, for ever.",
-    topics.LEADS_INBOUND.name: "Calls, forms, messages and visits as adapters bring them; references from Leadline's own intake.",
+    topics.LEADS_INBOUND.name: "Forms, calls, messages, visits and letters as adapters bring them; references from our intake.",
     topics.LEADS_COMMANDS.name: "Commands of reactors. Personal data only by reference.",
 }
 

@@ -120,8 +120,29 @@ class Assign(CommandBody):
     comment: Text | None = None
 
 
+class Plan(CommandBody):
+    """S4: plan a call, a letter, a meeting or another task; no stage changes by it."""
+
+    type: Literal["plan"] = "plan"
+    kind: Literal["call", "letter", "meeting", "task"]
+    text: Text | None = None
+    due_at: AwareDatetime | None = None
+    assignee: str | None = Field(
+        default=None, min_length=1, max_length=100, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"
+    )
+    """Who is to do it; left out: whoever is responsible for the lead."""
+
+
+class Complete(CommandBody):
+    """S4: a planned activity is done; what came of it is said."""
+
+    type: Literal["complete"] = "complete"
+    activity: UUID
+    result: Text
+
+
 Body = Annotated[
-    See | Accept | Record | Offer | Answer | Move | Reject | Pause | Convert | Reopen | Assign,
+    See | Accept | Record | Offer | Answer | Move | Reject | Pause | Convert | Reopen | Assign | Plan | Complete,
     Field(discriminator="type"),
 ]
 
@@ -137,6 +158,8 @@ COMMAND_BODIES: dict[str, type[CommandBody]] = {
     "convert": Convert,
     "reopen": Reopen,
     "assign": Assign,
+    "plan": Plan,
+    "complete": Complete,
 }
 """Body by the command's name in `POST /api/leads/{id}/commands/{name}`."""
 

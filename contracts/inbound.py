@@ -2,8 +2,10 @@
 
 On Kafka the value is the body itself as JSON; the headers say the rest: `ce_id` (the adapter's own id of the message, unique
 per `ce_source`), `ce_type` (`leadline.inbound.form` and so on), `ce_source` (the channel account), `ce_subject` (the form's
-name), `ce_time`. Leadline's own intake sends references instead (`leadline.inbound.reference`): the body stays, sealed under
-a key of its own, in the intake table (decision 10).
+name; else left out), `ce_time`. The key is any text that is the same for all messages of one sender. A record may have
+`RECORD_BYTES`; the broker refuses one above its own limit (1 MB); what is large is sent by mail, or a link to it stands in
+the body. Leadline's own intake sends references instead (`leadline.inbound.reference`): the body stays, sealed under a key of
+its own, in the intake table (decision 10).
 
 Invariants: any further field of a form is kept; what does not fit is quarantined, never dropped.
 """
@@ -11,11 +13,11 @@ Invariants: any further field of a form is kept; what does not fit is quarantine
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from contracts.inbound_mail import MailBody as MailBody
 
@@ -30,6 +32,28 @@ TYPE_OF_CHANNEL: dict[str, str] = {
 }
 REFERENCE_TYPE = "leadline.inbound.reference"
 
+RECORD_BYTES = 160 * 1024
+"""The largest body straight on Kafka that becomes an event; a larger one waits in quarantine (up to the broker's 1 MB)."""
+
+REPEAT_REASONS: frozenset[str] = frozenset({"same_call", "same_letter", "further_report"})
+"""Reasons of outcomes of messages that are no inbound of their own: they count with the first one (C3)."""
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""What a time may be: outside of it, it is a clock or a date that was never set."""
+
+
+def is_sane(moment: datetime) -> bool:
+    """Whether a time lies between `EARLIEST` and `LATEST`."""
+    return EARLIEST <= moment <= LATEST
+
+
+def _sane(moment: datetime) -> datetime:
+    if not is_sane(moment):
+        raise ValueError("a time lies between 1970 and 2200")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
 Short = Annotated[str, Field(max_length=500)]
 
 
@@ -48,7 +72,7 @@ class FormBody(BaseModel):
         default_factory=dict, max_length=200
     )
     kind: Literal["callback"] | None = None
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -76,7 +100,11 @@ _FORM_FIELDS = frozenset(FormBody.model_fields)
 
 
 class CallBody(BaseModel):
-    """`POST /inbound/calls`."""
+    """`POST /inbound/calls`. The client's number is `from` of a call that came in, `to` of one that went out.
+
+    A call may be reported several times under its `call_id`: when it rings, when it ended, when its recording is there. Each
+    report is whole; what a later one leaves out stays as it was.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -85,10 +113,18 @@ class CallBody(BaseModel):
     from_: Annotated[str, Field(alias="from", max_length=100)]
     to: Annotated[str, Field(max_length=100)]
     answered: bool
-    started_at: AwareDatetime
-    ended_at: AwareDatetime | None = None
-    recording_url: Annotated[str, Field(max_length=2_000)] | None = None
+    started_at: Moment
+    ended_at: Moment | None = None
+    recording_url: Annotated[str, Field(max_length=2_000, pattern=r"^https?://[^\s/?#\\]+[^\s\\]*$")] | None = None
+    """Where the recording can be heard, http or https. It may come later, in a further report of the same call."""
     agent: Short | None = None
+    """Who of ours talked, or whose line rang."""
+
+    @model_validator(mode="after")
+    def _ends_after_it_began(self) -> CallBody:
+        if self.ended_at is not None and self.ended_at < self.started_at:
+            raise ValueError("ended_at is before started_at")
+        return self
 
 
 class MessageBody(BaseModel):
@@ -101,7 +137,7 @@ class MessageBody(BaseModel):
     name: Short | None = None
     phone: Short | None = None
     text: Annotated[str, Field(max_length=20_000)]
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
 
 
 class VisitBody(BaseModel):
@@ -112,7 +148,7 @@ class VisitBody(BaseModel):
     identity: Annotated[str, Field(min_length=1, max_length=200)]
     page: Annotated[str, Field(max_length=2_000)] | None = None
     place: Short | None = None
-    at: AwareDatetime
+    at: Moment
 
     @model_validator(mode="after")
     def _somewhere(self) -> VisitBody:
@@ -141,7 +177,7 @@ class InboundOutcome(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     inbound_id: UUID
-    outcome: Literal["accepted", "joined", "quarantined"]
+    outcome: Literal["accepted", "joined", "no_lead", "quarantined"]
     lead: UUID | None = None
     reason: str | None = None
     at: datetime

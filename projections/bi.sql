@@ -102,23 +102,52 @@ COMMENT ON COLUMN bi.timeline.personal IS 'The event''s personal fields (JSON); 
 COMMENT ON COLUMN bi.timeline.erased IS 'True: it had personal fields, and they were destroyed.';
 
 CREATE OR REPLACE VIEW bi.messages AS
-SELECT lead, version, (data ->> 'inbound_id')::uuid AS inbound, data ->> 'channel' AS channel, data ->> 'source' AS source,
-       data ->> 'form' AS form, (data ->> 'received_at')::timestamptz AS received_at, happened_at,
-       type = 'leadline.lead.captured' AS made_the_lead, personal ->> 'comment' AS comment, erased
-FROM {timeline}.entries
-WHERE type IN ('leadline.lead.captured', 'leadline.lead.inbound_joined');
-COMMENT ON VIEW bi.messages IS 'Every inbound message that made a lead or came to one.';
+SELECT e.lead, e.version, (e.data ->> 'inbound_id')::uuid AS inbound,
+       coalesce(e.data ->> 'channel', CASE e.type WHEN 'leadline.lead.call_recorded' THEN 'call'
+                WHEN 'leadline.lead.visit_recorded' THEN 'visit' ELSE 'mail' END) AS channel,
+       coalesce(e.data ->> 'source', e.data ->> 'account', e.data ->> 'line') AS source,
+       e.data ->> 'form' AS form, coalesce((e.data ->> 'received_at')::timestamptz, e.happened_at) AS received_at, e.happened_at,
+       e.type = 'leadline.lead.captured' OR EXISTS (
+           SELECT FROM {timeline}.entries AS c WHERE c.lead = e.lead AND c.version = 1
+              AND c.data ->> 'inbound_id' = e.data ->> 'inbound_id') AS made_the_lead,
+       coalesce(e.personal ->> 'comment', e.personal ->> 'text') AS comment, e.erased
+FROM {timeline}.entries AS e
+WHERE e.type IN ('leadline.lead.inbound_joined', 'leadline.lead.call_recorded', 'leadline.lead.letter_received',
+                 'leadline.lead.visit_recorded')
+   OR (e.type = 'leadline.lead.captured' AND e.data ->> 'channel' NOT IN ('call', 'visit', 'mail'));
+COMMENT ON VIEW bi.messages IS 'Every inbound message that made a lead or came to one; calls of ours too. Further reports of a call are not messages of their own.';
 COMMENT ON COLUMN bi.messages.lead IS 'The lead: bi.leads.lead.';
 COMMENT ON COLUMN bi.messages.version IS 'Number of the event within the lead that recorded the message.';
 COMMENT ON COLUMN bi.messages.inbound IS 'Id given on receipt; empty for leads made by hand.';
 COMMENT ON COLUMN bi.messages.channel IS 'Kind of channel: form, call, message, visit, mail.';
-COMMENT ON COLUMN bi.messages.source IS 'Where it came from, as the channel named it.';
+COMMENT ON COLUMN bi.messages.source IS 'Where it came from, as the channel named it; of a call the number of ours.';
 COMMENT ON COLUMN bi.messages.form IS 'Name of the form or channel account, if any.';
-COMMENT ON COLUMN bi.messages.received_at IS 'When it reached us (UTC instant).';
+COMMENT ON COLUMN bi.messages.received_at IS 'When it reached us (UTC instant); of a call when it began.';
 COMMENT ON COLUMN bi.messages.happened_at IS 'When it was sent, as far as the channel says; else as received_at (UTC instant).';
 COMMENT ON COLUMN bi.messages.made_the_lead IS 'True: this message made the lead; false: it joined one that was open.';
 COMMENT ON COLUMN bi.messages.comment IS 'What the person wrote; empty if nothing or erased.';
 COMMENT ON COLUMN bi.messages.erased IS 'True: its personal data was destroyed.';
+
+CREATE OR REPLACE VIEW bi.inbound AS
+SELECT o.inbound_id AS inbound, o.channel, o.account, o.received_at, o.outcome, split_part(o.reason, ':', 1) AS reason,
+       o.lead, o.contact, o.at AS decided_at, 1::bigint AS messages,
+       coalesce(split_part(o.reason, ':', 1) IN ('same_call', 'same_letter', 'further_report'), false) AS repeats
+FROM leadline.inbound_outcomes AS o
+UNION ALL
+SELECT NULL, r.channel, r.account, r.last_at, 'refused', r.reason, NULL, NULL, r.last_at, r.requests, false
+FROM leadline.refused_requests AS r;
+COMMENT ON VIEW bi.inbound IS 'Everything that came in and what became of it. Share that became no lead: sum of messages whose outcome is neither accepted nor joined, by the sum of all, where not repeats.';
+COMMENT ON COLUMN bi.inbound.inbound IS 'Id given on receipt: bi.messages.inbound; empty for refused requests.';
+COMMENT ON COLUMN bi.inbound.channel IS 'Kind of channel: form, call, message, visit, mail; unknown: straight on Kafka under no type of the contract.';
+COMMENT ON COLUMN bi.inbound.account IS 'The form''s name, or the channel account; of refused requests empty where the sender had no token.';
+COMMENT ON COLUMN bi.inbound.received_at IS 'When it reached us (UTC instant); of refused requests the last one of its minute.';
+COMMENT ON COLUMN bi.inbound.outcome IS 'accepted: made a lead; joined: came to an open one; no_lead: neither, by a rule; quarantined: not understood, waits for a person; refused: turned away at the door.';
+COMMENT ON COLUMN bi.inbound.reason IS 'Why, as a word: docs/rules.md; empty for most of those accepted or joined.';
+COMMENT ON COLUMN bi.inbound.lead IS 'The lead it made or came to: bi.leads.lead.';
+COMMENT ON COLUMN bi.inbound.contact IS 'Whose it is, where that is known: bi.people.contact.';
+COMMENT ON COLUMN bi.inbound.decided_at IS 'When that was decided (UTC instant).';
+COMMENT ON COLUMN bi.inbound.messages IS 'How many messages the row stands for: 1, or the refused requests of a minute.';
+COMMENT ON COLUMN bi.inbound.repeats IS 'True: a further report of a call or a copy of a letter, which count with the first one.';
 
 CREATE OR REPLACE VIEW bi.people AS
 SELECT p.contact, p.name, p.company,

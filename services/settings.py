@@ -88,6 +88,14 @@ class Settings(BaseSettings):
     """Right side of the Message-IDs we make: a letter that comes in with one is our own, and is refused."""
     mailboxes: list[Mailbox] = Field(default_factory=list, validation_alias="LEADLINE_MAILBOXES")
     """Mailboxes to poll by IMAP, a JSON list (docs/howto/mail.md)."""
+    open_visits: bool = Field(default=False, validation_alias="LEADLINE_OPEN_VISITS")
+    """Whether visits may be posted without a token, as a page's own script does."""
+    rate_token: float = Field(default=200.0, ge=0, validation_alias="LEADLINE_RATE_TOKEN")
+    """Inbound messages a second of one token, on the average; 0: no limit."""
+    rate_token_burst: int = Field(default=2_000, ge=1, validation_alias="LEADLINE_RATE_TOKEN_BURST")
+    rate_peer: float = Field(default=5.0, ge=0, validation_alias="LEADLINE_RATE_PEER")
+    """The same of one address (of IPv6: one /64 network) that posts without a token."""
+    rate_peer_burst: int = Field(default=100, ge=1, validation_alias="LEADLINE_RATE_PEER_BURST")
     language: str = Field(default="ru", pattern="^(ru|en)$", validation_alias="LEADLINE_LANGUAGE")
     time_zone: str = Field(default="Europe/Moscow", validation_alias="LEADLINE_TIME_ZONE")
 

@@ -9,6 +9,10 @@ from contracts.events.base import Event
 from contracts.meta import AggregateKind
 from contracts.personal import Personal
 
+IdentityKind = Literal["phone", "email", "messenger", "visitor"]
+"""messenger: `channel:account:sender`, one person's account; visitor: a web counter's id of a browser, which proves nothing
+about who sits there and never joins anything but visits."""
+
 
 class ContactEvent(Event):
     """Base of a contact's events; `Meta.person` is the contact itself."""
@@ -32,7 +36,7 @@ class IdentityAdded(ContactEvent):
 
     TOPIC: ClassVar[str] = "leadline.contact.identity_added"
 
-    identity_kind: Literal["phone", "email"]
+    identity_kind: IdentityKind
     value: Personal[str]
     shared: bool = False
     state: Literal["unconfirmed", "confirmed", "wrong"] = "unconfirmed"
@@ -43,9 +47,33 @@ class IdentityShared(ContactEvent):
 
     TOPIC: ClassVar[str] = "leadline.contact.identity_shared"
 
-    identity_kind: Literal["phone", "email"]
+    identity_kind: IdentityKind
     value: Personal[str]
     other_contact: UUID
+
+
+class IdentityConfirmed(ContactEvent):
+    """C9: somebody was reached there. `proof`: how; `inbound_id` the message that proves it, `meta.happened_at` when."""
+
+    TOPIC: ClassVar[str] = "leadline.contact.identity_confirmed"
+
+    identity_kind: IdentityKind
+    value: Personal[str]
+    proof: Literal["answered_call", "reply"]
+    inbound_id: UUID
+
+
+class IdentityWrong(ContactEvent):
+    """C9: nobody is reached there, proven by a bounce: `status` is the code the other side's server gave (RFC 3463)."""
+
+    TOPIC: ClassVar[str] = "leadline.contact.identity_wrong"
+
+    identity_kind: IdentityKind
+    value: Personal[str]
+    proof: Literal["bounce"]
+    inbound_id: UUID
+    status: str | None = None
+    diagnostic: Personal[str | None] = None
 
 
 class PersonErased(ContactEvent):

@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.events.base import Event
+from contracts.events.contact import IdentityKind
 from contracts.meta import AggregateKind
 from contracts.personal import Personal
 
@@ -191,6 +192,126 @@ class DuplicateSuspected(LeadEvent):
 
     TOPIC: ClassVar[str] = "leadline.lead.duplicate_suspected"
 
-    identity_kind: Literal["phone", "email"]
+    identity_kind: IdentityKind
     other_contact: UUID
     other_lead: UUID | None = None
+
+
+class CallFacts(LeadEvent):
+    """What is known of a call: whole in each of its events, so that the last one says all."""
+
+    inbound_id: UUID
+    call_id: Personal[str]
+    call_direction: Literal["in", "out"]
+    answered: bool
+    started_at: datetime
+    ended_at: datetime | None = None
+    number: Personal[str | None] = None
+    """The client's, E.164."""
+    line: str | None = None
+    """The number of ours that was called or called from, as the telephone system names it."""
+    agent: Personal[str | None] = None
+    recording: Personal[str | None] = None
+    """Where it can be heard (http or https)."""
+
+
+class CallRecorded(CallFacts):
+    """S4, C3: a call with the client, answered or missed; any number fits in one stage."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.call_recorded"
+
+
+class CallUpdated(CallFacts):
+    """A later report of a call that is recorded on this lead already: it was answered, has ended, its recording is there."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.call_updated"
+
+
+class Attachment(BaseModel):
+    """A file of a letter: `blob` is where it is kept, `media_type` the sender's word (`application/octet-stream` where that
+    is no media type)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    media_type: str
+    size: int = Field(ge=0)
+    blob: UUID
+
+
+class LetterReceived(LeadEvent):
+    """S4, C3: a letter of the client, with its text. `reply`: it answers a letter that reached them."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.letter_received"
+
+    inbound_id: UUID
+    account: str
+    received_at: datetime
+    reply: bool = False
+    name: Personal[str | None] = None
+    email: Personal[str]
+    to: Personal[tuple[str, ...]] = ()
+    cc: Personal[tuple[str, ...]] = ()
+    subject: Personal[str]
+    text: Personal[str]
+    message_id: Personal[str | None] = None
+    attachments: tuple[Attachment, ...] = ()
+    attachment_names: Personal[tuple[str, ...]] = ()
+    """As the sender named the files, in the order of `attachments`."""
+
+
+class AutomaticMailReceived(LeadEvent):
+    """A machine answered: an absence note, or a report that a letter did not arrive. Nobody was reached by it."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.automatic_mail_received"
+
+    inbound_id: UUID
+    mail_kind: Literal["auto_reply", "bounce"]
+    received_at: datetime
+    email: Personal[str | None] = None
+    subject: Personal[str | None] = None
+    text: Personal[str | None] = None
+    status: str | None = None
+    """Of a bounce: the code of the other side's server (RFC 3463)."""
+
+
+class VisitRecorded(LeadEvent):
+    """C3: the client came to a page of ours, or to a place."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.visit_recorded"
+
+    inbound_id: UUID
+    received_at: datetime
+    page: Personal[str | None] = None
+    place: Personal[str | None] = None
+
+
+ActivityKind = Literal["call", "letter", "meeting", "task"]
+
+
+class ActivityPlanned(LeadEvent):
+    """S4: something is to be done for the lead. It is no stage and moves none."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.activity_planned"
+
+    activity: UUID
+    activity_kind: ActivityKind
+    reason: Literal["by_hand", "callback_ordered", "missed_call"]
+    due_at: datetime | None = None
+    assignee: str | None = None
+    """Who is to do it; left out: whoever is responsible for the lead."""
+    text: Personal[str | None] = None
+    inbound_id: UUID | None = None
+    """The message that it is an answer to."""
+
+
+class ActivityDone(LeadEvent):
+    """S4: a planned activity is done, with its result."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.activity_done"
+
+    activity: UUID
+    activity_kind: ActivityKind
+    reason: Literal["by_hand", "answered_call"]
+    result: Personal[str | None] = None
+    inbound_id: UUID | None = None
+    """The message that shows it is done."""

@@ -15,6 +15,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from contracts.events import EVENT_TYPES
 from contracts.events import contact as contact_events
 from contracts.events import lead as lead_events
 from projections.event import Event
@@ -26,21 +27,12 @@ OFFERED = lead_events.OfferMade.TOPIC
 RECORDED = lead_events.CardRecorded.TOPIC
 JOINED = lead_events.InboundJoined.TOPIC
 PAUSED = lead_events.LeadPaused.TOPIC
-COUNTED = frozenset(
-    e.TOPIC
-    for e in (
-        lead_events.LeadSeen,
-        lead_events.LeadAccepted,
-        lead_events.AnswerReceived,
-        lead_events.LeadRejected,
-        lead_events.LeadConverted,
-        lead_events.LeadReopened,
-        lead_events.DuplicateSuspected,
-    )
-)
-"""Events that change nothing on a card but its version."""
+LETTER = lead_events.LetterReceived.TOPIC
 ERASED = contact_events.PersonErased.TOPIC
-TYPES = COUNTED | {CAPTURED, ENTERED, ASSIGNED, OFFERED, RECORDED, JOINED, PAUSED, ERASED}
+TYPES = frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND == "lead") | {ERASED}
+"""Every event of a lead."""
+COUNTED = TYPES - {CAPTURED, ENTERED, ASSIGNED, OFFERED, RECORDED, JOINED, LETTER, PAUSED, ERASED}
+"""Events that change nothing on a card but its version."""
 
 
 @dataclass(slots=True)
@@ -164,7 +156,7 @@ def apply(rows: BoardRows, event: Event) -> None:
             card.name = values["name"] or None
         if "company" in values:
             card.company = values["company"] or None
-    elif kind == JOINED:
+    elif kind in (JOINED, LETTER):
         card.name = card.name or event.personal.get("name")
         card.company = card.company or event.personal.get("company")
     elif kind == PAUSED:

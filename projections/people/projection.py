@@ -10,12 +10,21 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from contracts.events.contact import ContactMade, IdentityAdded, IdentityShared, PersonErased
+from contracts.events.contact import (
+    ContactMade,
+    IdentityAdded,
+    IdentityConfirmed,
+    IdentityShared,
+    IdentityWrong,
+    PersonErased,
+)
 from contracts.events.lead import LeadCaptured
 from projections.event import Event
 
 MADE, ADDED, SHARED = ContactMade.TOPIC, IdentityAdded.TOPIC, IdentityShared.TOPIC
 ERASED, CAPTURED = PersonErased.TOPIC, LeadCaptured.TOPIC
+PROVEN = {IdentityConfirmed.TOPIC: "confirmed", IdentityWrong.TOPIC: "wrong"}
+"""What each proof makes of an identity (C9)."""
 
 WORD_LENGTH = 60  # letters of a word that search looks at
 
@@ -41,6 +50,7 @@ class PeopleRows:
     identities: dict[tuple[str, str, str], tuple[bool, str]] = field(default_factory=dict)
     """(contact, kind, value) → shared, state."""
     shared: set[tuple[str, str, str]] = field(default_factory=set)
+    proven: dict[tuple[str, str, str], str] = field(default_factory=dict)
     words: set[tuple[str, str]] = field(default_factory=set)
     leads: dict[str, str] = field(default_factory=dict)
     wiped: set[str] = field(default_factory=set)
@@ -69,6 +79,8 @@ def apply(rows: PeopleRows, event: Event) -> None:
         rows.identities[key] = (event.data.get("shared", False), event.data.get("state", "unconfirmed"))
     elif kind == SHARED and not event.erased:
         rows.shared.add((contact, event.data["identity_kind"], event.personal["value"]))
+    elif kind in PROVEN and not event.erased:
+        rows.proven[(contact, event.data["identity_kind"], event.personal["value"])] = PROVEN[kind]
     if event.erased:
         person.name = person.company = None
         person.erased = True
@@ -81,6 +93,7 @@ def wipe(rows: PeopleRows, person: PersonRow) -> None:
     rows.wiped.add(person.contact)
     rows.identities = {k: v for k, v in rows.identities.items() if k[0] != person.contact}
     rows.shared = {k for k in rows.shared if k[0] != person.contact}
+    rows.proven = {k: state for k, state in rows.proven.items() if k[0] != person.contact}
     rows.words = {w for w in rows.words if w[0] != person.contact}
 
 

@@ -57,6 +57,14 @@ class StoredRows:
                     WHERE i.contact = s.contact AND i.kind = s.kind AND i.value = s.value""",  # noqa: S608
                 *([key[n] for key in rows.shared] for n in range(3)),
             )
+        if rows.proven:
+            await connection.execute(
+                f"""UPDATE {schema}.identities AS i SET state = s.state
+                    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) AS s (contact, kind, value, state)
+                    WHERE i.contact = s.contact AND i.kind = s.kind AND i.value = s.value""",  # noqa: S608
+                *([key[n] for key in rows.proven] for n in range(3)),
+                list(rows.proven.values()),
+            )
         if rows.words:
             await connection.execute(
                 f"""INSERT INTO {schema}.words (contact, word) SELECT * FROM unnest($1::uuid[], $2::text[])
@@ -107,7 +115,7 @@ async def checksum(connection: Database, build: int) -> bytes:
 PEOPLE = Projection(
     NAME,
     ("leads.events", "people.events"),
-    frozenset({people.MADE, people.ADDED, people.SHARED, people.ERASED, people.CAPTURED}),
+    frozenset({people.MADE, people.ADDED, people.SHARED, people.ERASED, people.CAPTURED, *people.PROVEN}),
     load,
     apply,
     checksum,

@@ -1,4 +1,4 @@
-"""From the bytes of a posted form to one JSON object, without interpreting it (decision 10).
+"""From the bytes of a posted body to one JSON object, without interpreting it (decision 10).
 
 Pure. Invariants: JSON is kept byte for byte, a plain HTML form becomes a JSON object of the same names and texts; only
 what no later step could read is refused (`UnacceptableError`, naming the place), all else is accepted and, if need be,
@@ -13,12 +13,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from contracts.inbound import Moment
 from services.channels.errors import UnacceptableError
 
 FORM_BYTES = 64 * 1024
-"""The largest form. Larger bodies and attachments go to `blobs`, which come with mail (decision 10)."""
+"""The largest body over HTTP. What is larger comes by mail, whose files go to `blobs` (decision 10), or as a link."""
 FORM_DEPTH = 32
 """The deepest nesting of a JSON form."""
 FORM_FIELDS = 300
@@ -26,7 +27,7 @@ FORM_FIELDS = 300
 
 FORM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}")
 IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
-_MOMENT: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+_MOMENT: TypeAdapter[datetime] = TypeAdapter(Moment)
 
 
 def form_name(text: str) -> str:
@@ -50,10 +51,13 @@ def idempotency_key(text: str | None) -> str | None:
     return text
 
 
-def too_large() -> UnacceptableError:
-    """The answer to a form above `FORM_BYTES`."""
+def too_large(limit: int = FORM_BYTES) -> UnacceptableError:
+    """The answer to a body above the limit (bytes)."""
     return UnacceptableError(
-        413, "too-large", f"a form may have {FORM_BYTES // 1024} KB; send files and long texts by mail", where="body"
+        413,
+        "too-large",
+        f"a body may have {limit // 1024} KB; send files and long texts by mail, or give a link to them",
+        where="body",
     )
 
 
@@ -61,27 +65,40 @@ def read_form(content_type: str | None, raw: bytes) -> tuple[bytes, dict[str, An
     """The JSON text to keep, and the object it is. Raises UnacceptableError: 400 not JSON, 413, 415, 422 no object."""
     if len(raw) > FORM_BYTES:
         raise too_large()
-    kind = (content_type or "application/json").partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
-        body: Any = _read_urlencoded(raw)
-        raw = orjson.dumps(body)
+    if _kind(content_type) == "application/x-www-form-urlencoded":
+        fields = _read_urlencoded(raw)
+        raw = orjson.dumps(fields)
         if len(raw) > FORM_BYTES:
             raise too_large()
-    elif kind == "application/json" or kind.endswith("+json"):
-        body = read_json(raw)
-    else:
-        raise UnacceptableError(
-            415,
-            "media-type",
-            "send the form as application/json or application/x-www-form-urlencoded",
-            where="header Content-Type",
-        )
+        _check(fields)
+        return raw, fields
+    return raw, _read_object(
+        content_type, raw, "send the form as application/json or application/x-www-form-urlencoded"
+    )
+
+
+def read_object(content_type: str | None, raw: bytes, limit: int = FORM_BYTES) -> dict[str, Any]:
+    """The JSON object of a call, message or visit. Raises UnacceptableError: 400 not JSON, 413, 415, 422 no object."""
+    if len(raw) > limit:
+        raise too_large(limit)
+    return _read_object(content_type, raw, "send the body as application/json")
+
+
+def _read_object(content_type: str | None, raw: bytes, way_out: str) -> dict[str, Any]:
+    kind = _kind(content_type)
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise UnacceptableError(415, "media-type", way_out, where="header Content-Type")
+    body = read_json(raw)
     if not isinstance(body, dict):
         raise UnacceptableError(
             422, "not-an-object", "the body must be a JSON object of names and values", where="body"
         )
     _check(body)
-    return raw, body
+    return body
+
+
+def _kind(content_type: str | None) -> str:
+    return (content_type or "application/json").partition(";")[0].strip().lower()
 
 
 def read_json(raw: bytes) -> Any:
@@ -135,9 +152,12 @@ def _shown(name: str) -> str:
     return f"field {name[:60]!r}"
 
 
-def occurred_at(body: dict[str, Any]) -> datetime | None:
+_MOMENT_OF = {"form": "occurred_at", "message": "occurred_at", "call": "started_at", "visit": "at"}
+
+
+def occurred_at(channel: str, body: dict[str, Any]) -> datetime | None:
     """When the sender says it happened, if that can be read; the aggregate service judges it."""
     try:
-        return _MOMENT.validate_python(body.get("occurred_at"))
+        return _MOMENT.validate_python(body.get(_MOMENT_OF[channel]))
     except ValidationError:
         return None

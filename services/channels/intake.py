@@ -51,19 +51,29 @@ class Intake:
     new_id: Callable[[], UUID] = uuid7
     blobs: BlobStore = field(default_factory=PostgresBlobs)
 
-    async def receive_form(
-        self, form: str, content_type: str | None, raw: bytes, *, idempotency_key: str | None, actor: Actor
+    async def receive(
+        self,
+        channel: Channel,
+        account: str,
+        content_type: str | None,
+        raw: bytes,
+        *,
+        idempotency_key: str | None,
+        actor: Actor,
     ) -> Accepted:
-        """Store a posted form. Raises UnacceptableError: 400, 413, 415, 422, also for a key used with another body."""
-        form, key = forms.form_name(form), forms.idempotency_key(idempotency_key)
-        text, body = forms.read_form(content_type, raw)
+        """Store a posted body. Raises UnacceptableError: 400, 413, 415, 422, also for a key used with another body."""
+        key = forms.idempotency_key(idempotency_key)
+        if channel == "form":
+            text, body = forms.read_form(content_type, raw)
+        else:
+            text, body = raw, forms.read_object(content_type, raw)
         return await self.keep(
-            "form",
-            form,
+            channel,
+            account,
             text,
             actor=actor,
-            sender=sender_of("form", body),
-            occurred_at=forms.occurred_at(body),
+            sender=sender_of(channel, body),
+            occurred_at=forms.occurred_at(channel, body),
             idempotency_key=key,
         )
 

@@ -1,6 +1,6 @@
-"""The intake journal: what became of each message, and mending and running again those in quarantine (K5, N18).
+"""The intake journal: what became of each message, and mending and running again those that became no lead (K5, N18).
 
-Invariants: only a message in quarantine is run again, and one attempt at a time; its time of receipt never changes; a body
+Invariants: only a message that became no lead is run again, and one attempt at a time; its time of receipt never changes; a body
 that was mended is kept, as received, under the same key, so erasing the person takes both. Opening a body is for those the
 caller let in; nothing of it goes to logs or errors. A lost database raises one of `services.database.LOST`, nothing changed.
 """
@@ -15,19 +15,24 @@ from uuid import UUID
 import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from contracts.inbound import TYPE_OF_CHANNEL, Channel
+from contracts.inbound import REPEAT_REASONS, TYPE_OF_CHANNEL, Channel
 from contracts.meta import Actor
 from contracts.personal import ERASED, Erased
 from services.channels import forms, store
 from services.channels.errors import UnacceptableError
 from services.channels.intake import reference
 from services.channels.senders import partition_key, sender_of
+from services.channels.share import ChannelShare, shares
 from services.clock import Clock
 from services.database import Database, Pool
 from services.privacy.messages import open_message, seal_message
 from services.privacy.store import KeyRing
 
-Outcome = Literal["quarantined", "accepted", "joined", "waiting"]
+Outcome = Literal["quarantined", "no_lead", "accepted", "joined", "waiting", "refused"]
+RUN_AGAIN = frozenset({"quarantined", "no_lead"})
+"""Outcomes of messages that may be run again."""
+MENDED_BYTES = 512 * 1024
+"""The largest mended body: a letter's, with its text and addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +64,31 @@ class Journal:
     pepper: bytes = field(repr=False)
 
     async def page(
-        self, *, outcome: Outcome | None, after: str | None, limit: int
+        self,
+        *,
+        outcome: Outcome | None,
+        after: str | None,
+        limit: int,
+        channel: str | None = None,
+        reason: str | None = None,
     ) -> tuple[list[store.JournalRow], str | None]:
-        """A page of the journal, newest first, and where the next one begins. Raises UnacceptableError for a strange `after`."""
+        """A page of the journal, newest first, and where the next one begins. `reason`: the word before its colon.
+
+        Raises UnacceptableError for a strange `after`.
+        """
         async with self.pool.acquire() as connection:
-            rows = await store.journal(connection, outcome=outcome, before=_place(after), limit=limit + 1)
+            rows = await store.journal(
+                connection, outcome=outcome, channel=channel, reason=reason, before=_place(after), limit=limit + 1
+            )
         if len(rows) <= limit:
             return rows, None
         last = rows[limit - 1]
-        return rows[:limit], f"{last.at.isoformat()}~{last.inbound_id}"
+        return rows[:limit], f"{last.at.isoformat()}~{last.place}"
+
+    async def share(self, begin: datetime, end: datetime) -> list[ChannelShare]:
+        """What became of the messages received in a period, by channel; `end` is no part of it (C3)."""
+        async with self.pool.acquire() as connection:
+            return shares(await store.outcome_counts(connection, begin, end, sorted(REPEAT_REASONS)))
 
     async def opened(self, inbound_id: UUID) -> OpenedMessage | None:
         """A message and its body; None where intake holds none (it came straight from Kafka and was no problem)."""
@@ -87,17 +108,17 @@ class Journal:
     async def run_again(
         self, inbound_id: UUID, *, actor: Actor, fields: dict[str, Any] | None = None, attempt: int | None = None
     ) -> int:
-        """Run a quarantined message again, with `fields` mended first where given (null removes one). Returns the attempt.
+        """Run a message that became no lead again, with `fields` mended first (null removes one). Returns the attempt.
 
-        `attempt`: the one looked at; another one is refused. Raises UnacceptableError: 404 no such message, 409 not in
-        quarantine or looked at an older attempt, 410 erased, 413 too large, 422 a field that no form can hold.
+        `attempt`: the one looked at; another one is refused. Raises UnacceptableError: 404 no such message, 409 it
+        became one or looked at an older attempt, 410 erased, 413 too large, 422 a field that no form can hold.
         """
         now = await self.clock.now()
         async with self.pool.acquire() as connection, connection.transaction():
             kept = await store.message(connection, inbound_id, lock=True)
             if kept is None:
                 raise UnacceptableError(404, "no-such-message", "intake holds no message of this id", where="path")
-            _must_be_quarantined(kept, attempt)
+            _must_have_become_none(kept, attempt)
             key = await self._key(connection, inbound_id)
             raw = open_message(key, inbound_id, kept.ciphertext)
             if key is None or isinstance(raw, Erased):
@@ -143,14 +164,15 @@ def mended(raw: bytes, fields: dict[str, Any]) -> bytes:
     """The body with these fields written over it; where it was no JSON object, the fields are the new body."""
     body = _shown(raw)
     changed = {**body, **fields} if isinstance(body, dict) else dict(fields)
-    text, _ = forms.read_form(None, orjson.dumps({name: value for name, value in changed.items() if value is not None}))
+    text = orjson.dumps({name: value for name, value in changed.items() if value is not None})
+    forms.read_object(None, text, MENDED_BYTES)
     return text
 
 
-def _must_be_quarantined(kept: store.KeptMessage, attempt: int | None) -> None:
-    if kept.outcome != "quarantined":
+def _must_have_become_none(kept: store.KeptMessage, attempt: int | None) -> None:
+    if kept.outcome not in RUN_AGAIN:
         raise UnacceptableError(
-            409, "not-quarantined", f"only a message in quarantine can be run again; this one is {kept.outcome}"
+            409, "not-quarantined", f"only a message that became no lead can be run again; this one is {kept.outcome}"
         )
     if attempt is not None and attempt != kept.attempt:
         raise UnacceptableError(

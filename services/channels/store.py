@@ -6,10 +6,12 @@ the body in force, bodies it replaced are in `intake_mends`; `received_at` and `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from services.channels.share import Counted
 from services.database import Database
 
 
@@ -34,10 +36,34 @@ class NewMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class JournalRow:
-    """One line of the journal, without personal data. `outcome` is `waiting` until the running attempt has one."""
+class RefusedCount:
+    """Requests that were refused in a minute for a reason. `largest`: bytes, as far as they came or were announced."""
 
-    inbound_id: UUID
+    minute: datetime
+    channel: str
+    account: str
+    reason: str
+    requests: int
+    largest: int
+    last_at: datetime
+
+    def with_(self, other: RefusedCount) -> RefusedCount:
+        """Both counts of one key as one."""
+        return replace(
+            self,
+            requests=self.requests + other.requests,
+            largest=max(self.largest, other.largest),
+            last_at=max(self.last_at, other.last_at),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One line of the journal, without personal data. `outcome` is `waiting` until the running attempt has one; a line of
+    `refused` requests has no message and counts all of a minute."""
+
+    place: UUID
+    inbound_id: UUID | None
     channel: str
     account: str
     received_at: datetime
@@ -48,6 +74,7 @@ class JournalRow:
     contact: UUID | None
     at: datetime
     """Of the outcome, or of receipt while it waits; the journal's order."""
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,27 +149,92 @@ async def kept_under(connection: Database, channel: str, account: str, key: str)
 
 
 _JOURNAL = """
-    (SELECT o.inbound_id, o.channel, o.account, o.received_at, o.attempt, o.outcome, o.reason, o.lead, o.contact, o.at
+    (SELECT o.inbound_id, o.inbound_id, o.channel, o.account, o.received_at, o.attempt, o.outcome, o.reason, o.lead, o.contact,
+            o.at, 1
        FROM leadline.inbound_outcomes o LEFT JOIN leadline.intake i ON i.id = o.inbound_id
       WHERE ($1::text IS NULL OR o.outcome = $1) AND (i.id IS NULL OR i.attempt <= o.attempt)
         AND ($2::timestamptz IS NULL OR (o.at, o.inbound_id) < ($2, $3))
+        AND ($5::text IS NULL OR o.channel = $5) AND ($6::text IS NULL OR split_part(o.reason, ':', 1) = $6)
       ORDER BY o.at DESC, o.inbound_id DESC LIMIT $4)
     UNION ALL
-    (SELECT i.id, i.channel, i.account, i.received_at, i.attempt, 'waiting', NULL, NULL, NULL, i.received_at
+    (SELECT i.id, i.id, i.channel, i.account, i.received_at, i.attempt, 'waiting', NULL, NULL, NULL, i.received_at, 1
        FROM leadline.intake i LEFT JOIN leadline.inbound_outcomes o ON o.inbound_id = i.id
       WHERE ($1::text IS NULL OR $1 = 'waiting') AND (o.inbound_id IS NULL OR o.attempt < i.attempt)
         AND ($2::timestamptz IS NULL OR (i.received_at, i.id) < ($2, $3))
+        AND ($5::text IS NULL OR i.channel = $5) AND $6::text IS NULL
       ORDER BY i.received_at DESC, i.id DESC LIMIT $4)
-    ORDER BY 10 DESC, 1 DESC LIMIT $4"""
+    UNION ALL
+    (SELECT r.id, NULL, r.channel, r.account, r.last_at, 1, 'refused', r.reason, NULL, NULL, r.last_at, r.requests
+       FROM leadline.refused_requests r
+      WHERE ($1::text IS NULL OR $1 = 'refused')
+        AND ($2::timestamptz IS NULL OR (r.last_at, r.id) < ($2, $3))
+        AND ($5::text IS NULL OR r.channel = $5) AND ($6::text IS NULL OR r.reason = $6)
+      ORDER BY r.last_at DESC, r.id DESC LIMIT $4)
+    ORDER BY 11 DESC, 1 DESC LIMIT $4"""
 
 
 async def journal(
-    connection: Database, *, outcome: str | None, before: tuple[datetime, UUID] | None, limit: int
+    connection: Database,
+    *,
+    outcome: str | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
+    channel: str | None = None,
+    reason: str | None = None,
 ) -> list[JournalRow]:
     """Messages and what became of them, newest first; those straight from Kafka too. `before`: a page's last row."""
-    at, inbound_id = before or (None, None)
-    rows = await connection.fetch(_JOURNAL, outcome, at, inbound_id, limit)
+    at, place = before or (None, None)
+    rows = await connection.fetch(_JOURNAL, outcome, at, place, limit, channel, reason)
     return [JournalRow(*row) for row in rows]
+
+
+async def outcome_counts(connection: Database, begin: datetime, end: datetime, repeats: Sequence[str]) -> list[Counted]:
+    """Messages received from `begin` to before `end`, by channel, outcome and reason, but for those of reasons `repeats`."""
+    rows = await connection.fetch(
+        """SELECT o.channel, o.outcome, split_part(o.reason, ':', 1), count(*)
+             FROM leadline.inbound_outcomes o LEFT JOIN leadline.intake i ON i.id = o.inbound_id
+            WHERE o.received_at >= $1 AND o.received_at < $2 AND (i.id IS NULL OR i.attempt <= o.attempt)
+              AND (o.reason IS NULL OR split_part(o.reason, ':', 1) <> ALL ($3::text[]))
+            GROUP BY 1, 2, 3
+           UNION ALL
+           SELECT i.channel, 'waiting', NULL, count(*)
+             FROM leadline.intake i LEFT JOIN leadline.inbound_outcomes o ON o.inbound_id = i.id
+            WHERE i.received_at >= $1 AND i.received_at < $2 AND (o.inbound_id IS NULL OR o.attempt < i.attempt)
+            GROUP BY 1
+           UNION ALL
+           SELECT channel, 'refused', reason, sum(requests)::bigint FROM leadline.refused_requests
+            WHERE last_at >= $1 AND last_at < $2 GROUP BY 1, 3""",
+        begin,
+        end,
+        repeats,
+    )
+    return [Counted(*row) for row in rows]
+
+
+async def count_refused(connection: Database, rows: Sequence[RefusedCount]) -> None:
+    """Add up refused requests, by minute and reason."""
+    ordered = sorted(rows, key=lambda row: (row.minute, row.channel, row.account, row.reason))
+    await connection.execute(
+        """INSERT INTO leadline.refused_requests AS r (minute, channel, account, reason, requests, largest, last_at)
+           SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[],
+                                $7::timestamptz[])
+           ON CONFLICT (minute, channel, account, reason) DO UPDATE SET requests = r.requests + excluded.requests,
+               largest = greatest(r.largest, excluded.largest), last_at = greatest(r.last_at, excluded.last_at)""",
+        *(
+            [getattr(row, name) for row in ordered]
+            for name in ("minute", "channel", "account", "reason", "requests", "largest", "last_at")
+        ),
+    )
+
+
+async def forget_refused(connection: Database, before: datetime, most: int = 1_000) -> None:
+    """Drop counts that are older than this."""
+    await connection.execute(
+        """DELETE FROM leadline.refused_requests WHERE id IN (
+               SELECT id FROM leadline.refused_requests WHERE last_at < $1 ORDER BY last_at LIMIT $2)""",
+        before,
+        most,
+    )
 
 
 async def message(connection: Database, inbound_id: UUID, *, lock: bool = False) -> KeptMessage | None:

@@ -52,7 +52,7 @@ def encode_with(envelope: bytes, meta: Meta, data: Event, key: AESGCM | None) ->
     personal = {
         name: value
         for name, required in shape.personal
-        if (value := getattr(data, name)) is not None and (required or value != {})
+        if (value := getattr(data, name)) is not None and (required or value not in ({}, ()))
     }
     public = shape.to_json(data, exclude=shape.names, exclude_none=True)
     if not personal:

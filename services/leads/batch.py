@@ -31,8 +31,8 @@ from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, 
 from services.eventlog.recording import store as recording
 from services.leads import effects as fx
 from services.leads import store
+from services.leads.domain.arrivals import Owner, Reference, Referred
 from services.leads.domain.history import HistoryRow
-from services.leads.domain.recognition import Owner
 from services.leads.domain.state import ContactState, LeadState, evolve_contact, evolve_lead
 from services.leads.imports import effects as importing
 from services.leads.imports import store as imports
@@ -148,6 +148,7 @@ class LeadBatch:
     heads: dict[UUID, Head] = field(default_factory=dict)
     owners: dict[bytes, Owner] = field(default_factory=dict)
     open_leads: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
+    referred: dict[bytes, Referred] = field(default_factory=dict)
     answered: dict[UUID, store.CommandRow] = field(default_factory=dict)
     outcomes: dict[UUID, store.OutcomeRow] = field(default_factory=dict)
     keys: dict[UUID, AESGCM | None] = field(default_factory=dict)
@@ -179,7 +180,8 @@ class LeadBatch:
                     names.add(recording.lock_number(piece.command.lead.bytes))
                     names.update(recording.lock_number(identity.hmac) for identity in piece.identities)
                 case ArrivalWork():
-                    names.update(recording.lock_number(identity.hmac) for identity in piece.identities)
+                    hmacs = [i.hmac for i in piece.identities] + [r.hmac for r in piece.references]
+                    names.update(recording.lock_number(hmac) for hmac in hmacs)
                 case EraseWork():
                     names.add(recording.lock_number(piece.command.contact.bytes))
                 case ImportWork():
@@ -218,14 +220,48 @@ class LeadBatch:
             if owned.lead is not None:
                 self.open_leads[(owned.contact, pipeline)] = owned.lead
                 streams.add(owned.lead)
+        streams |= await self._look_up_references(database)
         await self._hold(database, streams)
         streams.update(w.command.lead for w in self.work if isinstance(w, CommandWork))
         streams.update(w.command.contact for w in self.work if isinstance(w, EraseWork))
         streams.update(row.lead for row in rows)
         await self._load(database, streams)
         await self._look_up_people(database, rows)
+        await self._look_up_conversations(database)
         if arrivals:
             self.turn = await store.next_turn(database, pipeline)
+
+    async def _look_up_references(self, database: Database) -> set[UUID]:
+        """Where the messages went that arrivals name; the streams to load for it."""
+        references = {r.hmac for w in self.work if isinstance(w, ArrivalWork) for r in w.references}
+        self.referred = await store.referred(database, sorted(references))
+        streams = {stream for r in self.referred.values() for stream in (r.contact, r.lead) if stream is not None}
+        for piece in self.work:
+            if isinstance(piece, ArrivalWork):
+                streams.update(token for r in piece.references if (token := thread_lead(r)) is not None)
+        return streams
+
+    async def _look_up_conversations(self, database: Database) -> None:
+        """A conversation's token is its lead's id; its person's open lead may be another one by now."""
+        people: set[UUID] = {r.contact for r in self.referred.values() if r.contact is not None}
+        for piece in self.work:
+            if not isinstance(piece, ArrivalWork):
+                continue
+            for reference in piece.references:
+                token = thread_lead(reference)
+                if token is not None and (lead := self.lead(token)) is not None and not lead.erased:
+                    self.referred[reference.hmac] = Referred(None, lead.contact, lead.lead)
+                    people.add(lead.contact)
+        if not people:
+            return
+        await self._hold(database, people)
+        await self._load(database, people - self.heads.keys())
+        pipeline = self.settings.default_pipeline
+        found = await store.open_leads(database, sorted((contact, pipeline) for contact in people))
+        self.open_leads |= found
+        leads = set(found.values()) - self.heads.keys()
+        await self._hold(database, leads)
+        await self._load(database, leads)
 
     async def _look_up_people(self, database: Database, rows: Sequence[HistoryRow]) -> None:
         """What touches the person behind a lead needs that contact, and whether they have another open lead."""
@@ -400,6 +436,7 @@ class LeadBatch:
         await store.set_outcomes(database, out.outcomes)
         await imports.remember(database, out.rows.values())
         await imports.advance(database, out.taken)
+        await store.remember_references(database, out.references)
         await link_messages(database, out.links)
         await recording.send(database, out.messages)
         await parking.park(database, CONSUMER, BUILD, out.parked)
@@ -407,6 +444,7 @@ class LeadBatch:
             await store.set_turn(database, self.settings.default_pipeline, self.turn)
         for person in sorted(self.erased):
             await store.forget_identities(database, person)
+            await store.forget_references(database, person)
             await destroy_keys(database, person)
         self.tally.events = len(out.events)
 
@@ -421,3 +459,13 @@ class LeadBatch:
         else:
             self.ring.hold(self.made)
             self.cache.put(self.heads.items())
+
+
+def thread_lead(reference: Reference) -> UUID | None:
+    """The lead whose conversation a token in our address names: the token is the lead's id."""
+    if reference.kind != "thread":
+        return None
+    try:
+        return UUID(reference.value)
+    except ValueError:
+        return None

@@ -21,21 +21,13 @@ from services.database import Database
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
 from services.leads import store
+from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Referred, Turn
 from services.leads.domain.decide import Surroundings, decide
-from services.leads.domain.recognition import (
-    Arrival,
-    Known,
-    Owner,
-    Recognised,
-    Turn,
-    keep_recorded_identity,
-    recognise,
-    unreachable,
-)
+from services.leads.domain.recognition import keep_recorded_identity, recognise
 from services.leads.domain.rules import no_such_lead
 from services.leads.domain.state import LeadState, with_
 from services.leads.imports.store import RowAnswer
-from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, OtherBodyError
+from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, OtherBodyError, Understood
 from services.pipelines import registry
 from services.privacy.messages import message_hash, seal_message
 
@@ -45,6 +37,12 @@ if TYPE_CHECKING:
 
 ROTATION = Actor(id="rotation", kind="system")
 """Who assigns leads in turn (C4)."""
+
+
+INBOUND_RULES = Actor(id="inbound-rules", kind="system")
+"""Who plans what an inbound message orders, and notes that it is done (C2, C3)."""
+RUN_AGAIN = frozenset({"quarantined", "no_lead"})
+"""Outcomes that a later attempt may replace."""
 
 
 @dataclass(slots=True)
@@ -62,6 +60,7 @@ class Effects:
     closed: list[UUID] = field(default_factory=list)
     commands: list[tuple[store.CommandRow, bool]] = field(default_factory=list)
     outcomes: list[store.OutcomeRow] = field(default_factory=list)
+    references: list[tuple[bytes, str, UUID, UUID | None, UUID | None]] = field(default_factory=list)
     links: list[tuple[UUID, UUID]] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
@@ -87,6 +86,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
         responsibles=tuple(batch.settings.responsibles),
         other_open_lead=held if held != state.lead else None,
         region=batch.settings.default_region,
+        activity=uuid5(command.id, "activity"),
     )
     decided = decide(state, command, pipeline, batch.now, around)
     if isinstance(decided, Refusal):
@@ -112,30 +112,16 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
 
 
 def take_in(batch: LeadBatch, work: ArrivalWork, pipeline: Pipeline, number: int) -> Done:
-    """An inbound message: a new lead, one more word on an open lead, or quarantine with the reason."""
+    """An inbound message: a new lead, one more word on an open lead, no lead, or quarantine, the last two with a reason."""
     before = batch.outcomes.get(work.inbound_id)
-    if before is not None and (before.outcome != "quarantined" or work.attempt <= before.attempt):
+    if before is not None and (before.outcome not in RUN_AGAIN or work.attempt <= before.attempt):
         batch.tally.count("repeat")
         return Done(repeat=True)
-    if work.body is None:
+    if work.understood is None:
         return _outcome(batch, work, Recognised("quarantined", reason=work.problem))
-    if reason := unreachable(work.body, work.identities):
-        return _outcome(batch, work, Recognised("quarantined", reason=reason))
-    owners = {i.hmac: owner for i in work.identities if (owner := batch.owners.get(i.hmac)) is not None}
-    people = {owner.contact for owner in owners.values()}
-    known = Known(
-        owners=owners,
-        contacts={contact: state for contact in people if (state := batch.contact(contact)) is not None},
-        open_leads={
-            contact: lead
-            for contact in people
-            if (lead := batch.open_leads.get((contact, pipeline.pipeline))) is not None
-        },
-    )
-    arrival = Arrival(work.inbound_id, work.channel, work.account, work.received_at, work.body, work.identities)
+    arrival = _arrival(work, work.understood)
+    known = _known(batch, arrival, pipeline.pipeline)
     found = recognise(arrival, known, pipeline, Turn(tuple(batch.settings.responsibles), batch.turn))
-    assert found.contact is not None
-    assert found.lead is not None
     envelope: dict[str, Any] = {
         "command": work.inbound_id if work.attempt == 1 else uuid5(work.inbound_id, f"attempt:{work.attempt}"),
         "actor": work.actor,
@@ -144,23 +130,81 @@ def take_in(batch: LeadBatch, work: ArrivalWork, pipeline: Pipeline, number: int
         "causation": f"inbound:{work.inbound_id}",
         "pipeline": f"{pipeline.pipeline}@{number}",
     }
-    if not found.lead_is_new:
-        joined = batch.lead(found.lead)
-        if joined is not None:
-            envelope["pipeline"] = f"{joined.pipeline}@{joined.pipeline_number}"
     if found.contact_is_new:
+        assert found.contact is not None
         batch.new_key(found.contact)
     put_people(batch, found, envelope)
-    batch.record(found.lead, "lead", found.contact, found.lead_events, **envelope)
-    if found.assigned is not None:
-        batch.record(found.lead, "lead", found.contact, (found.assigned,), **{**envelope, "actor": ROTATION})
+    if found.lead is not None:
+        _put_lead(batch, found, envelope)
     if found.lead_is_new:
+        assert found.contact is not None
+        assert found.lead is not None
         batch.open_leads[(found.contact, pipeline.pipeline)] = found.lead
         batch.out.opened.append((found.contact, pipeline.pipeline, found.lead))
     if found.assigned is not None:
         batch.turn += 1
         batch.out.turns.append(batch.turn)
+    _put_references(batch, arrival, found)
     return _outcome(batch, work, found)
+
+
+def _arrival(work: ArrivalWork, read: Understood) -> Arrival:
+    return Arrival(
+        inbound_id=work.inbound_id,
+        channel=work.channel,
+        account=work.account,
+        received_at=work.received_at,
+        body=read.body,
+        said=read.said,
+        identities=read.identities,
+        own=read.own,
+        names=read.names,
+    )
+
+
+def _known(batch: LeadBatch, arrival: Arrival, pipeline: str) -> Known:
+    """What the batch knows, up to this piece of work, of the people and messages an arrival names."""
+    owners = {i.hmac: owner for i in arrival.identities if (owner := batch.owners.get(i.hmac)) is not None}
+    referred = {r.hmac: found for r in arrival.names if (found := batch.referred.get(r.hmac)) is not None}
+    people = {owner.contact for owner in owners.values()}
+    people.update(found.contact for found in referred.values() if found.contact is not None)
+    open_leads = {c: lead for c in people if (lead := batch.open_leads.get((c, pipeline))) is not None}
+    leads = {*open_leads.values(), *(found.lead for found in referred.values() if found.lead is not None)}
+    return Known(
+        owners=owners,
+        contacts={contact: state for contact in people if (state := batch.contact(contact)) is not None},
+        open_leads=open_leads,
+        leads={lead: stands for lead in leads if (stands := batch.lead(lead)) is not None},
+        referred=referred,
+    )
+
+
+def _put_lead(batch: LeadBatch, found: Recognised, envelope: dict[str, Any]) -> None:
+    """The lead's events: the message's, those of our rules, the assignment."""
+    assert found.lead is not None
+    before = batch.lead(found.lead)
+    if before is not None:
+        envelope = {**envelope, "pipeline": f"{before.pipeline}@{before.pipeline_number}"}
+        found.contact = found.contact or before.contact
+    assert found.contact is not None
+    batch.record(found.lead, "lead", found.contact, found.lead_events, **envelope)
+    if found.assigned is not None:
+        batch.record(found.lead, "lead", found.contact, (found.assigned,), **{**envelope, "actor": ROTATION})
+    batch.record(found.lead, "lead", found.contact, found.ruled, **{**envelope, "actor": INBOUND_RULES})
+
+
+def _put_references(batch: LeadBatch, arrival: Arrival, found: Recognised) -> None:
+    """What later messages can name this one by. The first report of a call stays the first, and gets the lead it lacked."""
+    for reference in arrival.own:
+        before = batch.referred.get(reference.hmac)
+        if reference.kind == "line":
+            if not found.unclear:
+                continue
+        elif before is not None and (before.lead is not None or found.lead is None):
+            continue
+        first = before.inbound_id if before is not None and before.inbound_id else arrival.inbound_id
+        batch.referred[reference.hmac] = Referred(first, found.contact, found.lead)
+        batch.out.references.append((reference.hmac, reference.kind, first, found.contact, found.lead))
 
 
 def erase(batch: LeadBatch, work: EraseWork) -> Done:
@@ -191,6 +235,10 @@ def erase(batch: LeadBatch, work: EraseWork) -> Done:
     )
     batch.erased.add(command.contact)
     batch.owners = {hmac: owner for hmac, owner in batch.owners.items() if owner.contact != command.contact}
+    batch.referred = {
+        hmac: Referred(found.inbound_id) if found.contact == command.contact else found
+        for hmac, found in batch.referred.items()
+    }
     version = contact.version + 1
     result = CommandResult(
         command=command.id,
@@ -205,7 +253,8 @@ def erase(batch: LeadBatch, work: EraseWork) -> Done:
 
 def erased_lead(state: LeadState) -> LeadState:
     """The state of a lead whose person was erased after it was cached."""
-    return with_(state, erased=True, name=None, company=None, phone=None, email=None, card={}, offer=None)
+    gone: dict[str, Any] = {"name": None, "company": None, "phone": None, "email": None, "offer": None}
+    return with_(state, erased=True, card={}, calls={}, activities={}, **gone)
 
 
 def _answered(batch: LeadBatch, work: CommandWork | EraseWork, row: store.CommandRow) -> Done:
@@ -304,12 +353,13 @@ def _keep_direct(batch: LeadBatch, work: ArrivalWork, contact: UUID | None) -> N
 
 def put_people(batch: LeadBatch, found: Recognised, envelope: dict[str, Any]) -> None:
     """The contacts' events and the identity claims of something recognised."""
-    assert found.contact is not None
     people = {**envelope, "pipeline": None}
-    batch.record(found.contact, "contact", found.contact, found.contact_events, **people)
+    if found.contact is not None:
+        batch.record(found.contact, "contact", found.contact, found.contact_events, **people)
     for other, event in found.other_contact_events:
         batch.record(other, "contact", other, (event,), **people)
     for identity in found.claims:
+        assert found.contact is not None
         batch.owners[identity.hmac] = Owner(found.contact, False)
         batch.out.identity_claims.append((identity.hmac, identity.kind, found.contact))
     for identity in found.share:

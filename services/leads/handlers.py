@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import cast
 from uuid import UUID, uuid5
 
 import orjson
@@ -18,7 +19,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import ValidationError
 
 from contracts.commands import COMMAND_TYPE, Command, EraseContact, Record
-from contracts.inbound import REFERENCE_TYPE, TYPE_OF_CHANNEL, FormBody, InboundReference
+from contracts.events import IdentityKind
+from contracts.inbound import RECORD_BYTES, REFERENCE_TYPE, TYPE_OF_CHANNEL, InboundReference
 from contracts.meta import Actor
 from contracts.personal import Erased
 from contracts.topics import LEADS_COMMANDS
@@ -26,10 +28,21 @@ from services.database import Pool
 from services.eventlog.consuming import RawRecord
 from services.eventlog.consuming.unreadable import UNREADABLE
 from services.leads import store
+from services.leads.domain.arrivals import Body, Reference, ReferenceKind
+from services.leads.domain.channels import READERS
 from services.leads.domain.identities import Identity
 from services.leads.domain.recognition import NAMESPACE
-from services.leads.work import ArrivalWork, CommandWork, EraseWork, ParkWork, Work, body_hash, identities_of
-from services.privacy.cipher import TamperedError
+from services.leads.work import (
+    ArrivalWork,
+    CommandWork,
+    EraseWork,
+    ParkWork,
+    Understood,
+    Work,
+    body_hash,
+    identities_of,
+)
+from services.privacy.cipher import TamperedError, identity_hmac
 from services.privacy.messages import open_message
 from services.privacy.store import KeyRing
 from services.settings import Settings
@@ -111,27 +124,29 @@ class Reader:
         own_id = _header(record, "ce_id")
         # Without an id of the adapter's own, the record's place is one: a redelivery of the record is the same message.
         name = f"{source}:{own_id}" if own_id else f"{record.topic}:{record.partition}:{record.offset}"
-        body, problem = None, None
+        account = _said((_header(record, "ce_subject") or source) if channel == "form" else source, 200)
+        understood, problem = None, None
         if _header(record, UNREADABLE) is not None:
             problem = "unreadable: a header's name is no UTF-8; the record itself stays in Kafka for seven days"
         elif record.value is None:
             problem = "tombstone: the record has no value"
         elif channel == "unknown":
             problem = "unknown_type: ce_type is none of " + ", ".join(sorted(CHANNEL_OF_TYPE))
-        elif channel != "form":
-            problem = f"no_reader: messages of type {kind} are kept, but no reader for them is in force"
+        elif len(record.value) > RECORD_BYTES:
+            problem = (
+                f"too_large: over {RECORD_BYTES // 1024} KB straight on Kafka; send files by mail, or a link to them"
+            )
         else:
-            body, problem = _form(record.value)
+            understood, problem = self._understood(channel, account, record.value)
         return ArrivalWork(
             inbound_id=uuid5(NAMESPACE, f"direct:{name}"),
             attempt=1,
             channel=channel,
-            account=_said(_header(record, "ce_subject") or "", 200),
+            account=account,
             received_at=received,
             actor=_adapter(source),
-            body=body,
+            understood=understood,
             problem=problem,
-            identities=self._identities(body.phone, body.email) if body else (),
             raw=record.value if record.value is not None else b"",
         )
 
@@ -151,7 +166,7 @@ class Reader:
     def _referenced(
         self, reference: InboundReference, row: store.IntakeRow | None, keys: Mapping[UUID, AESGCM | None]
     ) -> ArrivalWork:
-        body, problem = None, None
+        understood, problem = None, None
         actor = Actor(id="intake", kind="system")
         if row is None:
             problem = "no_body: the intake table does not have this message (was the database restored?)"
@@ -164,10 +179,8 @@ class Reader:
             else:
                 if isinstance(raw, Erased):
                     problem = "erased: the person's data was erased before this message was read"
-                elif reference.channel == "form":
-                    body, problem = _form(raw)
                 else:
-                    problem = f"no_reader: messages of channel {reference.channel} are kept, but no reader is in force"
+                    understood, problem = self._understood(reference.channel, reference.account, raw)
         return ArrivalWork(
             inbound_id=reference.inbound_id,
             attempt=reference.attempt,
@@ -175,14 +188,40 @@ class Reader:
             account=reference.account,
             received_at=reference.received_at,
             actor=actor,
-            body=body,
+            understood=understood,
             problem=problem,
-            identities=self._identities(body.phone, body.email) if body else (),
             message_key=row.id if row else None,
+        )
+
+    def _understood(self, channel: str, account: str, raw: bytes) -> tuple[Understood | None, str | None]:
+        """A body as its channel's reader understands it, or why it is none (places only, no values: they are personal)."""
+        reader = READERS[channel]
+        try:
+            body = reader.model.model_validate(orjson.loads(raw))
+        except orjson.JSONDecodeError:
+            return None, "malformed: the body is no JSON"
+        except ValidationError as error:
+            return None, f"malformed: not as the contract says at {_places(error)}"
+        read = reader.read(body, account, self._settings.default_region)
+        return (
+            Understood(
+                body=cast(Body, body),
+                said=read.said,
+                identities=tuple(self._identity(kind, value) for kind, value in read.identities),
+                own=tuple(self._reference(kind, value) for kind, value in read.own),
+                names=tuple(self._reference(kind, value) for kind, value in read.names),
+            ),
+            None,
         )
 
     def _identities(self, phone: str | None, email: str | None) -> tuple[Identity, ...]:
         return identities_of(self._settings.pepper_bytes, self._settings.default_region, phone, email)
+
+    def _identity(self, kind: IdentityKind, value: str) -> Identity:
+        return Identity(kind, value, identity_hmac(self._settings.pepper_bytes, kind, value))
+
+    def _reference(self, kind: ReferenceKind, value: str) -> Reference:
+        return Reference(kind, value, identity_hmac(self._settings.pepper_bytes, f"reference/{kind}", value))
 
 
 @lru_cache(maxsize=1_000)
@@ -199,16 +238,6 @@ def _reference(record: RawRecord) -> InboundReference | None:
         return InboundReference.model_validate_json(record.value)
     except ValidationError:
         return None
-
-
-def _form(raw: bytes) -> tuple[FormBody | None, str | None]:
-    """The form in a JSON body, or why it is none (places only, no values: they are personal)."""
-    try:
-        return FormBody.model_validate(orjson.loads(raw)), None
-    except orjson.JSONDecodeError:
-        return None, "malformed: the body is no JSON"
-    except ValidationError as error:
-        return None, f"malformed: not as the contract says at {_places(error)}"
 
 
 def _places(error: ValidationError) -> str:

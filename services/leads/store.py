@@ -16,6 +16,7 @@ import orjson
 
 from contracts.commands import CommandResult, Refusal
 from services.database import Database
+from services.leads.domain.arrivals import Referred
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,38 @@ async def forget_identities(database: Database, contact: UUID) -> None:
     await database.execute("DELETE FROM leadline.identities WHERE contact = $1", contact)
 
 
+async def referred(database: Database, hmacs: Sequence[bytes]) -> dict[bytes, Referred]:
+    """Where the messages went that can be named by these keyed hashes."""
+    if not hmacs:
+        return {}
+    rows = await database.fetch(
+        "SELECT hmac, inbound_id, contact, lead FROM leadline.inbound_references WHERE hmac = ANY($1::bytea[])", hmacs
+    )
+    return {row[0]: Referred(row[1], row[2], row[3]) for row in rows}
+
+
+async def remember_references(
+    database: Database, rows: Sequence[tuple[bytes, str, UUID, UUID | None, UUID | None]]
+) -> None:
+    """Remember by what messages can be named: (HMAC, kind, inbound id, contact, lead). The last row of an HMAC counts."""
+    ordered = sorted({row[0]: row for row in rows}.values(), key=lambda row: row[0])
+    if ordered:
+        await database.execute(
+            """INSERT INTO leadline.inbound_references (hmac, kind, inbound_id, contact, lead)
+               SELECT * FROM unnest($1::bytea[], $2::text[], $3::uuid[], $4::uuid[], $5::uuid[])
+               ON CONFLICT (hmac) DO UPDATE SET contact = excluded.contact, lead = excluded.lead
+                   WHERE inbound_references.lead IS NULL OR inbound_references.kind = 'line'""",
+            *(list(column) for column in zip(*ordered, strict=True)),
+        )
+
+
+async def forget_references(database: Database, contact: UUID) -> None:
+    """M7: nothing leads from a message's id to this person any more; that there was such a message stays known."""
+    await database.execute(
+        "UPDATE leadline.inbound_references SET contact = NULL, lead = NULL WHERE contact = $1", contact
+    )
+
+
 async def next_turn(database: Database, pipeline: str) -> int:
     """Whose turn it is, held until the transaction ends."""
     number: int = await database.fetchval(
@@ -257,7 +290,7 @@ async def outcomes(database: Database, ids: Sequence[UUID]) -> dict[UUID, Outcom
 
 
 async def set_outcomes(database: Database, rows: Sequence[OutcomeRow]) -> None:
-    """Record what became of messages; a later attempt at a quarantined one replaces its outcome."""
+    """Record what became of messages; a later attempt at one that became no lead replaces its outcome."""
     if rows:
         await database.execute(
             """INSERT INTO leadline.inbound_outcomes

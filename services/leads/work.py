@@ -11,9 +11,9 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.commands import Command, CommandResult, EraseContact
-from contracts.inbound import FormBody
 from contracts.meta import Actor
 from services.eventlog.consuming import RawRecord
+from services.leads.domain.arrivals import Body, Reference, Said
 from services.leads.domain.history import HistoryRow
 from services.leads.domain.identities import Identity, normalise_email, normalise_phone
 from services.privacy.cipher import identity_hmac
@@ -39,8 +39,19 @@ class CommandWork:
 
 
 @dataclass(frozen=True, slots=True)
+class Understood:
+    """A body of the contract, read by its channel's reader, with the hashes that look things up."""
+
+    body: Body
+    said: Said
+    identities: tuple[Identity, ...] = ()
+    own: tuple[Reference, ...] = ()
+    names: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ArrivalWork:
-    """An inbound message. `body` None: it could not be understood, `problem` says why."""
+    """An inbound message. `understood` None: it could not be, `problem` says why."""
 
     inbound_id: UUID
     attempt: int
@@ -48,13 +59,22 @@ class ArrivalWork:
     account: str
     received_at: datetime
     actor: Actor
-    body: FormBody | None
+    understood: Understood | None
     problem: str | None
-    identities: tuple[Identity, ...] = ()
     raw: bytes | None = None
     """The body as it came, for one that came straight on Kafka: it is put in the intake table with its outcome."""
     message_key: UUID | None = None
     """Key of the raw message in `vault.keys`, to be linked to the person; None where there is none."""
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """What finds its sender."""
+        return self.understood.identities if self.understood else ()
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """Messages it names, itself among them."""
+        return (*self.understood.own, *self.understood.names) if self.understood else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +158,8 @@ def kept_aside(piece: Work, error: BaseException) -> Work | None:
     match piece:
         case CommandWork(record=RawRecord() as record):
             return ParkWork(record, "poison", reason)
-        case ArrivalWork() if piece.body is not None:
-            return replace(piece, body=None, problem=reason)
+        case ArrivalWork() if piece.understood is not None:
+            return replace(piece, understood=None, problem=reason)
         case ImportWork(problem=None):
             return replace(piece, problem=reason)
     return None

@@ -243,6 +243,23 @@ def parked(
     return _run(parking.parked(find_place(data), release or [], json))
 
 
+@app.command
+def conformance(
+    file: str | None = None,
+    *,
+    channel: Annotated[str, Parameter(help="form, call, message, visit or mail")],
+    source: Annotated[str | None, Parameter(help="listen to a running system for this adapter instead")] = None,
+    count: Annotated[int, Parameter(help="messages to listen for, at most")] = 100,
+    wait: Annotated[float, Parameter(help="seconds to listen, at most")] = 60.0,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Check an adapter's messages against the contract, rule by rule. FILE: JSON lines (docs/howto/adapters.md), - for stdin."""
+    from services.ops.conformance.command import conformance as checking
+
+    return checking(channel, file, source, data, count=count, wait=wait, as_json=json)
+
+
 def _run(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's coroutine; what servers that do not answer raise becomes one line."""
     import asyncpg

@@ -25,7 +25,9 @@ from services.channels.errors import UnacceptableError
 from services.channels.http import inbound_router
 from services.channels.intake import Intake
 from services.channels.journal import Journal
+from services.channels.limits import RateLimit
 from services.channels.mail.app import run_mail
+from services.channels.refusals import Refusals
 from services.clock import clock_of
 from services.database import LOST, Pool, open_pool
 from services.health import Health
@@ -86,6 +88,9 @@ def create_app(
         sessions=Sessions(settings.pepper_bytes),
         leads=leads or LeadsDoor.at(settings.leads_url, settings.internal_token),
         intake=Intake(pool, clock, settings.master_key_bytes, settings.pepper_bytes),
+        refusals=Refusals(pool, clock),
+        token_limit=RateLimit(settings.rate_token, settings.rate_token_burst),
+        peer_limit=RateLimit(settings.rate_peer, settings.rate_peer_burst),
         journal=Journal(pool, clock, ring, settings.pepper_bytes),
         demo=demo,
     )
@@ -93,6 +98,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await door.refusals.settle()
         await door.leads.client.aclose()
 
     app = FastAPI(
@@ -109,7 +115,7 @@ def create_app(
     app.state.door = door
     app.add_middleware(Shield)
     _answer_errors(app)
-    app.include_router(inbound_router(door.intake, admit))
+    app.include_router(inbound_router(door.intake, admit, door.refusals))
     for api in (api_leads, api_boards, api_funnels, api_people, api_intake, api_blobs, api_ops):
         app.include_router(api.router)
     for part in (docs, pages, pages_board, pages_funnel, pages_lead, pages_intake, pages_blobs, pages_ops):
@@ -172,7 +178,8 @@ def _answer_errors(app: FastAPI) -> None:
 def of_unacceptable(error: UnacceptableError) -> ProblemError:
     """What intake would not take, as a problem."""
     where = {"errors": [{"where": error.where, "what": error.detail}]} if error.where else None
-    return ProblemError(error.status, error.code, error.detail, extra=where)
+    again = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
+    return ProblemError(error.status, error.code, error.detail, extra=where, headers=again)
 
 
 def of_http(error: HTTPException) -> ProblemError:

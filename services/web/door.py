@@ -18,11 +18,15 @@ from fastapi import Depends, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AwareDatetime
 
+from contracts.inbound import Channel
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
 from projections.board import store as board
+from services.channels.http import Sender
 from services.channels.intake import Intake
 from services.channels.journal import Journal
+from services.channels.limits import RateLimit, peer_of
+from services.channels.refusals import Refusals
 from services.clock import Clock
 from services.database import Database, Pool
 from services.health import Health
@@ -55,6 +59,9 @@ class Door:
     sessions: Sessions
     leads: LeadsDoor
     intake: Intake
+    refusals: Refusals
+    token_limit: RateLimit
+    peer_limit: RateLimit
     journal: Journal
     demo: bool = False
 
@@ -93,21 +100,25 @@ ByTime = Annotated[
 ]
 
 
-async def admit(request: Request, form: str) -> Actor:
-    """Who posts this form: a token's holder, or, where the settings open the form, the client. Raises ProblemError."""
+async def admit(request: Request, channel: Channel, form: str) -> Sender:
+    """Who posts to this channel: a token's holder, or, where the settings open it, the client. Raises ProblemError."""
     door = door_of(request)
     holder = await door.book.of_bearer(request.headers.get("authorization"))
     if holder is not None:
         holder.must(POST_INBOUND, "post inbound messages")
-        return holder.actor
-    if is_open(door.settings, form):
-        return Actor(id=f"form:{form}"[:100], kind="client")
-    raise unauthorised("this form is not open to all; give a token in the header Authorization: Bearer TOKEN")
+        return Sender(holder.actor, f"token:{holder.token_hash.hex()}", door.token_limit, holder.name)
+    if is_open(door.settings, channel, form):
+        actor = Actor(id=f"{channel}:{form or 'open'}"[:100], kind="client")
+        return Sender(actor, f"peer:{peer_of(request.client.host if request.client else None)}", door.peer_limit, "")
+    what = "this form is" if channel == "form" else f"{channel}s are"
+    raise unauthorised(f"{what} not open to all; give a token in the header Authorization: Bearer TOKEN")
 
 
-def is_open(settings: Settings, form: str) -> bool:
-    """Whether anyone may post this form (`LEADLINE_OPEN_FORMS`)."""
-    return form in settings.open_forms or "*" in settings.open_forms
+def is_open(settings: Settings, channel: Channel, form: str) -> bool:
+    """Whether anyone may post this form (`LEADLINE_OPEN_FORMS`) or visits (`LEADLINE_OPEN_VISITS`)."""
+    if channel == "form":
+        return form in settings.open_forms or "*" in settings.open_forms
+    return channel == "visit" and settings.open_visits
 
 
 def language_of(request: Request, settings: Settings) -> str:

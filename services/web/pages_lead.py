@@ -7,6 +7,7 @@ other unseen. A refusal is shown on the page in words, with what is missing and 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -29,7 +30,8 @@ from services.web.moments import moment
 from services.web.pages import Visiting, Visitor, posted, render, telling
 from services.web.problems import ProblemError, where_of
 from services.web.sessions import local_path
-from services.web.shapes import check_out, event_out, stage_out
+from services.web.shapes import activities_out, calls_out, check_out, event_out, stage_out
+from services.web.telling import linked
 from services.web.tokens import COMMAND
 
 EVENTS = 50
@@ -82,7 +84,7 @@ async def lead_command(request: Request, door: TheDoor, visitor: Visiting, lead:
         raise ProblemError(404, "no-such-command", "there is no such command")
     given = {field: value for field, value in fields.items() if field not in BEHAVIOUR_FIELDS}
     try:
-        body = body_of(name, body_type, given)
+        body = body_of(name, body_type, given, ZoneInfo(door.settings.time_zone))
     except ValidationError as error:
         where = ", ".join(sorted({where_of(fault["loc"]) if fault["loc"] else name for fault in error.errors()}))
         return await _page(request, door, visitor, lead, Attempt(name, given, invalid=where))
@@ -103,8 +105,8 @@ async def lead_command(request: Request, door: TheDoor, visitor: Visiting, lead:
     return RedirectResponse(back, 303)
 
 
-def body_of(name: str, body_type: type[CommandBody], given: dict[str, str]) -> CommandBody:
-    """A command's body from a form's fields; empty ones are left out. Raises ValidationError."""
+def body_of(name: str, body_type: type[CommandBody], given: dict[str, str], zone: ZoneInfo) -> CommandBody:
+    """A command's body from a form's fields; empty ones are left out, times are on the team's wall. Raises ValidationError."""
     if name == "record":
         texts = {field.removeprefix("f_"): value for field, value in given.items() if field.startswith("f_")}
         return body_type.model_validate({"fields": texts})
@@ -112,6 +114,9 @@ def body_of(name: str, body_type: type[CommandBody], given: dict[str, str]) -> C
     if name == "offer":
         amount = values.pop("amount", "").replace(",", ".").replace(" ", "").replace("\u00a0", "")
         values["price"] = {"amount": amount, "currency": values.pop("currency", "").upper()}
+    if name == "plan" and "due_at" in values:
+        with suppress(ValueError):  # what is no time is told by the validation
+            values["due_at"] = datetime.fromisoformat(values["due_at"]).replace(tzinfo=zone)
     return body_type.model_validate(values)
 
 
@@ -159,6 +164,9 @@ async def _page(
         contact_fields=CONTACT,
         card_fields=pipeline.fields,
         responsibles=sorted({*door.settings.responsibles, *([state.responsible] if state.responsible else [])}),
+        calls=calls_out(state),
+        activities=activities_out(state),
+        linked=linked,
         told=[tell.tell(event, pipeline) for event in shown],
         total=len(events),
         now=past.at if past else await door.clock.now(),

@@ -57,7 +57,7 @@ async def demo_page(request: Request, door: TheDoor) -> Response:
     """A form as a company's site would have it."""
     if not door.demo:
         raise ProblemError(404, "no-such-path", "the demo's pages are shown by: leadline up --demo")
-    if is_open(door.settings, DEMO_FORM):
+    if is_open(door.settings, "form", DEMO_FORM):
         return render_plain(request, "demo.html", fields=DEMO_FIELDS, sent=None)
     return render(request, await visiting(request, door), "demo.html", fields=DEMO_FIELDS, sent=None)
 
@@ -68,7 +68,7 @@ async def demo_form(request: Request, door: TheDoor) -> Response:
     if not door.demo:
         raise ProblemError(404, "no-such-path", "the demo's pages are shown by: leadline up --demo")
     visitor = None
-    if is_open(door.settings, DEMO_FORM):
+    if is_open(door.settings, "form", DEMO_FORM):
         check_origin(request)
         fields = await read_fields(request)
         actor = Actor(id=f"form:{DEMO_FORM}", kind="client")
@@ -77,7 +77,8 @@ async def demo_form(request: Request, door: TheDoor) -> Response:
         visitor.holder.must(POST_INBOUND, "post inbound messages")
         fields, actor = await posted(request, visitor), visitor.holder.actor
     body = {name: fields[name].strip() for name in DEMO_FIELDS if fields.get(name, "").strip()}
-    accepted = await door.intake.receive_form(
+    accepted = await door.intake.receive(
+        "form",
         DEMO_FORM,
         "application/json",
         orjson.dumps(body),

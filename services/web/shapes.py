@@ -5,6 +5,7 @@ Invariants: times are RFC 3339, money is text and a currency; a field of an eras
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.commands import Missing
 from contracts.meta import Actor
-from contracts.personal import Erased
+from contracts.personal import Erased, known
 from contracts.pipeline import Pipeline, Titles
 from services.eventlog.mapper import Recorded
 from services.leads.domain.rules import check
@@ -79,6 +80,34 @@ class CheckOut(BaseModel):
     en: str | None = None
 
 
+class CallOut(BaseModel):
+    """A call, as last reported. `recording`: where it can be heard."""
+
+    call_id: str
+    direction: str
+    answered: bool
+    started_at: datetime
+    ended_at: datetime | None = None
+    number: str | None = None
+    line: str | None = None
+    agent: str | None = None
+    recording: str | None = None
+
+
+class ActivityOut(BaseModel):
+    """Something planned for a lead, and what came of it."""
+
+    id: UUID
+    kind: str
+    reason: str
+    planned_at: datetime
+    due_at: datetime | None = None
+    assignee: str | None = None
+    text: str | None = None
+    done_at: datetime | None = None
+    result: str | None = None
+
+
 class LeadOut(BaseModel):
     """A lead as its events make it. `checks`: for each other stage whether the lead may go there."""
 
@@ -102,6 +131,8 @@ class LeadOut(BaseModel):
     card: dict[str, str]
     offer: dict[str, Any] | None
     answer: str | None
+    calls: list[CallOut]
+    activities: list[ActivityOut]
     erased: bool
     checks: list[CheckOut]
 
@@ -218,8 +249,37 @@ def lead_out(state: LeadState, pipeline: Pipeline) -> LeadOut:
         pipeline_version=state.pipeline_number,
         stage=stage_out(pipeline, state.stage),
         offer=readable(state.offer)[0] if state.offer else None,
+        calls=calls_out(state),
+        activities=activities_out(state),
         checks=[check_out(state, stage.id, pipeline) for stage in pipeline.stages if stage.id != state.stage],
     )
+
+
+def calls_out(state: LeadState) -> list[CallOut]:
+    """The lead's calls, the newest first."""
+    calls = [
+        CallOut(
+            call_id=call_id,
+            direction=call.call_direction,
+            answered=call.answered,
+            started_at=call.started_at,
+            ended_at=call.ended_at,
+            number=known(call.number),
+            line=call.line,
+            agent=known(call.agent),
+            recording=known(call.recording),
+        )
+        for call_id, call in state.calls.items()
+    ]
+    return sorted(calls, key=lambda call: call.started_at, reverse=True)
+
+
+def activities_out(state: LeadState) -> list[ActivityOut]:
+    """The lead's activities, in the order they were planned."""
+    return [
+        ActivityOut(id=activity, **{field.name: getattr(planned, field.name) for field in fields(planned)})
+        for activity, planned in state.activities.items()
+    ]
 
 
 def readable(data: BaseModel) -> tuple[dict[str, Any], list[str]]:

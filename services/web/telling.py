@@ -5,6 +5,7 @@ Pure. Invariants: an event type without a sentence is told by its type, never le
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,8 +18,14 @@ from services.web.texts import Words
 
 NBSP = "\u00a0"
 _TOLD_AS_THEY_ARE = frozenset(
-    {"volume", "comment", "reason", "name", "company", "phone", "email", "channel", "form", "other_lead"}
+    {
+        *("volume", "comment", "reason", "name", "company", "phone", "email", "channel", "form", "other_lead"),
+        *("number", "line", "agent", "subject", "text", "page", "place", "assignee", "result", "account"),
+    }
 )
+_TOLD_IN_WORDS = frozenset({"in_turn", "by_hand", "imported", "callback_ordered", "missed_call", "answered_call"})
+_MOMENTS = frozenset({"due_at", "ended_at"})
+_LISTS = frozenset({"candidates", "to", "cc", "attachment_names"})
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -29,6 +36,8 @@ class Told:
     event: EventOut
     sentence: str
     details: list[tuple[str, str]]
+    link: str | None = None
+    """Where a call can be heard: an address that somebody else gave (http or https)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +120,26 @@ class Telling:
         }
         if event.type.endswith(".stage_entered") and data.get("from_stage"):
             key = "event.stage_from"
+        elif event.type.endswith((".call_recorded", ".call_updated")):
+            values["call"] = self.call(data)
+        elif "activity_kind" in data:
+            values["activity"] = words(f"activity.{data['activity_kind']}")
+        elif "mail_kind" in data:
+            key = f"{key}.{data['mail_kind']}"
         sentence = words.get(key, event.type).format(**values)
         details = self._details(data, pipeline)
         if event.erased:
             details.append((words("erased"), ", ".join(words.get(name, name) for name in event.erased)))
-        return Told(event, sentence, details)
+        return Told(event, sentence, details, linked(data.get("recording")))
+
+    def call(self, call: Mapping[str, Any]) -> str:
+        """A call in words: which way, whether somebody talked, how long."""
+        words = self.words
+        told = words(f"call.{call['call_direction']}.{'answered' if call.get('answered') else 'missed'}")
+        if call.get("answered") and call.get("ended_at"):
+            lasted = _moment(call["ended_at"]) - _moment(call["started_at"])
+            told = f"{told}, {int(lasted.total_seconds()) // 60}:{int(lasted.total_seconds()) % 60:02d}"
+        return told
 
     def _details(self, data: dict[str, Any], pipeline: Pipeline) -> list[tuple[str, str]]:
         words = self.words
@@ -133,10 +157,22 @@ class Telling:
                 found.append((words("delivery"), self.day(value)))
             elif name == "delivery_days":
                 found.append((words("delivery"), words("days_of", days=value)))
-            elif name == "candidates" and value:
-                found.append((label, ", ".join(map(str, value))))
-            elif name == "reason" and value in ("in_turn", "by_hand", "imported"):
+            elif name in _LISTS and isinstance(value, list):
+                found += [(label, ", ".join(map(str, value)))] if value else []
+            elif name == "reason" and value in _TOLD_IN_WORDS:
                 found.append((label, words(f"event.{value}")))
+            elif name in _MOMENTS:
+                found.append((label, self.time(_moment(value))))
             elif name in _TOLD_AS_THEY_ARE:
                 found.append((label, str(value)))
         return found
+
+
+def linked(address: object) -> str | None:
+    """An address a page may link to: http or https, whatever else was stored."""
+    text = str(address) if address else ""
+    return text if text.startswith(("https://", "http://")) else None
+
+
+def _moment(value: Any) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))

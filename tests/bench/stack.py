@@ -57,6 +57,7 @@ class Stack:
             "LEADLINE_INTERNAL_TOKEN": secrets.token_urlsafe(24),
             "LEADLINE_RESPONSIBLES": '["anna","boris"]',
             "LEADLINE_OPEN_FORMS": '["*"]',
+            "LEADLINE_RATE_PEER": "0",
             "LEADLINE_LEADS_URL": f"http://127.0.0.1:{self.ports['leads']}",
             "LEADLINE_HTTP_PORT": str(self.ports["door"]),
             "LEADLINE_LOG_LEVEL": "warning",

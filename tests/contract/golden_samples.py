@@ -46,6 +46,19 @@ FROM_A_FORM = {
     "fields": {"город": "Казань", "utm_source": "проба"},
 }
 
+A_CALL = {
+    "inbound_id": INBOUND,
+    "call_id": "pbx-77",
+    "call_direction": "in",
+    "answered": False,
+    "started_at": HAPPENED,
+    "ended_at": RECORDED,
+    "number": "+79161234567",
+    "line": "+74951234567",
+    "agent": "Борис",
+    "recording": "https://pbx.example.org/r/77.mp3",
+}
+
 SAMPLES: tuple[e.Event, ...] = (
     e.ContactMade(name="Анна Смирнова", company="ООО «Ромашка»", inbound_id=INBOUND),
     e.IdentityAdded(identity_kind="phone", value="+79161234567", shared=True, state="confirmed"),
@@ -74,6 +87,54 @@ SAMPLES: tuple[e.Event, ...] = (
     e.LeadReopened(from_stage="paused", to_stage="proposal", reason="клиент вернулся"),
     e.InboundJoined(**FROM_A_FORM),
     e.DuplicateSuspected(identity_kind="phone", other_contact=OTHER, other_lead=LEAD),
+    e.IdentityConfirmed(identity_kind="phone", value="+79161234567", proof="answered_call", inbound_id=INBOUND),
+    e.IdentityWrong(
+        identity_kind="email",
+        value="anna@example.org",
+        proof="bounce",
+        inbound_id=INBOUND,
+        status="5.1.1",
+        diagnostic="550 5.1.1 нет такого ящика",
+    ),
+    e.CallRecorded(**A_CALL),
+    e.CallUpdated(**{**A_CALL, "answered": True, "recording": "https://pbx.example.org/r/77.mp3"}),
+    e.LetterReceived(
+        inbound_id=INBOUND,
+        account="sales",
+        received_at=HAPPENED,
+        reply=True,
+        name="Анна Смирнова",
+        email="anna@example.org",
+        to=("sales@example.com",),
+        cc=("boss@example.com",),
+        subject="Re: Столешница",
+        text="Добрый день! Размеры во вложении ☎",
+        message_id="77@mail.example.org",
+        attachments=(e.Attachment(media_type="application/pdf", size=81_234, blob=OTHER),),
+        attachment_names=("размеры.pdf",),
+    ),
+    e.AutomaticMailReceived(
+        inbound_id=INBOUND,
+        mail_kind="bounce",
+        received_at=HAPPENED,
+        email="anna@example.org",
+        subject="Undelivered",
+        text="550 no such user",
+        status="5.1.1",
+    ),
+    e.VisitRecorded(inbound_id=INBOUND, received_at=HAPPENED, page="https://example.com/цены", place="шоурум"),
+    e.ActivityPlanned(
+        activity=OTHER,
+        activity_kind="call",
+        reason="missed_call",
+        due_at=RECORDED,
+        assignee="anna",
+        text="перезвонить, просила после обеда",
+        inbound_id=INBOUND,
+    ),
+    e.ActivityDone(
+        activity=OTHER, activity_kind="call", reason="answered_call", result="договорились о замере", inbound_id=INBOUND
+    ),
     e.PipelinePublished(
         pipeline="classic",
         number=2,

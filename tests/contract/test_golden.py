@@ -98,6 +98,6 @@ def personal_texts(name: str) -> list[str]:
     cls = EVENT_TYPES[EXPECTED[name]["meta"]["type"]]
     for field in cls.PERSONAL:
         value = EXPECTED[name]["data"][field]
-        texts = [*value, *value.values()] if isinstance(value, dict) else [value]
+        texts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else [value]
         found += [text for text in texts if text and field != "values"]
     return found

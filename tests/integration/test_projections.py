@@ -391,13 +391,17 @@ async def test_K4_bi_role_reads_the_views_and_may_write_nothing(settings: Settin
     async with projections(settings):
         await send(settings, [*anna.made, *one.made])
         await seen(pool, anna, one)
+    await pool.execute(
+        """INSERT INTO leadline.inbound_outcomes (inbound_id, attempt, outcome, reason, channel, account, received_at, at)
+           VALUES (gen_random_uuid(), 1, 'no_lead', 'unknown_visitor: x', 'visit', 'site', now(), now())"""
+    )
     bi = await asyncpg.connect(settings.database_bi_url.get_secret_value(), timeout=10)
     try:
         views = [
             row[0]
             for row in await bi.fetch("SELECT table_name FROM information_schema.views WHERE table_schema = 'bi'")
         ]
-        assert sorted(views) == ["funnel", "leads", "messages", "people", "stage_visits", "timeline"]
+        assert sorted(views) == ["funnel", "inbound", "leads", "messages", "people", "stage_visits", "timeline"]
         for view in views:
             assert await bi.fetchval(f"SELECT count(*) FROM bi.{view}") > 0
             with pytest.raises(asyncpg.PostgresError):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from contracts.events import EVENT_TYPES, Event, LeadCaptured, LeadSeen, Money, OfferMade
+from contracts.events import EVENT_TYPES, Attachment, Event, LeadCaptured, LeadSeen, Money, OfferMade
 from contracts.events.base import Event as EventBase
 from contracts.meta import GENESIS, Actor, Meta, cloud_event_headers, digest_of
 from contracts.personal import ERASED, Erased
@@ -65,6 +65,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     datetime: MOMENTS,
     date: st.dates(date(1970, 1, 1), date(2200, 1, 1)),
     Money: MONEY,
+    Attachment: st.builds(Attachment, media_type=TEXTS, size=st.integers(0, 2**53), blob=st.uuids()),
     type(None): st.none(),
 }
 

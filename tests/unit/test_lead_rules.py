@@ -222,3 +222,34 @@ def test_K2_check_says_what_is_missing_before_anyone_tries() -> None:
 def test_K2_rule_ids_are_unique_and_every_rule_says_why() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert all(rule.ru and rule.en and rule.why for rule in RULES)
+
+
+ACTIVITY = UUID(int=77)
+PLANNED = e.ActivityPlanned(activity=ACTIVITY, activity_kind="call", reason="by_hand", text="уточнить адрес")
+WITH_ID = Surroundings(("anna", "boris"), activity=ACTIVITY)
+
+
+def test_S4_activity_is_planned_and_done_and_no_stage_changes() -> None:
+    lead = given(*captured())
+    lead.when("plan", kind="call", text="уточнить адрес", around=WITH_ID).then(PLANNED)
+    planned = given(*captured(), PLANNED)
+    done = e.ActivityDone(activity=ACTIVITY, activity_kind="call", reason="by_hand", result="адрес записан")
+    planned.when("complete", activity=ACTIVITY, result="адрес записан").then(done)
+    finished = given(*captured(), PLANNED, done)
+    finished.when("complete", activity=ACTIVITY, result="ещё раз").then()
+    assert (finished.state.stage, finished.state.activities[ACTIVITY].result) == ("new", "адрес записан")
+
+
+def test_S4_activity_of_a_closed_lead_may_be_planned() -> None:
+    lead = given(*captured(), entered("price", 2, cause="rejected", direction="out"))
+    lead.when("plan", kind="task", due_at=NOW + timedelta(days=365), around=WITH_ID).then_types("activity_planned")
+
+
+def test_S4_activity_is_due_ahead_and_for_somebody_there_is() -> None:
+    lead = given(*captured())
+    lead.when("plan", kind="task", due_at=NOW, around=WITH_ID).refused_by("S4.due_ahead")
+    lead.when("plan", kind="task", assignee="nobody", around=WITH_ID).refused_by("S4.known_assignee")
+
+
+def test_S4_activity_that_is_not_the_leads_is_refused() -> None:
+    given(*captured()).when("complete", activity=ACTIVITY, result="x").refused_by("S4.known_activity")

@@ -9,21 +9,25 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from fastapi.exceptions import RequestValidationError
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from starlette.exceptions import HTTPException
 
-from contracts.commands import Command, CommandResult, Missing, Move, Offer, Refusal, See
+from contracts.commands import Command, CommandResult, Missing, Move, Offer, Plan, Refusal, See
 from contracts.meta import Actor
 from services.web.forwarding import LeadsDoor, command_id
 from services.web.pages_lead import body_of
 from services.web.problems import ProblemError, of_validation, refused
 from services.web.sessions import SESSION_SECONDS, Sessions, from_our_page, local_path, same_csrf
 from services.web.shield import BODY_BYTES, Receive, Scope, Send, Shield
+from services.web.telling import linked
 from services.web.tokens import ASSIGN_OTHERS, COMMAND, ERASE, Holder, hash_of
+
+ZONE = ZoneInfo("Europe/Moscow")
 
 ANNA = Actor(id="anna", kind="person", role="seller")
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -302,7 +306,20 @@ async def test_I_body_without_end_is_not_read() -> None:
 
 def test_S2_offer_form_of_the_page_makes_the_command() -> None:
     given = {"volume": "2 столешницы", "amount": "12 500,50", "currency": "rub", "delivery_days": "14", "comment": " "}
-    body = body_of("offer", Offer, given)
+    body = body_of("offer", Offer, given, ZONE)
     assert isinstance(body, Offer)
     assert (str(body.price.amount), body.price.currency, body.delivery_days) == ("12500.50", "RUB", 14)
-    assert body_of("move", Move, {"to": "closing"}) == Move(to="closing")
+    assert body_of("move", Move, {"to": "closing"}, ZONE) == Move(to="closing")
+
+
+def test_S4_planned_activity_is_due_on_the_teams_wall() -> None:
+    body = body_of("plan", Plan, {"kind": "call", "due_at": "2026-03-02T09:00", "text": " "}, ZONE)
+    assert body == Plan(kind="call", due_at=datetime(2026, 3, 2, 6, 0, tzinfo=UTC))
+    with pytest.raises(ValidationError):
+        body_of("plan", Plan, {"kind": "call", "due_at": "завтра"}, ZONE)
+
+
+@pytest.mark.parametrize("address", [None, "", "javascript:alert(1)", "ftp://x", "//x", " https://x"])
+def test_C3_only_http_addresses_are_linked(address: str | None) -> None:
+    assert linked(address) is None
+    assert linked("https://pbx.example.org/1.mp3") == "https://pbx.example.org/1.mp3"

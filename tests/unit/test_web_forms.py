@@ -129,9 +129,10 @@ def test_K5_every_channel_names_its_sender(channel: str, body: dict[str, object]
 
 
 def test_K5_time_of_the_sender_is_kept_only_when_it_can_be_read() -> None:
-    assert forms.occurred_at({"occurred_at": "2026-11-22T09:00:00+03:00"}) is not None
-    assert forms.occurred_at({"occurred_at": "yesterday"}) is None
-    assert forms.occurred_at({"occurred_at": "2026-11-22T09:00:00"}) is None, "without a zone it is no instant"
+    assert forms.occurred_at("form", {"occurred_at": "2026-11-22T09:00:00+03:00"}) is not None
+    assert forms.occurred_at("form", {"occurred_at": "yesterday"}) is None
+    assert forms.occurred_at("call", {"started_at": "0001-01-01T00:00:00+14:00"}) is None, "no database can hold it"
+    assert forms.occurred_at("form", {"occurred_at": "2026-11-22T09:00:00"}) is None, "without a zone it is no instant"
 
 
 def test_K5_endless_nesting_is_malformed_and_no_crash() -> None:

@@ -38,6 +38,8 @@ class Surroundings:
     region: str = "RU"
     history: bool = False
     """Whether an import brings it as a fact of the past (`services.leads.domain.history`)."""
+    activity: UUID | None = None
+    """The id of the activity that a plan makes."""
 
 
 def decide(
@@ -173,6 +175,27 @@ def _recorded(state: LeadState, body: c.Record, around: Surroundings) -> tuple[e
     return (e.CardRecorded(names=tuple(sorted(changed)), values=changed),)
 
 
+def _planned(_: LeadState, body: c.Plan, around: Surroundings) -> tuple[e.Event, ...]:
+    assert around.activity is not None, "a plan gets the id of its activity from the one who carries it out"
+    return (
+        e.ActivityPlanned(
+            activity=around.activity,
+            activity_kind=body.kind,
+            reason="by_hand",
+            due_at=body.due_at,
+            assignee=body.assignee,
+            text=body.text,
+        ),
+    )
+
+
+def _completed(state: LeadState, body: c.Complete, _: Surroundings) -> tuple[e.Event, ...]:
+    activity = state.activities[body.activity]
+    if activity.done_at is not None:
+        return ()
+    return (e.ActivityDone(activity=body.activity, activity_kind=activity.kind, reason="by_hand", result=body.result),)
+
+
 _FACTS: dict[type[c.CommandBody], Callable[[LeadState, Any, Surroundings], tuple[e.Event, ...] | Refusal]] = {
     c.See: lambda state, body, around: () if state.seen else SEEN,
     c.Accept: lambda state, body, around: () if state.accepted else ACCEPTED,
@@ -180,5 +203,7 @@ _FACTS: dict[type[c.CommandBody], Callable[[LeadState, Any, Surroundings], tuple
     c.Offer: lambda state, body, around: (e.OfferMade(**body.model_dump(exclude={"type"})),),
     c.Answer: _answered,
     c.Assign: _assigned,
+    c.Plan: _planned,
+    c.Complete: _completed,
 }
 """What each command records that leads to no stage. A fact that holds already is not recorded twice."""

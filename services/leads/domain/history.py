@@ -23,9 +23,11 @@ from contracts.commands import Refusal
 from contracts.inbound import FormBody
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline, Stage
+from services.leads.domain.arrivals import Arrival, Known, Recognised, Said
 from services.leads.domain.decide import Surroundings, decide
 from services.leads.domain.identities import Identity
-from services.leads.domain.recognition import NAMESPACE, Arrival, Known, Recognised, keep_identities, whose
+from services.leads.domain.inbound_rules import whose
+from services.leads.domain.recognition import NAMESPACE, keep_identities, suspect
 from services.leads.domain.rules import RULES, Case, no_such_stage, refused, refused_by
 from services.leads.domain.state import CONTACT_FIELDS, LeadState
 
@@ -81,8 +83,10 @@ def capture(
     target = pipeline.by_id.get(row.stage)
     if target is None:
         return no_such_stage(row.stage, pipeline)
-    arrival = Arrival(row.id, CHANNEL, row.source, at, row.person, row.identities)
-    mine, others = whose(arrival, known)
+    said = Said(row.source, row.person.name, row.person.company)
+    arrival = Arrival(row.id, CHANNEL, row.source, at, row.person, said, row.identities)
+    person = whose(arrival, known)
+    mine = person.mine
     contact = mine or row.contact
     blank = LeadState(row.lead, 0, pipeline.pipeline, number, contact, at)
     other = known.open_leads.get(mine) if mine else None
@@ -102,10 +106,7 @@ def capture(
         found.contact_events.append(e.ContactMade(name=row.person.name, company=row.person.company))
     found.lead_events += _captured(row, at, contact, pipeline, target)
     keep_identities(arrival, known, found)
-    found.lead_events += [
-        e.DuplicateSuspected(identity_kind=i.kind, other_contact=who, other_lead=known.open_leads.get(who))
-        for who, i in others
-    ]
+    suspect(person, known, found)
     return found
 
 

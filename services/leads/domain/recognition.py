@@ -1,144 +1,102 @@
-"""From an inbound message to a lead: whose is it, does it join an open lead, or is it a new one (C3, K5).
+"""From an inbound message to its events: a new lead, one more word on an open one, a fact of the person, or nothing (C3, K5).
 
-Pure. Invariants: every arrival ends in exactly one of: a new lead, a joined lead, quarantine with a reason; a message joins
-nothing unseen: where a phone or e-mail belongs to a person of another name, both are kept and a person decides.
+`services.leads.domain.inbound_rules` say which; this makes what follows, `services.leads.domain.consequences` adds what each
+kind of message proves or orders. Pure. Invariants: every arrival has exactly one outcome; an accepted message stands in the
+lead's first event, a joined one in exactly one event of its lead (in none when it says nothing new).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+import re
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID, uuid5
 
 from contracts import events as e
-from contracts.inbound import FormBody
+from contracts.inbound import CallBody, MailBody, VisitBody
 from contracts.pipeline import Pipeline
-from services.leads.domain.identities import Identity, names_differ
-from services.leads.domain.state import ContactState, LeadState
+from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Turn
+from services.leads.domain.channels import plain
+from services.leads.domain.consequences import CONSEQUENCES, Situation
+from services.leads.domain.identities import Identity
+from services.leads.domain.inbound_rules import FURTHER_REPORT, SAME_CALL, Case, Verdict, Whose, decide, whose
+from services.leads.domain.state import LeadState
 
 NAMESPACE = UUID("6b1d3a52-3a5e-5c3f-9a53-0c9d4f1e7a10")
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """An inbound message, understood as a form. `identities` are its phone and e-mail in normal form, phone first."""
-
-    inbound_id: UUID
-    channel: str
-    account: str
-    received_at: datetime
-    body: FormBody
-    identities: tuple[Identity, ...]
-
-    @property
-    def happened_at(self) -> datetime:
-        """When the client wrote: as the adapter says, but never after we received it."""
-        occurred = self.body.occurred_at
-        return min(occurred, self.received_at) if occurred else self.received_at
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose an identity is."""
-
-    contact: UUID
-    shared: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of the people behind an arrival's identities."""
-
-    owners: Mapping[bytes, Owner]
-    contacts: Mapping[UUID, ContactState]
-    open_leads: Mapping[UUID, UUID]
-    """Open lead by contact, in the pipeline the message is for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """Whose turn it is: the rotation's candidates and the running number."""
-
-    candidates: tuple[str, ...]
-    number: int
-
-
-@dataclass(slots=True)
-class Recognised:
-    """What to write: events by stream, claims, and the outcome for the intake journal."""
-
-    outcome: str
-    reason: str | None = None
-    lead: UUID | None = None
-    contact: UUID | None = None
-    contact_is_new: bool = False
-    lead_is_new: bool = False
-    contact_events: list[e.Event] = field(default_factory=list)
-    lead_events: list[e.Event] = field(default_factory=list)
-    other_contact_events: list[tuple[UUID, e.Event]] = field(default_factory=list)
-    claims: list[Identity] = field(default_factory=list)
-    share: list[Identity] = field(default_factory=list)
-    assigned: e.Event | None = None
-    """The responsible in turn: the rotation's act, not the client's."""
-
-
-def unreachable(body: FormBody, identities: tuple[Identity, ...]) -> str | None:
-    """Why a form cannot become a lead, or None when it can: it must say how to reach the client."""
-    if identities:
-        return None
-    if body.phone or body.email:
-        given = " and ".join(what for what, text in (("phone", body.phone), ("e-mail", body.email)) if text)
-        return f"unreadable_contact: the {given} given cannot be read"
-    return "no_contact: neither phone nor e-mail was given"
+MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+\-]*")
+LISTED = 50
+"""The most addresses and files of a letter that its event lists; all of them stand in the original (events are 256 KB)."""
+UNKNOWN_MEDIA = "application/octet-stream"
 
 
 def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, turn: Turn) -> Recognised:
-    """Whose the message is, and the events that follow."""
-    mine, others = whose(arrival, known)
-    if mine is not None and (lead := known.open_leads.get(mine)) is not None:
-        found = Recognised("joined", lead=lead, contact=mine)
-        found.lead_events.append(_joined(arrival))
-    else:
-        contact = mine or uuid5(NAMESPACE, f"contact:{arrival.inbound_id}")
-        found = Recognised("accepted", lead=uuid5(NAMESPACE, f"lead:{arrival.inbound_id}"), contact=contact)
-        found.lead_is_new, found.contact_is_new = True, mine is None
-        if mine is None:
-            body = arrival.body
-            made = e.ContactMade(name=body.name, company=body.company, inbound_id=arrival.inbound_id)
-            found.contact_events.append(made)
-        found.lead_events.extend(_captured(arrival, contact, pipeline))
-        if turn.candidates:
-            found.assigned = _assigned(turn)
-    keep_identities(arrival, known, found)
-    for other, identity in others:
+    """What becomes of a message, and the events that follow."""
+    case = Case(arrival, known, whose(arrival, known))
+    _, verdict = decide(case)
+    found = Recognised(verdict.outcome, verdict.reason, verdict.lead, verdict.contact)
+    before = known.leads.get(verdict.lead) if verdict.lead is not None else None
+    match verdict.outcome:
+        case "joined":
+            _join(case, verdict, before, found)
+        case "accepted":
+            _capture(case, verdict, pipeline, turn, found)
+        case "no_lead" if case.earlier("call") is not None:
+            found.reason = SAME_CALL
+    for consequence in CONSEQUENCES:
+        consequence(Situation(case, found, before))
+    return found
+
+
+def _join(case: Case, verdict: Verdict, before: LeadState | None, found: Recognised) -> None:
+    arrival = case.arrival
+    if verdict.reason is None:
+        found.contact = before.contact if before is not None else verdict.contact
+        found.lead_events.append(fact_of(arrival, reply=case.answers_ours()) or _joined(arrival))
+        keep_identities(arrival, case.known, found)
+        suspect(case.whose, case.known, found)
+    elif verdict.reason == FURTHER_REPORT:
+        assert isinstance(arrival.body, CallBody)
+        earlier = before.calls.get(arrival.body.call_id) if before is not None else None
+        update = _further(arrival, arrival.body, earlier) if before is not None and not before.erased else None
+        if update is None:
+            found.reason = SAME_CALL
+        else:
+            found.lead_events.append(update)
+
+
+def _capture(case: Case, verdict: Verdict, pipeline: Pipeline, turn: Turn, found: Recognised) -> None:
+    arrival = case.arrival
+    contact = verdict.contact or uuid5(NAMESPACE, f"contact:{arrival.inbound_id}")
+    found.contact, found.contact_is_new = contact, verdict.contact is None
+    found.unclear = verdict.contact is None and bool(case.whose.others)
+    found.lead, found.lead_is_new = uuid5(NAMESPACE, f"lead:{arrival.inbound_id}"), True
+    if found.contact_is_new:
+        made = e.ContactMade(name=arrival.said.name, company=arrival.said.company, inbound_id=arrival.inbound_id)
+        found.contact_events.append(made)
+    fact = fact_of(arrival, reply=False)
+    found.lead_events.extend(_captured(arrival, contact, pipeline, told_apart=isinstance(fact, e.LetterReceived)))
+    if fact is not None:
+        found.lead_events.append(fact)
+    if turn.candidates:
+        found.assigned = _assigned(turn)
+    keep_identities(arrival, case.known, found)
+    suspect(case.whose, case.known, found)
+
+
+def suspect(whose: Whose, known: Known, found: Recognised) -> None:
+    """Say on the lead who else has an identity of it (C3): a person decides."""
+    for other, identity in whose.others:
         suspected = e.DuplicateSuspected(
             identity_kind=identity.kind, other_contact=other, other_lead=known.open_leads.get(other)
         )
         found.lead_events.append(suspected)
-    return found
-
-
-def whose(arrival: Arrival, known: Known) -> tuple[UUID | None, list[tuple[UUID, Identity]]]:
-    """The person the message is of, and others who have an identity of it without being that person."""
-    mine: UUID | None = None
-    others: list[tuple[UUID, Identity]] = []
-    for identity in arrival.identities:
-        owner = known.owners.get(identity.hmac)
-        if owner is None or owner.contact == mine:
-            continue
-        contact = known.contacts.get(owner.contact)
-        same = not owner.shared and contact is not None and not names_differ(contact.name, arrival.body.name)
-        if same and mine is None:
-            mine = owner.contact
-        else:
-            others.append((owner.contact, identity))
-    return mine, [(other, identity) for other, identity in others if other != mine]
 
 
 def keep_identities(arrival: Arrival, known: Known, found: Recognised) -> None:
     """Add the arrival's identities to its contact: claimed where nobody has them, else marked as shared (C3)."""
     assert found.contact is not None
+    if isinstance(arrival.body, MailBody) and arrival.body.kind == "bounce":
+        return
     have = known.contacts[found.contact].identities if found.contact in known.contacts else frozenset()
     for identity in arrival.identities:
         owner = known.owners.get(identity.hmac)
@@ -146,6 +104,8 @@ def keep_identities(arrival: Arrival, known: Known, found: Recognised) -> None:
             continue
         if owner is None:
             found.claims.append(identity)
+        elif identity.kind == "visitor":
+            continue  # one browser, two people: it says nothing about either
         elif not owner.shared:
             found.share.append(identity)
             shared = e.IdentityShared(identity_kind=identity.kind, value=identity.value, other_contact=found.contact)
@@ -176,22 +136,109 @@ def keep_recorded_identity(
     return found
 
 
+# --- the fact of each channel --------------------------------------------------------------------------------------
+
+
+def fact_of(arrival: Arrival, *, reply: bool) -> e.Event | None:
+    """The event that says what happened on this channel; None where `LeadCaptured` and `InboundJoined` say it all."""
+    make = _FACTS.get(type(arrival.body))
+    return make(arrival, arrival.body, reply) if make else None
+
+
+def _call(arrival: Arrival, body: CallBody, _: bool) -> e.Event:
+    return e.CallRecorded(
+        inbound_id=arrival.inbound_id,
+        call_id=body.call_id,
+        call_direction=body.direction,
+        answered=body.answered,
+        started_at=body.started_at,
+        ended_at=body.ended_at,
+        number=arrival.said.phone,
+        line=plain(body.to if body.direction == "in" else body.from_),
+        agent=body.agent,
+        recording=body.recording_url,
+    )
+
+
+def _further(arrival: Arrival, body: CallBody, known: e.CallFacts | None) -> e.CallUpdated | None:
+    """The call with what this report adds; None when it says nothing new."""
+    now = _call(arrival, body, False)
+    assert isinstance(now, e.CallRecorded)
+    if known is None:
+        return e.CallUpdated(**now.model_dump())
+    whole = {name: getattr(known, name) for name in type(known).model_fields}
+    reported = {
+        "answered": known.answered or now.answered,
+        "ended_at": now.ended_at or known.ended_at,
+        "agent": now.agent or known.agent,
+        "recording": now.recording or known.recording,
+    }
+    if all(whole[name] == value for name, value in reported.items()):
+        return None
+    return e.CallUpdated(**{**whole, **reported, "inbound_id": arrival.inbound_id})
+
+
+def _visit(arrival: Arrival, body: VisitBody, _: bool) -> e.Event:
+    return e.VisitRecorded(
+        inbound_id=arrival.inbound_id, received_at=arrival.received_at, page=body.page, place=body.place
+    )
+
+
+def _mail(arrival: Arrival, body: MailBody, reply: bool) -> e.Event:
+    if body.kind != "letter":
+        return e.AutomaticMailReceived(
+            inbound_id=arrival.inbound_id,
+            mail_kind=body.kind,
+            received_at=arrival.received_at,
+            email=body.bounced[0].address if body.bounced else arrival.said.email,
+            subject=body.subject,
+            text=body.text,
+            status=body.bounced[0].status if body.bounced else None,
+        )
+    return e.LetterReceived(
+        inbound_id=arrival.inbound_id,
+        account=arrival.account,
+        received_at=arrival.received_at,
+        reply=reply,
+        name=arrival.said.name,
+        email=arrival.said.email or body.sender,
+        to=tuple(body.to[:LISTED]),
+        cc=tuple(body.cc[:LISTED]),
+        subject=body.subject,
+        text=body.text,
+        message_id=body.message_id,
+        attachments=tuple(
+            e.Attachment(media_type=_media_type(file.media_type), size=file.size, blob=file.blob)
+            for file in body.attachments[:LISTED]
+        ),
+        attachment_names=tuple(file.name for file in body.attachments[:LISTED]),
+    )
+
+
+def _media_type(text: str) -> str:
+    """The sender's word for a file's type, unless it is none: it stands in the clear, where nothing personal may."""
+    kind = text.lower()
+    return kind if len(kind) <= 100 and MEDIA_TYPE.fullmatch(kind) else UNKNOWN_MEDIA
+
+
+_FACTS: dict[type[Any], Callable[[Arrival, Any, bool], e.Event]] = {CallBody: _call, VisitBody: _visit, MailBody: _mail}
+
+
 def _said(arrival: Arrival) -> dict[str, object]:
-    """What the form said, for the events that carry it: the normal form of a phone or e-mail, else the text as given."""
-    body = arrival.body
-    normal = {identity.kind: identity.value for identity in arrival.identities}
+    """What the message said, for the events that carry it."""
+    said = arrival.said
     return {
         "channel": arrival.channel,
-        "source": body.source or arrival.account,
+        "source": said.source,
         "form": arrival.account or None,
         "inbound_id": arrival.inbound_id,
         "received_at": arrival.received_at,
-        "name": body.name,
-        "company": body.company,
-        "phone": normal.get("phone", body.phone),
-        "email": normal.get("email", body.email),
-        "comment": body.comment,
-        "fields": body.fields,
+        "name": said.name,
+        "company": said.company,
+        "phone": said.phone,
+        "email": said.email,
+        "comment": said.comment,
+        "fields": dict(said.fields),
     }
 
 
@@ -199,10 +246,13 @@ def _joined(arrival: Arrival) -> e.Event:
     return e.InboundJoined.model_validate(_said(arrival))
 
 
-def _captured(arrival: Arrival, contact: UUID, pipeline: Pipeline) -> tuple[e.Event, ...]:
-    first = pipeline.first
+def _captured(arrival: Arrival, contact: UUID, pipeline: Pipeline, *, told_apart: bool) -> tuple[e.Event, ...]:
+    """The lead and its first stage visit. `told_apart`: the text stands in an event of its own, and not here too."""
+    first, said = pipeline.first, _said(arrival)
+    if told_apart:
+        said["comment"] = None
     return (
-        e.LeadCaptured.model_validate({"pipeline": pipeline.pipeline, "contact": contact, **_said(arrival)}),
+        e.LeadCaptured.model_validate({"pipeline": pipeline.pipeline, "contact": contact, **said}),
         e.StageEntered(stage=first.id, kind=first.kind, visit=1, cause="captured", direction="in"),
     )
 

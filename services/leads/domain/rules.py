@@ -336,6 +336,30 @@ def _known_responsible(case: Case) -> Broken | None:
     return None
 
 
+def _known_assignee(case: Case) -> Broken | None:
+    body = _body(case)
+    if isinstance(body, c.Plan) and body.assignee and case.responsibles and body.assignee not in case.responsibles:
+        names = ", ".join(case.responsibles)
+        return Broken(f"Нет такого исполнителя. Есть: {names}.", f"No such assignee. There are: {names}.")
+    return None
+
+
+def _due_ahead(case: Case) -> Broken | None:
+    body = _body(case)
+    if isinstance(body, c.Plan) and body.due_at and case.happened_at and body.due_at <= case.happened_at:
+        return Broken("Срок дела должен быть в будущем.", "An activity is due in the future.")
+    return None
+
+
+def _known_activity(case: Case) -> Broken | None:
+    body = _body(case)
+    if isinstance(body, c.Complete) and body.activity not in case.state.activities:
+        return Broken(
+            "У лида нет такого дела. Откройте лид ещё раз.", "The lead has no such activity. Open the lead again."
+        )
+    return None
+
+
 COMMAND_RULES: tuple[Rule, ...] = (
     Rule(
         "M7.not_erased",
@@ -437,6 +461,30 @@ COMMAND_RULES: tuple[Rule, ...] = (
         "A lead given to nobody is a lead lost (C4).",
         _known_responsible,
         (c.Assign,),
+    ),
+    Rule(
+        "S4.known_assignee",
+        "Дело поручают кому-то из списка.",
+        "An activity is for one of the list.",
+        "A task of nobody is done by nobody.",
+        _known_assignee,
+        (c.Plan,),
+    ),
+    Rule(
+        "S4.due_ahead",
+        "Срок дела — в будущем.",
+        "An activity is due in the future.",
+        "A task that is overdue when it is planned is nobody's miss (Q6).",
+        _due_ahead,
+        (c.Plan,),
+    ),
+    Rule(
+        "S4.known_activity",
+        "Завершают дело, которое у лида есть.",
+        "Only an activity of the lead is completed.",
+        "A result that belongs to no activity would be a loss that nobody notices.",
+        _known_activity,
+        (c.Complete,),
     ),
 )
 

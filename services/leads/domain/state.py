@@ -6,8 +6,8 @@ changed in place, so one may be cached while a batch that builds on it is rolled
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
@@ -18,6 +18,23 @@ from contracts.personal import Erased, known
 from contracts.recorded import Recorded
 
 Answer = Literal["consent", "refusal"]
+
+
+IdentityState = Literal["unconfirmed", "confirmed", "wrong"]
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """S4: something planned for a lead, and what came of it. Texts are None where unknown or erased."""
+
+    kind: e.ActivityKind
+    reason: str
+    planned_at: datetime
+    due_at: datetime | None = None
+    assignee: str | None = None
+    text: str | None = None
+    done_at: datetime | None = None
+    result: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +64,10 @@ class LeadState:
     offer: e.OfferMade | None = None
     answer: Answer | None = None
     paused_until: date | None = None
+    calls: Mapping[str, e.CallFacts] = field(default_factory=dict)
+    """By the id the telephone system gave each: the facts as last reported."""
+    activities: Mapping[UUID, Activity] = field(default_factory=dict)
+    """In the order they were planned."""
     erased: bool = False
 
     @property
@@ -54,16 +75,23 @@ class LeadState:
         """Whether the lead stands in an open stage."""
         return self.kind == "open"
 
+    def open_calls_owed(self) -> list[UUID]:
+        """Calls that we owe the client because they called or ordered one, and that nobody has made yet."""
+        return [
+            i for i, a in self.activities.items() if a.done_at is None and a.reason != "by_hand" and a.kind == "call"
+        ]
+
 
 @dataclass(frozen=True)
 class ContactState:
-    """A contact at `version`. `identities`: (kind, value) of what finds the person."""
+    """A contact at `version`. `identities`: (kind, value) of what finds the person; `states`: what is proven of them (C9)."""
 
     contact: UUID
     version: int
     name: str | None = None
     company: str | None = None
     identities: frozenset[tuple[str, str]] = frozenset()
+    states: Mapping[tuple[str, str], IdentityState] = field(default_factory=dict)
     erased: bool = False
 
 
@@ -103,7 +131,12 @@ def evolve_contact(state: ContactState | None, meta: Meta, data: e.Event) -> Con
     if isinstance(data, e.PersonErased):
         return ContactState(state.contact, meta.version, erased=True)
     if isinstance(data, e.IdentityAdded) and (value := known(data.value)) is not None:
-        return with_(state, version=meta.version, identities=state.identities | {(data.identity_kind, value)})
+        key = (data.identity_kind, value)
+        states = {**state.states, key: data.state}
+        return with_(state, version=meta.version, identities=state.identities | {key}, states=states)
+    if isinstance(data, e.IdentityConfirmed | e.IdentityWrong) and (value := known(data.value)) is not None:
+        proven = "confirmed" if isinstance(data, e.IdentityConfirmed) else "wrong"
+        return with_(state, version=meta.version, states={**state.states, (data.identity_kind, value): proven})
     return with_(state, version=meta.version)
 
 
@@ -160,6 +193,28 @@ def _joined(state: LeadState, _: Meta, data: e.InboundJoined) -> dict[str, Any]:
     return {name: getattr(state, name) or known(getattr(data, name)) for name in CONTACT_FIELDS}
 
 
+def _call(state: LeadState, _: Meta, data: e.CallFacts) -> dict[str, Any]:
+    call_id = known(data.call_id)
+    return {"calls": {**state.calls, call_id: data}} if call_id is not None else {}
+
+
+def _letter(state: LeadState, _: Meta, data: e.LetterReceived) -> dict[str, Any]:
+    return {"name": state.name or known(data.name), "email": state.email or known(data.email)}
+
+
+def _planned(state: LeadState, meta: Meta, data: e.ActivityPlanned) -> dict[str, Any]:
+    activity = Activity(data.activity_kind, data.reason, meta.happened_at, data.due_at, data.assignee, known(data.text))
+    return {"activities": {**state.activities, data.activity: activity}}
+
+
+def _done(state: LeadState, meta: Meta, data: e.ActivityDone) -> dict[str, Any]:
+    planned = state.activities.get(data.activity)
+    if planned is None:
+        return {}
+    done = replace(planned, done_at=meta.happened_at, result=known(data.result))
+    return {"activities": {**state.activities, data.activity: done}}
+
+
 _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, Any]]] = {
     e.StageEntered: _entered,
     e.LeadSeen: lambda state, meta, data: {"seen": True},
@@ -171,5 +226,10 @@ _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, An
     e.AnswerReceived: lambda state, meta, data: {"answer": data.answer},
     e.LeadPaused: lambda state, meta, data: {"paused_until": data.until},
     e.InboundJoined: _joined,
+    e.LetterReceived: _letter,
+    e.CallRecorded: _call,
+    e.CallUpdated: _call,
+    e.ActivityPlanned: _planned,
+    e.ActivityDone: _done,
 }
 """What each event changes in a lead; an event that is not here changes its version only."""

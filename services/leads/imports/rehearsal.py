@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.database import Database, Pool
 from services.leads.batch import Head, LeadBatch, StateCache
-from services.leads.domain.recognition import Owner
+from services.leads.domain.arrivals import Owner
 from services.leads.imports.store import RowAnswer
 from services.leads.work import Done, ImportWork
 from services.privacy.cipher import new_key

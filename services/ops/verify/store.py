@@ -190,7 +190,7 @@ async def without_outcome(database: Database) -> AsyncIterator[list[tuple[UUID, 
         rows = await database.fetch(
             """SELECT i.id, i.attempt FROM leadline.intake AS i
                LEFT JOIN leadline.inbound_outcomes AS o ON o.inbound_id = i.id
-               WHERE i.id > $1 AND (o.inbound_id IS NULL OR (o.outcome = 'quarantined' AND o.attempt < i.attempt))
+               WHERE i.id > $1 AND (o.inbound_id IS NULL OR (o.outcome IN ('quarantined', 'no_lead') AND o.attempt < i.attempt))
                ORDER BY i.id LIMIT $2""",
             after,
             PAGE,
@@ -201,12 +201,12 @@ async def without_outcome(database: Database) -> AsyncIterator[list[tuple[UUID, 
         yield [(row[0], row[1]) for row in rows]
 
 
-async def outcomes(database: Database) -> AsyncIterator[list[tuple[UUID, str, UUID | None, bool]]]:
-    """What became of inbound messages, in pages: (id, outcome, lead, whether the message is in the intake table)."""
+async def outcomes(database: Database) -> AsyncIterator[list[tuple[UUID, str, str | None, UUID | None, bool]]]:
+    """What became of inbound messages, in pages: (id, outcome, reason, lead, whether the message is in the intake table)."""
     after = FIRST
     while True:
         rows = await database.fetch(
-            """SELECT o.inbound_id, o.outcome, o.lead, i.id IS NOT NULL FROM leadline.inbound_outcomes AS o
+            """SELECT o.inbound_id, o.outcome, o.reason, o.lead, i.id IS NOT NULL FROM leadline.inbound_outcomes AS o
                LEFT JOIN leadline.intake AS i ON i.id = o.inbound_id
                WHERE o.inbound_id > $1 ORDER BY o.inbound_id LIMIT $2""",
             after,

@@ -130,13 +130,18 @@ def person(contact: UUID, events: Sequence[Opened]) -> Row | None:
 def identities(contact: UUID, events: Sequence[Opened]) -> list[Row]:
     """The contact's phones and e-mails that can be read."""
     found: dict[tuple[str, str], Row] = {}
-    for event in _all(events, "identity_added", "identity_shared"):
+    proofs = {"identity_confirmed": "confirmed", "identity_wrong": "wrong"}
+    for event in _all(events, "identity_added", "identity_shared", *proofs):
         if event.sealed_shut:
             continue
         key = (event.data["identity_kind"], event.personal["value"])
         if event.type.endswith("shared"):
             if key in found:
                 found[key]["shared"] = True
+            continue
+        if (proof := proofs.get(event.type.rpartition(".")[2])) is not None:
+            if key in found:
+                found[key]["state"] = proof
             continue
         found[key] = {
             "contact": contact,
@@ -222,7 +227,7 @@ def _last(events: Sequence[Opened], name: str) -> Opened | None:
 def _text(events: Sequence[Opened], field: str) -> str | None:
     """Name or company: what was recorded last; before that, what the first message that said it said."""
     text: str | None = None
-    for event in _all(events, "captured", "inbound_joined", "card_recorded"):
+    for event in _all(events, "captured", "inbound_joined", "letter_received", "card_recorded"):
         if event.type.endswith("card_recorded"):
             values = event.personal.get("values") or {}
             if field in values:
