@@ -8,14 +8,15 @@ What a projection uses and misses raises KeyError, TypeError or ValueError in it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event. `personal`: its opened personal values, empty when it has none or the person was erased."""
+class Event(NamedTuple):
+    """One event, as a tuple, because one is made for each event there is.
+
+    `personal`: its opened personal values, empty when it has none or the person was erased.
+    """
 
     stream: str
     version: int

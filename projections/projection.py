@@ -12,10 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+import asyncpg
 
 from projections.event import Event
 from services.database import Database
+
+REFUSED: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    *(OverflowError, TypeError, ValueError),  # what COPY cannot encode
+)
+"""The database does not take a row."""
 
 
 class Rows(Protocol):

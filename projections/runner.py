@@ -13,14 +13,13 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 from prometheus_client import Counter, Gauge
 
 from contracts.events.contact import PersonErased
 from projections.builds.store import hold_live
 from projections.event import Event
 from projections.opening import event_of
-from projections.projection import Projection
+from projections.projection import REFUSED, Projection
 from services.clock import Clock
 from services.database import LOST, Database, Pool
 from services.eventlog.consuming import Batch, PositionMove, RawRecord, move_positions, store
@@ -35,13 +34,6 @@ CONSUMER: Final = "projections"
 CONSUMER_BUILD: Final = 1
 """The live consumer's positions, `seen` and parked records stand under this number, whichever builds it writes."""
 RELEASED_AT_ONCE: Final = 20  # streams tried again in one transaction
-
-REFUSED: Final = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    *(OverflowError, TypeError, ValueError),  # what COPY cannot encode
-)
-"""The database does not take a row."""
 
 EVENTS = Counter("leadline_consumer_records", "Records by what became of them.", ["consumer", "outcome"])
 LAG = Gauge("leadline_consumer_lag_seconds", "Age of the newest event applied, when it was.", ["consumer"])

@@ -11,14 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from aiokafka.partitioner import murmur2
 
 from contracts.events.contact import PersonErased
 from contracts.topics import EVENTS_TOPIC_OF_KIND
 from projections.event import Event
 from projections.opening import event_of
-from projections.projection import Projection
+from projections.projection import REFUSED, Projection
 from projections.rebuild import store
 from projections.rebuild.store import Seen, StoredEvent
 from services.database import Database
@@ -52,7 +51,7 @@ class Filling:
         try:
             async with connection.transaction():
                 return await self._apply(connection, events, new)
-        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+        except REFUSED as error:
             streams = sorted({event.stream for event in events})
             if len(streams) == 1:
                 self._fail(events[0].stream, events[0].version, f"the database refuses it: {type(error).__name__}")

@@ -86,7 +86,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
         responsibles=tuple(batch.settings.responsibles),
         other_open_lead=held if held != state.lead else None,
         region=batch.settings.default_region,
-        activity=uuid5(command.id, "activity"),
+        activity=uuid5(command.id, "activity") if isinstance(command.body, c.Plan) else None,
     )
     decided = decide(state, command, pipeline, batch.now, around)
     if isinstance(decided, Refusal):

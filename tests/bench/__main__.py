@@ -1,4 +1,5 @@
-"""`make bench`: (a) actions per second end to end against the ceiling, (b) accepted → visible on the board, memory.
+"""`make bench`: (a) actions per second end to end against the ceiling, (b) accepted → visible on the board, memory, (c) to (f)
+what grows with the store (`growth`).
 
 Everything is on in every figure: both doors, relay, projections, web, fsync. The machine, its fsync latency and the number of
 partitions are printed with the figures. Needs `../shared/trials/ceiling.py` (or `--ceiling FILE`) for the baseline of (a).
@@ -11,6 +12,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from tests.bench.growth import measure_growth, measure_import
 from tests.bench.latency import measure_latency
 from tests.bench.machine import describe_machine
 from tests.bench.stack import Stack
@@ -27,19 +29,28 @@ async def main() -> int:
     parser.add_argument("--leads", type=int, default=8_000, help="leads; five actions each")
     parser.add_argument("--rate", type=int, default=500, help="forms a second in (b)")
     parser.add_argument("--seconds", type=int, default=20, help="length of (b)")
-    parser.add_argument("--only", choices=["a", "b"], help="one of the two")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=[1_000, 100_000], help="leads in the store in (c) to (e)"
+    )
+    parser.add_argument("--long", action="store_true", help="(c) to (e) with 1,000,000 leads too")
+    parser.add_argument("--only", choices=["a", "b", "c", "f"], help="one of them; c: (c), (d) and (e)")
     asked = parser.parse_args()
     async with Stack() as stack:
         print(describe_machine(stack.folder, stack.settings.kafka_partitions), flush=True)
-        if asked.only != "b":
+        if asked.only in (None, "a"):
             if not asked.ceiling.is_file():
                 print(f"no baseline: {asked.ceiling} is not there; name it with --ceiling", file=sys.stderr)
                 return 2
             baseline = await measure_ceiling(stack, asked.ceiling, asked.leads)
             product = await measure_product(stack, asked.leads)
             print(report(baseline, product), flush=True)
-        if asked.only != "a":
+        if asked.only in (None, "b"):
             print(await measure_latency(stack, asked.rate, asked.seconds), flush=True)
+        if asked.only in (None, "f"):
+            print(await measure_import(stack), flush=True)
+        if asked.only in (None, "c"):
+            sizes = sorted({*asked.sizes, *([1_000_000] if asked.long else [])})
+            print(await measure_growth(stack, sizes), flush=True)
     return 0
 
 

@@ -1,0 +1,190 @@
+"""(c) to (f): what grows with the store and what must not.
+
+(c) The same command with 1,000 and with 100,000 leads in the store (`--long`: 1,000,000 too): its cost must stay flat. (d)
+Rebuild of each projection, events a second of one process, against the bare reading of the same events. (e) A board read with
+all those leads open in it, over HTTP. (f) `leadline import`, rows a second, against reading the file alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import gzip
+import random
+import re
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx
+from aiokafka import AIOKafkaProducer
+
+from contracts.commands import Command, Record
+from contracts.meta import Actor
+from contracts.topics import LEADS_COMMANDS
+from projections.all import PROJECTIONS
+from projections.rebuild.run import Rebuilt, rebuild
+from services.database import Pool
+from services.eventlog.mapper import peek
+from services.privacy.store import KeyRing
+from tests.bench.filling import fill
+from tests.bench.stack import Stack, until
+from tests.builders import START
+from tests.integration.import_case import loan_log
+from tests.integration.tokens import make_token
+
+COMMANDS = 3_000
+WARM_UP = 1_000
+READS = 30
+LIMIT = 900.0
+SAMPLE = 200_000
+ROWS = 30_000
+ANNA = Actor(id="anna", kind="person", role="seller")
+
+
+async def measure_growth(stack: Stack, sizes: Iterable[int]) -> str:
+    """(c), (d), (e) for a store that grows to these numbers of leads."""
+    token = await make_token(stack.pool, "bench", "head")
+    ring = KeyRing(stack.settings.master_key_bytes)
+    lines: list[str] = []
+    leads: list[UUID] = []
+    costs: list[float] = []
+    reads: list[float] = []
+    rebuilt: list[Rebuilt] = []
+    for size in sizes:
+        leads += await fill(stack.pool, stack.settings, size - len(leads), len(leads))
+        rebuilt = [
+            await rebuild(stack.pool, ring, projection, stack.settings.kafka_partitions, accept=True)
+            for projection in PROJECTIONS
+        ]
+        await _commands(stack, leads, WARM_UP)
+        took, spent = await _commands(stack, leads, COMMANDS)
+        costs.append(sum(spent.values()))
+        reads.append(await _board_read(stack, token))
+        lines.append(
+            f"(c) a command with {size:,} leads in the store: {took:,.0f} µs, of processor {costs[-1]:,.0f} µs (leads "
+            f"{spent['leads']:,.0f}, postgres {spent['postgres']:,.0f}); {costs[-1] / costs[0]:.2f} of that with the fewest"
+        )
+    bare, events = await _bare_reading(stack.pool)
+    lines += [
+        f"(d) rebuild of {made.projection}: {made.events / made.seconds:,.0f} events/s applied, of {events:,} in the store "
+        f"{events / made.seconds:,.0f}/s passed: {events / made.seconds / bare:.2f} of their bare reading ({bare:,.0f}/s; aim "
+        f"50,000/s); live stood still {made.stopped_seconds * 1000:.0f} ms"
+        for made in rebuilt
+    ]
+    lines.append(
+        f"(e) board with {len(leads):,} leads over HTTP: {reads[-1]:.0f} ms (median of {READS}), {reads[-1] / reads[0]:.2f} of "
+        f"that with the fewest"
+    )
+    return "\n".join(lines)
+
+
+async def measure_import(stack: Stack) -> str:
+    """(f): the loan log where it is, else a file of the same shape."""
+    file, pipeline = loan_log(), "loans"
+    if file is None:
+        file = stack.folder / "history.csv"
+        await asyncio.to_thread(_write_history, file)
+    began = time.perf_counter()
+    rows = await asyncio.to_thread(_read_alone, file)
+    alone = rows / (time.perf_counter() - began)
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.ops.main", "import", str(file), "--pipeline", pipeline, "--source", "bench",
+        "--rejected", str(stack.folder / "rejected.csv"),
+        env=stack.environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await asyncio.wait_for(process.communicate(), LIMIT)
+    took = time.perf_counter() - began
+    if process.returncode not in (0, 1):
+        raise RuntimeError(f"the import ended with {process.returncode}:\n{said.decode()}")
+    return (
+        f"(f) import of {file.name}: {rows:,} rows in {took:.1f} s, {rows / took:,.0f}/s, start of the process included: "
+        f"{rows / took / alone:.4f} of reading the file alone ({alone:,.0f}/s)"
+    )
+
+
+async def _commands(stack: Stack, leads: list[UUID], count: int) -> tuple[float, dict[str, float]]:
+    """Microseconds of a command by the clock, and of each part's processor, up to its card on the board."""
+    mark = uuid4()
+    commands = [
+        Command(id=uuid4(), lead=lead, actor=ANNA, body=Record(fields={"needs": f"столешница {mark}, {n}"}))
+        for n, lead in enumerate(random.choices(leads, k=count))  # noqa: S311 - no secret
+    ]
+    before = stack.cpu()
+    began = time.perf_counter()
+    async with AIOKafkaProducer(
+        bootstrap_servers=stack.servers.bootstrap, enable_idempotence=True, linger_ms=20, max_batch_size=262_144
+    ) as producer:
+        for command in commands:
+            value = command.model_dump_json(exclude_none=True).encode()
+            await producer.send(LEADS_COMMANDS.name, value, key=str(command.lead).encode())
+    ids = [command.id for command in commands]
+
+    async def shown() -> bool:
+        done = await stack.pool.fetchval(
+            """SELECT count(*) FROM leadline.commands AS c JOIN leadline.seen AS s ON s.stream = c.stream
+               WHERE c.id = ANY($1::uuid[]) AND s.consumer = 'projections' AND s.version >= c.last_version""",
+            ids,
+        )
+        return bool(done == len(ids))
+
+    await until(shown, LIMIT, "all commands are done and on the board", pause=0.1)
+    took = time.perf_counter() - began
+    after = stack.cpu()
+    return took / len(ids) * 1e6, {name: (after[name] - before[name]) / len(ids) * 1e6 for name in after}
+
+
+async def _board_read(stack: Stack, token: str) -> float:
+    """Milliseconds of `GET /api/boards/classic`, the median."""
+    times = []
+    async with httpx.AsyncClient(
+        base_url=f"http://127.0.0.1:{stack.ports['door']}", headers={"Authorization": f"Bearer {token}"}, timeout=30
+    ) as client:
+        for _ in range(READS):
+            began = time.perf_counter()
+            (await client.get("/api/boards/classic")).raise_for_status()
+            times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times)
+
+
+async def _bare_reading(pool: Pool) -> tuple[float, int]:
+    """The baseline of a rebuild: events a second read from the store and taken apart, nothing done with them; how many
+    there are."""
+    async with pool.acquire() as connection, connection.transaction():
+        events: int = await connection.fetchval("SELECT count(*) FROM leadline.events")
+        began, read = time.perf_counter(), 0
+        cursor = await connection.cursor(
+            "SELECT originator_id, originator_version, state, digest, recorded_at FROM leadline.events"
+        )
+        while read < SAMPLE and (rows := await cursor.fetch(5_000)):
+            for row in rows:
+                peek(row[2])
+            read += len(rows)
+        return read / (time.perf_counter() - began), events
+
+
+@contextmanager
+def _open(file: Path) -> Iterator[Iterable[str]]:
+    with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as text:
+        yield text
+
+
+def _read_alone(file: Path) -> int:
+    with _open(file) as text:
+        return sum(1 for row in csv.reader(text) if re.match(r"\d", row[0]))
+
+
+def _write_history(file: Path) -> None:
+    stages = ("SUBMITTED", "PARTLYSUBMITTED", "PREACCEPTED", "ACCEPTED", "FINALIZED", "APPROVED")
+    at: datetime = START
+    with file.open("w", encoding="utf-8") as text:
+        text.write("case,activity,at\n")
+        for row in range(ROWS):
+            at += timedelta(minutes=1)
+            text.write(f"{row // len(stages)},{stages[row % len(stages)]},{at.isoformat()}\n")
