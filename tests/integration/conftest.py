@@ -1,8 +1,8 @@
 """Real Kafka and Postgres for the integration tests: one pair per run, a fresh database and topic prefix per test.
 
-`servers`: both servers. `settings`: a migrated database of its own (a copy of a template that was migrated once) and
-topics of its own, `PARTITIONS` each; both go with the test. `pool`: connections to that database. Nothing here is a
-stand-in.
+`servers`: both servers. `settings`: a migrated database of its own (a copy of a template that was migrated once) and, for tests
+marked `kafka`, topics of its own, `PARTITIONS` each; both go with the test. `pool`: connections to that database. Nothing here is
+a stand-in.
 """
 
 from __future__ import annotations
@@ -83,8 +83,12 @@ async def template(servers: EmbeddedServers | ContainerServers) -> str:
 
 
 @pytest.fixture
-async def settings(servers: EmbeddedServers | ContainerServers, template: str) -> AsyncIterator[Settings]:
-    """Settings of a system of its own: empty migrated database, empty topics, random secrets."""
+async def settings(
+    request: pytest.FixtureRequest, servers: EmbeddedServers | ContainerServers, template: str
+) -> AsyncIterator[Settings]:
+    """Settings of a system of its own: empty migrated database, random secrets; with the mark `kafka` empty topics too, which
+    take a second to make and remove."""
+    wants_topics = request.node.get_closest_marker("kafka") is not None
     mark = "t" + secrets.token_hex(5)
     await create_database(servers, mark, template)
     made = Settings(
@@ -99,10 +103,12 @@ async def settings(servers: EmbeddedServers | ContainerServers, template: str) -
         responsibles=["anna", "boris"],
         http_port=0,
     )
-    await ensure_topics(made)
+    if wants_topics:
+        await ensure_topics(made)
     yield made
     await drop_database(servers, mark)
-    await drop_topics(made)
+    if wants_topics:
+        await drop_topics(made)
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ from services.eventlog.consuming.subscriber import PolledConsumer, make_broker
 from services.health import Health
 from services.settings import Settings
 
+pytestmark = pytest.mark.kafka
+
 TOPIC = "leads.inbound"
 LIMIT = 20.0
 

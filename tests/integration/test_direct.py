@@ -28,6 +28,8 @@ from services.ops.verify.run import verify
 from services.settings import Settings
 from tests.integration.web_case import LIMIT, until, whole_system
 
+pytestmark = pytest.mark.kafka
+
 AT = "2026-03-02T09:00:00+03:00"
 BODIES: dict[str, dict[str, Any]] = {
     "form": {"name": "Анна", "phone": "+79161234567", "email": "anna@example.org", "kind": "callback"},

@@ -22,6 +22,8 @@ from tests.builders import Keys, Stream, contact, send
 from tests.integration.test_projections import projections, seen
 from tests.integration.web_case import Web, door_over
 
+pytestmark = pytest.mark.kafka
+
 MARCH = datetime(2026, 3, 1, tzinfo=UTC)
 KINDS = {"converted": "won", "price": "lost", "terms": "lost", "paused": "postponed"}
 SCALE = ("new", "processing", "proposal", "closing", "converted")

@@ -37,6 +37,8 @@ from tests.integration.import_case import (
 )
 from tests.integration.leads_case import Leads, running
 
+pytestmark = pytest.mark.kafka
+
 SMALL = Path(__file__).parent / "loans_small.csv"
 OPEN = ("SUBMITTED", "PARTLYSUBMITTED", "PREACCEPTED", "ACCEPTED", "FINALIZED")
 

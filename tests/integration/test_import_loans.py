@@ -35,6 +35,7 @@ ROWS, REPEATS, LEADS = 73_022, 12_173, 13_087
 LOG = loan_log()
 
 pytestmark = [
+    pytest.mark.kafka,
     pytest.mark.slow,
     pytest.mark.skipif(
         LOG is None, reason="the loan log is not here (shared/data/loan-applications.csv.gz beside the repository)"

@@ -24,6 +24,8 @@ from services.pipelines.registry import publish_bundled
 from services.settings import Settings
 from tests.integration.ports import free_port
 
+pytestmark = pytest.mark.kafka
+
 ANNA = Actor(id="anna", kind="person", role="seller")
 LIMIT = 20.0
 

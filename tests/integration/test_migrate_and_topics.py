@@ -18,6 +18,8 @@ from services.eventlog.migrate import MigrationError, migrate, newest_revision
 from services.settings import Settings
 from tests.integration.conftest import PARTITIONS, at_database, create_database, drop_database
 
+pytestmark = pytest.mark.kafka
+
 
 async def make_topic(settings: Settings, topic: NewTopic) -> None:
     """A topic that somebody else has made."""

@@ -20,6 +20,8 @@ from services.settings import Settings
 from tests.eventlog_builders import until
 from tests.integration.leads_case import Leads, running
 
+pytestmark = pytest.mark.kafka
+
 LIMIT = 60.0
 
 

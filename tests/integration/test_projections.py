@@ -29,6 +29,8 @@ from services.health import Health
 from services.settings import Settings
 from tests.builders import Keys, Stream, contact, enter, erased, lead, offer, send
 
+pytestmark = pytest.mark.kafka
+
 LIMIT = 20.0
 
 

@@ -33,6 +33,7 @@ from services.settings import Settings
 from tests.builders import Keys, Made, Stream, contact, enter, erased, lead, offer, send
 from tests.integration.test_projections import projections, seen, until
 
+pytestmark = pytest.mark.kafka
 KILLED_IN = """
 import asyncio, os, signal, sys
 from projections.all import PROJECTIONS

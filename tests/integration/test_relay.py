@@ -43,6 +43,8 @@ from tests.eventlog_builders import (
 )
 from tests.integration.conftest import at_database, create_database, drop_database
 
+pytestmark = pytest.mark.kafka
+
 EVENTS = LEADS_EVENTS.name
 
 

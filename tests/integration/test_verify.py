@@ -31,6 +31,8 @@ from services.settings import Settings
 from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD, Leads, running
 
+pytestmark = pytest.mark.kafka
+
 BEHIND = """
 SELECT count(*) FROM (SELECT originator_id, max(originator_version) AS last FROM leadline.events
                       WHERE kind IN ('lead', 'contact') GROUP BY 1) AS e

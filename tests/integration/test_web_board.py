@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 
 from services.database import Pool
 from services.health import Health
@@ -14,6 +15,8 @@ from services.settings import Settings
 from services.web.app import create_app
 from tests.integration.tokens import make_token
 from tests.integration.web_case import Forms, until, whole_system
+
+pytestmark = pytest.mark.kafka
 
 
 async def test_K4_a_posted_form_is_on_the_board_and_moves_there(settings: Settings, pool: Pool) -> None:
