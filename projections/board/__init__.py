@@ -1,1 +1,1 @@
-"""The board: a card per lead, counts and sums per stage, and every stage visit (K4, S1, M9)."""
+"""The board: a card per lead, counts and sums per stage (K4, S1)."""

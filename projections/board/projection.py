@@ -1,4 +1,4 @@
-"""The board's rules: what each event of a lead or contact does to cards, counts, sums and stage visits.
+"""The board's rules: what each event of a lead or contact does to cards, counts and sums.
 
 Pure. Invariants: a card shows the lead as of its last event; the amount is the price of the last offer; counts and sums are
 derived from what a card was and is (`changes`), never counted up by hand, so that they always agree with the cards. An
@@ -79,30 +79,8 @@ class Place(NamedTuple):
 
 
 @dataclass(slots=True)
-class VisitRow:
-    """A stage visit."""
-
-    lead: str
-    visit: int
-    pipeline: str
-    stage: str
-    kind: str
-    cause: str
-    direction: str
-    from_stage: str | None
-    responsible: str | None
-    entered_at: datetime
-    left_at: datetime | None = None
-    to_stage: str | None = None
-    left_by: str | None = None
-
-
-VISIT_COLUMNS = tuple(f.name for f in fields(VisitRow))
-
-
-@dataclass(slots=True)
 class BoardRows:
-    """The cards a batch touches, as they were (`before`) and are; visits begun, and earlier visits ended, in the batch.
+    """The cards a batch touches, as they were (`before`) and are.
 
     A changed card stands in `touched` (any column), `moved` (`MOVED_COLUMNS` only) or `counted` (its version only).
     """
@@ -112,8 +90,6 @@ class BoardRows:
     touched: set[str] = field(default_factory=set)
     moved: set[str] = field(default_factory=set)
     counted: set[str] = field(default_factory=set)
-    begun: dict[tuple[str, int], VisitRow] = field(default_factory=dict)
-    ended: dict[tuple[str, int], tuple[datetime, str, str]] = field(default_factory=dict)
     wiped: set[str] = field(default_factory=set)
 
     @property
@@ -143,7 +119,7 @@ def apply(rows: BoardRows, event: Event) -> None:
     if kind in COUNTED:
         changed = rows.counted
     elif kind == ENTERED:
-        _enter(rows, card, event)
+        _enter(card, event)
         changed = rows.moved
     elif kind == ASSIGNED:
         card.responsible = data["to"]
@@ -197,31 +173,10 @@ def _captured(event: Event) -> CardRow:
     )
 
 
-def _enter(rows: BoardRows, card: CardRow, event: Event) -> None:
+def _enter(card: CardRow, event: Event) -> None:
     data = event.data
-    stage, kind, visit = data["stage"], data["kind"], data["visit"]
-    cause, direction, previous = data["cause"], data["direction"], data.get("from_visit")
-    if previous is not None:
-        end = (event.happened_at, stage, cause)
-        open_visit = rows.begun.get((card.lead, previous))
-        if open_visit is None:
-            rows.ended[card.lead, previous] = end
-        else:
-            open_visit.left_at, open_visit.to_stage, open_visit.left_by = end
-    rows.begun[card.lead, visit] = VisitRow(
-        card.lead,
-        visit,
-        card.pipeline,
-        stage,
-        kind,
-        cause,
-        direction,
-        data.get("from_stage"),
-        card.responsible,
-        event.happened_at,
-    )
-    card.stage, card.kind, card.visit, card.entered_at = stage, kind, visit, event.happened_at
-    if kind != "postponed":
+    card.stage, card.kind, card.visit, card.entered_at = data["stage"], data["kind"], data["visit"], event.happened_at
+    if card.kind != "postponed":
         card.paused_until = None
 
 

@@ -46,22 +46,3 @@ CREATE TABLE {schema}.sums (
     PRIMARY KEY (pipeline, stage, partition, currency)
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE {schema}.sums IS 'Amounts of the last offers per stage, by partition and currency; added on reading.';
-
-CREATE TABLE {schema}.visits (
-    lead uuid NOT NULL,
-    visit int NOT NULL,
-    pipeline text NOT NULL,
-    stage text NOT NULL,
-    kind text NOT NULL,
-    cause text NOT NULL,
-    direction text NOT NULL,
-    from_stage text,
-    responsible text,
-    entered_at timestamptz NOT NULL,
-    left_at timestamptz,
-    to_stage text,
-    left_by text,
-    PRIMARY KEY (lead, visit)
-) WITH (fillfactor = 80);
-CREATE INDEX visits_stage ON {schema}.visits (pipeline, stage, entered_at);
-COMMENT ON TABLE {schema}.visits IS 'Every visit of a lead to a stage; left_at is empty while it is there.';

@@ -28,7 +28,7 @@ _CARDS = ", ".join(board.CARD_COLUMNS)
 _TYPES = {
     "lead": "uuid", "partition": "int", "visit": "int", "entered_at": "timestamptz", "amount": "numeric",
     "contact": "uuid", "version": "bigint", "captured_at": "timestamptz", "paused_until": "date",
-    "sealed": "boolean", "erased": "boolean", "left_at": "timestamptz",
+    "sealed": "boolean", "erased": "boolean",
 }  # fmt: skip
 
 
@@ -39,10 +39,11 @@ def _arrays(columns: Iterable[str]) -> str:
 _CHANGEABLE = tuple(c for c in board.CARD_COLUMNS if c not in ("lead", "partition", "captured_at"))
 
 
-async def _copy(connection: Database, schema: str, table: str, columns: tuple[str, ...], rows: Iterable[Any]) -> None:
-    """Add new rows. Twice as fast as an INSERT; none is there already: each event is applied once."""
-    if records := list(map(attrgetter(*columns), rows)):
-        await connection.copy_records_to_table(table, schema_name=schema, columns=columns, records=records)
+async def _copy(connection: Database, schema: str, cards: Iterable[CardRow]) -> None:
+    """Add new cards. Twice as fast as an INSERT; none is there already: each event is applied once."""
+    columns = board.CARD_COLUMNS
+    if records := list(map(attrgetter(*columns), cards)):
+        await connection.copy_records_to_table("cards", schema_name=schema, columns=columns, records=records)
 
 
 @dataclass(slots=True)
@@ -53,11 +54,11 @@ class StoredRows:
     rows: BoardRows
 
     async def save(self, connection: Database) -> None:
-        """Write back cards, visits, counts and sums."""
+        """Write back cards, counts and sums."""
         rows, schema = self.rows, self.schema
         changed = rows.changed
         new = changed - rows.before.keys()
-        await _copy(connection, schema, "cards", board.CARD_COLUMNS, [rows.cards[lead] for lead in sorted(new)])
+        await _copy(connection, schema, [rows.cards[lead] for lead in sorted(new)])
         for leads, columns in (
             (rows.touched - new, _CHANGEABLE),
             (rows.moved - rows.touched - new, board.MOVED_COLUMNS),
@@ -70,17 +71,6 @@ class StoredRows:
                         WHERE c.lead = n.lead""",  # noqa: S608 (names of ours)
                     *board.columns_of([rows.cards[lead] for lead in sorted(leads)], ("lead", *columns)),
                 )
-        await _copy(connection, schema, "visits", board.VISIT_COLUMNS, rows.begun.values())
-        if rows.ended:
-            await connection.execute(
-                f"""UPDATE {schema}.visits AS v SET left_at = e.left_at, to_stage = e.to_stage, left_by = e.left_by
-                    FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[], $5::text[])
-                         AS e (lead, visit, left_at, to_stage, left_by)
-                    WHERE v.lead = e.lead AND v.visit = e.visit""",  # noqa: S608
-                [key[0] for key in rows.ended],
-                [key[1] for key in rows.ended],
-                *([end[n] for end in rows.ended.values()] for n in range(3)),
-            )
         pairs = [(rows.before.get(lead), board.place_of(rows.cards[lead])) for lead in changed]
         if rows.wiped:
             pairs += await self._wipe(connection)
@@ -89,15 +79,7 @@ class StoredRows:
     async def save_new(self, connection: Database) -> None:
         """The same where nothing of these streams is stored yet (a build being filled), twice as fast."""
         rows = self.rows
-        copied = (
-            ("cards", board.CARD_COLUMNS, rows.cards.values()),
-            ("visits", board.VISIT_COLUMNS, rows.begun.values()),
-        )
-        for table, columns, values in copied:
-            read = attrgetter(*columns)
-            await connection.copy_records_to_table(
-                table, schema_name=self.schema, columns=columns, records=map(read, values)
-            )
+        await _copy(connection, self.schema, rows.cards.values())
         pairs: list[tuple[board.Place | None, board.Place]] = [(None, board.place_of(c)) for c in rows.cards.values()]
         if rows.wiped:
             pairs += await self._wipe(connection)
@@ -164,12 +146,11 @@ def apply(stored: StoredRows, event: Event) -> None:
 
 
 async def checksum(connection: Database, build: int) -> bytes:
-    """32 bytes over cards, visits, counts and sums; zero rows of counts and sums are as none."""
+    """32 bytes over cards, counts and sums; zero rows of counts and sums are as none."""
     schema = schema_of(NAME, build)
     return await checksum_of(
         connection,
         f"SELECT t::text AS line FROM {schema}.cards AS t",  # noqa: S608
-        f"SELECT t::text AS line FROM {schema}.visits AS t",  # noqa: S608
         f"SELECT t::text AS line FROM {schema}.counts AS t WHERE leads <> 0 OR erased <> 0",  # noqa: S608
         f"SELECT ROW(pipeline, stage, partition, currency, amount::numeric(20, 2))::text AS line "  # noqa: S608
         f"FROM {schema}.sums WHERE amount <> 0",

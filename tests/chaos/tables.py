@@ -11,7 +11,7 @@ import asyncpg
 
 from tests.chaos.fold import Row, Rows
 
-BOARD, TIMELINE, PEOPLE = "proj_board_1", "proj_timeline_1", "proj_people_1"
+BOARD, TIMELINE, PEOPLE, FUNNEL = "proj_board_1", "proj_timeline_1", "proj_people_1", "proj_funnel_1"
 NAMED = 5  # differing rows told per table
 
 
@@ -19,8 +19,6 @@ async def check_tables(database: asyncpg.Connection, rows: Rows, wrong: list[str
     """Compare every table; complaints go to `wrong`."""
     cards = await database.fetch(f"SELECT * FROM {BOARD}.cards")
     _compare("board cards", rows.cards, {row["lead"]: row for row in cards}, wrong)
-    visits = await database.fetch(f"SELECT * FROM {BOARD}.visits")
-    _compare("board visits", rows.visits, {(row["lead"], row["visit"]): row for row in visits}, wrong)
     counts: Counter[tuple[str, str]] = Counter()
     for row in await database.fetch(f"SELECT pipeline, stage, leads FROM {BOARD}.counts"):
         counts[row["pipeline"], row["stage"]] += row["leads"]
@@ -39,6 +37,8 @@ async def check_tables(database: asyncpg.Connection, rows: Rows, wrong: list[str
     leads = {row["lead"]: row["contact"] for row in await database.fetch(f"SELECT * FROM {PEOPLE}.leads")}
     if leads != rows.leads:
         wrong.append(f"people leads: {len(leads)} rows, the events make {len(rows.leads)}")
+    visits = await database.fetch(f"SELECT * FROM {FUNNEL}.visits")
+    _compare("funnel visits", rows.visits, {(row["lead"], row["visit"]): row for row in visits}, wrong)
 
 
 def _compare(name: str, wanted: Mapping[Any, Row], found: Mapping[Any, Mapping[str, Any]], wrong: list[str]) -> None:

@@ -244,13 +244,13 @@ async def test_M8_what_differs_is_refused_and_named(world: World) -> None:
         await seen(world.pool, *people, *leads)
         first, second, third = (stream.id for stream in leads[:3])
         await world.pool.execute("UPDATE proj_board_1.cards SET stage = 'closing', name = 'Ева' WHERE lead = $1", first)
-        await world.pool.execute("DELETE FROM proj_board_1.visits WHERE lead = $1 AND visit = 1", second)
+        await world.pool.execute("DELETE FROM proj_board_1.cards WHERE lead = $1", second)
         await world.pool.execute("UPDATE proj_board_1.counts SET leads = leads + 1 WHERE stage = 'new'")
         with pytest.raises(RebuildRefusedError) as refused:
             await world.rebuild(BOARD)
         named = refused.value.comparison.named
         assert f"cards {first}: differs in stage, name" in named
-        assert f"visits {second} 1: only in the new build" in named
+        assert f"cards {second}: only in the new build" in named
         assert not any("Ева" in line or "Анна" in line for line in named)
         assert (await world.live())["board"] == 1
         late = lead(world.keys, people[0].id)
@@ -259,7 +259,7 @@ async def test_M8_what_differs_is_refused_and_named(world: World) -> None:
         made = await world.rebuild(BOARD, accept=True)  # seen, and wanted: the new one is right
         assert made.build == 2
         assert made.comparison is not None
-        assert made.comparison.totals["cards"] == 1
+        assert made.comparison.totals["cards"] == 2
         async with world.pool.acquire() as connection:
             card = await board.card(connection, first)
             assert card is not None
@@ -420,18 +420,23 @@ async def test_M8_a_projection_new_or_changed_in_a_release_is_built_at_its_first
         await world.happen(*people, *leads)
         await seen(world.pool, *people, *leads)
     rows = await world.rows("proj_funnel_1", "visits")
-    # a release before this one: no funnel, and a timeline of other tables
+    # a release before this one: no funnel, a timeline and a board of other tables
     await world.pool.execute(
         "DROP SCHEMA proj_funnel_1 CASCADE; DELETE FROM leadline.builds WHERE projection = 'funnel'"
     )
     await world.pool.execute("DELETE FROM leadline.live_builds WHERE projection = 'funnel'")
-    await world.pool.execute("UPDATE leadline.builds SET fingerprint = 'older' WHERE projection = 'timeline'")
+    await world.pool.execute(
+        "UPDATE leadline.builds SET fingerprint = 'older' WHERE projection IN ('timeline', 'board')"
+    )
     await world.pool.execute("ALTER TABLE proj_timeline_1.entries ADD COLUMN older text")
+    await world.pool.execute("CREATE TABLE proj_board_1.visits (lead uuid, visit int, PRIMARY KEY (lead, visit))")
+    await world.pool.execute("INSERT INTO proj_board_1.visits VALUES ($1, 1)", leads[0].id)
     late = lead(world.keys, people[0].id)
     async with projections(world.settings):
         await world.happen(late)
         await seen(world.pool, late)
-    assert await world.live() == {"board": 1, "timeline": 2, "people": 1, "funnel": 1}
+    assert await world.live() == {"board": 2, "timeline": 2, "people": 1, "funnel": 1}
+    assert not await world.pool.fetchval("SELECT to_regclass('proj_board_2.visits') IS NOT NULL")
     assert set(rows) < set(await world.rows("proj_funnel_1", "visits"))
     assert await world.pool.fetchval("SELECT count(*) FROM bi.stage_visits WHERE lead = $1", late.id) == 1
     with pytest.raises(RebuildBusyError, match="other tables"):
@@ -444,10 +449,12 @@ async def test_M8_the_command_refuses_tells_swaps_and_goes_back(world: World) ->
         await world.happen(*people, *leads)
         await seen(world.pool, *people, *leads)
         await world.pool.execute("UPDATE proj_funnel_1.visits SET left_how = 'won' WHERE left_how = 'lost'")
+        await world.pool.execute("DELETE FROM proj_funnel_1.visits WHERE lead = $1 AND visit = 1", leads[1].id)
         status, told = await world.command("rebuild", "funnel")
         assert status == 1
-        assert told[0]["differences"] == {"visits": 1}
-        assert "differs in left_how" in told[0]["named"][0]
+        assert told[0]["differences"] == {"visits": 2}
+        assert any("differs in left_how" in line for line in told[0]["named"])
+        assert f"visits {leads[1].id} 1: only in the new build" in told[0]["named"]
         assert (await world.live())["funnel"] == 1
         status, told = await world.command("rebuild", "funnel", "--accept")
         assert (status, told[0]["build"], told[0]["was"]) == (0, 2, 1)

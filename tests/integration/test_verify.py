@@ -438,10 +438,9 @@ TAMPERED_ROWS = {
     "a card's stage": ("UPDATE proj_board_1.cards SET stage = 'proposal' WHERE lead = $1", "board.cards"),
     "a card's name": ("UPDATE proj_board_1.cards SET name = 'Другой' WHERE lead = $1", "board.cards"),
     "a card deleted": ("DELETE FROM proj_board_1.cards WHERE lead = $1", "board.cards"),
-    "a visit's end": ("UPDATE proj_board_1.visits SET left_at = now() WHERE lead = $1", "board.visits"),
-    "a visit deleted": ("DELETE FROM proj_board_1.visits WHERE lead = $1", "board.visits"),
+    "a visit's end": ("UPDATE proj_funnel_1.visits SET left_at = now() WHERE lead = $1", "funnel.visits"),
     "how a visit ended": ("UPDATE proj_funnel_1.visits SET left_how = 'won' WHERE lead = $1", "funnel.visits"),
-    "a funnel's visit deleted": ("DELETE FROM proj_funnel_1.visits WHERE lead = $1", "funnel.visits"),
+    "a visit deleted": ("DELETE FROM proj_funnel_1.visits WHERE lead = $1", "funnel.visits"),
     "a lead's cohort": (
         "UPDATE proj_funnel_1.leads SET captured_at = captured_at - interval '1 month' WHERE lead = $1",
         "funnel.leads",

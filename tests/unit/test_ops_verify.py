@@ -162,7 +162,7 @@ def test_C3_the_fold_of_claims_follows_outcomes_and_erasure() -> None:
     assert _identities(opened(person, None), pepper) is None
 
 
-def test_K4_the_fold_of_a_card_and_its_visits() -> None:
+def test_K4_M9_the_folds_of_a_card_and_of_its_stage_visits() -> None:
     keys = Keys()
     made = lead(keys, uuid4(), stages=("new", "processing", "proposal"))
     events = opened(made, keys)
@@ -171,11 +171,12 @@ def test_K4_the_fold_of_a_card_and_its_visits() -> None:
     wanted = {"stage": "proposal", "visit": 3, "responsible": "anna", "currency": "RUB", "version": made.version}
     assert {name: card[name] for name in wanted} == wanted
     assert (str(card["amount"]), card["name"], card["sealed"]) == ("1000.50", "Анна Иванова", True)
-    visits = folds.visits(made.id, events)
-    assert [(v["stage"], v["to_stage"], v["responsible"]) for v in visits] == [
-        ("new", "processing", None),
-        ("processing", "proposal", "anna"),
-        ("proposal", None, "anna"),
+    visits = folds.funnel_visits(made.id, events)
+    columns = ("stage", "to_stage", "responsible", "worked_by", "left_how")
+    assert [tuple(v[column] for column in columns) for v in visits] == [
+        ("new", "processing", None, "anna", "went_on"),
+        ("processing", "proposal", "anna", "anna", "went_on"),
+        ("proposal", None, "anna", "anna", None),
     ]
     assert visits[0]["left_at"] == visits[1]["entered_at"]
     assert folds.card(made.id, 3, events[1:]) is None

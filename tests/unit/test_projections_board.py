@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -47,7 +46,6 @@ class Board(RuleBasedStateMachine):
         self.contact_of: dict[str, str] = {}
         self.waiting: list[Event] = []
         self.cards: dict[str, board.CardRow] = {}
-        self.visits: dict[tuple[str, int], board.VisitRow] = {}
         self.counts: Counter[tuple[str, str, int, str]] = Counter()
         self.sums: dict[tuple[str, str, int, str], Decimal] = {}
 
@@ -86,7 +84,7 @@ class Board(RuleBasedStateMachine):
             **({"from_stage": before[-1], "from_visit": len(before)} if before else {}),
         }  # fmt: skip
         self.add(lead, StageEntered.TOPIC, data)
-        self.facts.append((lead, "entered", {"stage": stage}))
+        self.facts.append((lead, "entered", {"stage": stage, "at": self.waiting[-1].happened_at}))
 
     @precondition(lambda self: self.contact_of)
     @rule(data=st.data(), stage=st.sampled_from(sorted(STAGES)))
@@ -139,9 +137,6 @@ class Board(RuleBasedStateMachine):
                 before = place_of(card)
                 card.name, card.company, card.erased = None, None, True
                 pairs.append((before, place_of(card)))
-        self.visits |= rows.begun
-        for key, (at, to, by) in rows.ended.items():
-            self.visits[key].left_at, self.visits[key].to_stage, self.visits[key].left_by = at, to, by
         counts, sums = changes(pairs)
         for key, (leads, erased) in counts.items():
             self.counts[(*key, "leads")] += leads
@@ -171,10 +166,7 @@ class Board(RuleBasedStateMachine):
             assert card.name == (None if erased else names[-1])
             assert (card.stage, card.visit, card.version) == (stages[-1], len(stages), self.versions[lead])
             assert (card.paused_until is not None) == (stages[-1] == "paused")
-            seen = [self.visits[lead, n] for n in range(1, len(stages) + 1)]
-            assert [v.stage for v in seen] == stages
-            assert [v.to_stage for v in seen] == [*stages[1:], None]
-            assert all(v.left_at == w.entered_at for v, w in pairwise(seen))
+            assert card.entered_at == [values["at"] for what, values in mine if what == "entered"][-1]
         assert +self.counts == +counts
         assert {k: v for k, v in self.sums.items() if v} == {k: v for k, v in sums.items() if v}
 

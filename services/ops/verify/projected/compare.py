@@ -110,7 +110,6 @@ class ProjectionCheck:
                 wiped = card is not None and card["contact"] in build.wiped
                 if card is not None:
                     self._expect_personal(expected[store.CARDS], card, wiped and card["sealed"], shut)
-                expected[store.VISITS] += map(Expected, folds.visits(stream.id, events))
                 for event, entry in zip(events, folds.entries(stream.id, events), strict=True):
                     gone = entry["person"] in build.wiped and folds.is_sealed(event)
                     self._expect_personal(expected[store.ENTRIES], entry, gone, event.sealed_shut)

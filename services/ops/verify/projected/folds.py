@@ -61,36 +61,6 @@ def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
     }
 
 
-def visits(lead: UUID, events: Sequence[Opened]) -> list[Row]:
-    """The lead's stage visits, in order."""
-    captured, entered = _last(events, "captured"), _all(events, "stage_entered")
-    if captured is None:
-        return []
-    ends = {event.data["from_visit"]: event for event in entered if event.data.get("from_visit") is not None}
-    rows = []
-    for event in entered:
-        end = ends.get(event.data["visit"])
-        assigned = _last([earlier for earlier in events if earlier.version < event.version], "assigned")
-        rows.append(
-            {
-                "lead": lead,
-                "visit": event.data["visit"],
-                "pipeline": captured.data["pipeline"],
-                "stage": event.data["stage"],
-                "kind": event.data["kind"],
-                "cause": event.data["cause"],
-                "direction": event.data["direction"],
-                "from_stage": event.data.get("from_stage"),
-                "responsible": assigned.data["to"] if assigned else None,
-                "entered_at": event.happened_at,
-                "left_at": end.happened_at if end else None,
-                "to_stage": end.data["stage"] if end else None,
-                "left_by": end.data["cause"] if end else None,
-            }
-        )
-    return rows
-
-
 def entries(lead: UUID, events: Iterable[Opened]) -> list[Row]:
     """The lead's timeline: an entry per event."""
     return [
@@ -187,21 +157,35 @@ def funnel_lead(lead: UUID, events: Sequence[Opened]) -> list[Row]:
 
 
 def funnel_visits(lead: UUID, events: Sequence[Opened]) -> list[Row]:
-    """The lead's stage visits as the funnel counts them: how each ended, who worked on it last (M9)."""
+    """The lead's stage visits, in order: how each began and ended, who worked on it last (M9)."""
     captured, entered = _last(events, "captured"), _all(events, "stage_entered")
     if captured is None:
         return []
+    ends = {event.data["from_visit"]: event for event in entered if event.data.get("from_visit") is not None}
     rows = []
-    for n, row in enumerate(visits(lead, events)):
-        end = entered[n + 1] if n + 1 < len(entered) else None
-        worked = _last([event for event in events if end is None or event.version < end.version], "assigned")
+    for event in entered:
+        end = ends.get(event.data["visit"])
+        assigned = _last([earlier for earlier in events if earlier.version < event.version], "assigned")
+        worked = _last([earlier for earlier in events if end is None or earlier.version < end.version], "assigned")
         rows.append(
             {
-                **row,
+                "lead": lead,
+                "visit": event.data["visit"],
+                "pipeline": captured.data["pipeline"],
+                "stage": event.data["stage"],
+                "kind": event.data["kind"],
+                "cause": event.data["cause"],
+                "direction": event.data["direction"],
+                "from_stage": event.data.get("from_stage"),
                 "source": captured.data["source"],
                 "captured_at": captured.happened_at,
+                "responsible": assigned.data["to"] if assigned else None,
                 "worked_by": worked.data["to"] if worked else None,
-                "left_how": _way(row["kind"], end.data) if end else None,
+                "entered_at": event.happened_at,
+                "left_at": end.happened_at if end else None,
+                "to_stage": end.data["stage"] if end else None,
+                "left_by": end.data["cause"] if end else None,
+                "left_how": _way(event.data["kind"], end.data) if end else None,
             }
         )
     return rows

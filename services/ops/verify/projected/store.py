@@ -28,7 +28,6 @@ class Table(NamedTuple):
 
 
 CARDS = Table("board", "cards", "lead", ("lead",))
-VISITS = Table("board", "visits", "lead", ("lead", "visit"))
 ENTRIES = Table("timeline", "entries", "lead", ("lead", "version"))
 PEOPLE = Table("people", "people", "contact", ("contact",))
 IDENTITIES = Table("people", "identities", "contact", ("contact", "kind", "value"))
@@ -36,7 +35,7 @@ WORDS = Table("people", "words", "contact", ("contact", "word"))
 LEADS = Table("people", "leads", "lead", ("lead",))
 FUNNEL_LEADS = Table("funnel", "leads", "lead", ("lead",))
 FUNNEL_VISITS = Table("funnel", "visits", "lead", ("lead", "visit"))
-TABLES = (CARDS, VISITS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, FUNNEL_LEADS, FUNNEL_VISITS)
+TABLES = (CARDS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, FUNNEL_LEADS, FUNNEL_VISITS)
 PROJECTIONS = tuple(sorted({table.projection for table in TABLES}))
 
 
