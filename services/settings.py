@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     kafka_bootstrap: str = Field(default="127.0.0.1:9092", validation_alias="KAFKA_BOOTSTRAP")
     kafka_topic_prefix: str = Field(default="", validation_alias="KAFKA_TOPIC_PREFIX")
     """Put before every topic name, so that tenants may share a cluster."""
+    instance: str | None = Field(
+        default=None, pattern=r"^[A-Za-z0-9._\-]{1,100}$", validation_alias="LEADLINE_INSTANCE"
+    )
+    """This process's own name among those of its service, the same after a restart (a pod's name in a StatefulSet): it then goes
+    on with its partitions at once. Never give one name to two processes at a time. Unset: a new member at each start."""
     kafka_replication: int = Field(default=1, ge=1, validation_alias="KAFKA_REPLICATION")
     kafka_partitions: int = Field(default=24, ge=1, validation_alias="KAFKA_PARTITIONS")
 

@@ -42,5 +42,12 @@ def service_groups(running: Running) -> list[ChildSpec]:
         port = running.port(f"{name}-metrics")
         base = {"leads": running.leads_url, "door": running.http_url}.get(name, f"http://127.0.0.1:{port}")
         argv = [sys.executable, "-m", "services.ops.main", "serve", name]
-        specs.append(ChildSpec(name, argv, {"LEADLINE_METRICS_PORT": str(port)}, f"{base}/health/ready"))
+        specs.append(
+            ChildSpec(
+                name,
+                argv,
+                {"LEADLINE_METRICS_PORT": str(port), "LEADLINE_INSTANCE": f"up-{name}"},
+                f"{base}/health/ready",
+            )
+        )
     return specs

@@ -190,6 +190,7 @@ class System:
     def second_leads(self) -> tuple[subprocess.Popen[bytes], str]:
         """A second `leadline serve leads` with the first one's environment and a port of its own; process and URL."""
         environment = psutil.Process(self.pid("leads")).environ()
+        environment.pop("LEADLINE_INSTANCE", None)  # the first one's own name
         environment.pop("LEADLINE_SUPERVISOR_FD", None)
         port = json.loads((self.data / "ports.json").read_text())["leads"] + 1
         url = f"http://127.0.0.1:{port}"

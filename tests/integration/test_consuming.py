@@ -665,15 +665,17 @@ async def test_K4_frozen_defaults_reach_the_consumer(settings: Settings) -> None
         poll=nothing,
         take=nothing,
         stop_within=1.0,
+        instance="leads-1",
     )
     try:
         assert subscriber.ack_policy is AckPolicy.MANUAL
-        assert (subscriber.group_id, subscriber.max_records, subscriber.batch_timeout_ms) == ("g", 7, 10)
+        assert (subscriber.group_id, subscriber.max_records, subscriber.batch_timeout_ms) == ("g", 7, 1)
         made = subscriber.builder(group_id=subscriber.group_id, **subscriber._connection_args)
         assert isinstance(made, PolledConsumer)
         assert made._auto_offset_reset == "none"
         assert made._isolation_level == "read_committed"
         assert made._enable_auto_commit is False
         assert made._rebalance_timeout_ms == 30_000
+        assert made._group_instance_id == "leads-1"
     finally:
         await broker.stop()

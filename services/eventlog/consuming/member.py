@@ -107,6 +107,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 poll=self._poll,
                 take=self._take,
                 stop_within=self._settings.stop_within,
+                instance=self._settings.instance,
             )
             try:
                 try:

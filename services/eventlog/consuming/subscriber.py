@@ -22,6 +22,7 @@ Fetch: TypeAlias = Callable[[], Awaitable[Records]]
 Poll: TypeAlias = Callable[[Fetch], Awaitable[Records]]
 
 SESSION_MS: Final = 10_000
+POLL_MS: Final = 100  # a poll returns with the first records; how long it waits for them
 REBALANCE_MS: Final = 30_000  # how long a running batch may hold a rebalance up
 
 DEFAULTS: Final[dict[str, Any]] = {
@@ -29,7 +30,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "ack_policy": AckPolicy.MANUAL,
     "auto_offset_reset": "none",
     "isolation_level": "read_committed",
-    "batch_timeout_ms": 10,  # an empty poll sleeps this long a second time
+    "batch_timeout_ms": 1,  # FastStream sleeps this long after an empty poll; how long a poll waits is `POLL_MS`
     "fetch_max_wait_ms": 250,
     "fetch_max_bytes": 8 << 20,
     "max_partition_fetch_bytes": 2 << 20,
@@ -52,7 +53,7 @@ class PolledConsumer(AIOKafkaConsumer):  # type: ignore[misc]
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> Records:
         """Records by partition, as `poll` lets them through."""
-        return await self._poll(partial(self.fetch, *partitions, timeout_ms=timeout_ms, max_records=max_records))
+        return await self._poll(partial(self.fetch, *partitions, timeout_ms=POLL_MS, max_records=max_records))
 
     async def fetch(self, *partitions: TopicPartition, timeout_ms: int, max_records: int | None) -> Records:
         """aiokafka's own `getmany`. When it raises, records it had taken from other partitions are lost to it."""
@@ -70,8 +71,12 @@ async def make_broker(
     poll: Poll,
     take: Callable[[tuple[ConsumerRecord, ...]], Awaitable[None]],
     stop_within: float,
+    instance: str | None = None,
 ) -> tuple[KafkaBroker, Any]:
     """A broker with one subscriber, not started yet. `topics` with their prefix; `take` must not raise.
+
+    `instance`: makes it a static member (KIP-345): started again under the same name it goes on with its partitions at once,
+    where another would wait until the group has given up its predecessor (`SESSION_MS`).
 
     Returns both: the subscriber's `consumer` is there once it starts.
     """
@@ -88,6 +93,7 @@ async def make_broker(
     subscriber: Any = broker.subscriber(
         *topics,
         group_id=group,
+        group_instance_id=instance,
         max_records=max_records,
         listener=listener,
         parser=_unparsed,
