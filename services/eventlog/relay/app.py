@@ -23,6 +23,7 @@ from services.eventlog.relay import store
 from services.eventlog.relay.errors import RelayRefusesError, RelayStoppedError, StandAsideError
 from services.eventlog.relay.lock import ShardConnection
 from services.eventlog.relay.protocol import agree
+from services.eventlog.relay.publishing import Publisher
 from services.eventlog.relay.reading import TopicReader
 from services.eventlog.relay.session import Session
 from services.health import Health
@@ -45,6 +46,7 @@ PASSING: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.InternalClientError,  # asyncpg's word for a session that the server ended in the middle of a statement
 )
 """Start over, it may be gone."""
 
@@ -83,24 +85,26 @@ async def run(
 async def _serve(settings: Settings, health: Health, stop: asyncio.Event, topics: Sequence[Topic], hold: float) -> None:
     shard = await ShardConnection.open(settings, [topic.name for topic in topics])
     reader: TopicReader | None = None
-    session: Session | None = None
+    publisher: Publisher | None = None
     try:
         if not await _acquire(shard, health, stop):
             return
         health.unready(PART, "comparing the topics with the store")
         await ensure_topics(settings, topics, limit=TOPICS_SECONDS)
+        # the publisher's connections first: what is compared then is what the broker at their other end has
+        publisher = await Publisher(settings, [topic.name for topic in topics]).open()
         reader = await TopicReader(settings).open()
         agreed = await agree(shard, settings, reader, lambda: health.beat(PART))
-        session = Session(shard, settings, reader, agreed, hold, health)
-        await session.publisher.open()
+        publisher.check()
+        session = Session(shard, settings, reader, publisher, agreed, hold, health)
         await store.clear_notices(shard.database, PART, NOTICE)
         health.ready(PART)
         log.info("publishing", topics=len(topics), found=sum(len(tail.rows) for tail in agreed.tails.values()))
         await session.run(stop)
     finally:
         # the locks go last: nobody else may start while our producer could still send
-        if session is not None:
-            await session.publisher.close()
+        if publisher is not None:
+            await publisher.close()
         if reader is not None:
             await reader.close()
         await shard.close()

@@ -3,8 +3,12 @@
 Invariants (`docs/decisions/0003-relay-pipelining.md`): a partition's next batch is given to the producer only when the one
 before is acknowledged, and the broker appends a batch whole or not at all; so no later version of a stream is on its way
 while an earlier one is unacknowledged, whatever error comes. On a topic that only the relay writes, each batch must
-begin at the offset after the last. Any error, and no answer for `ACK_SECONDS`, raise RelayStoppedError: the publisher
-must then be closed and never used again.
+begin at the offset after the last. Any error, a lost connection, and no answer for `ACK_SECONDS`, raise RelayStoppedError: the
+publisher must then be closed and never used again.
+
+The connections are made once, in `open`, before anybody reads how far the topics are, and never again: aiokafka would quietly
+connect anew and send on to a broker that came back from a power cut with less than it had acknowledged, so that a later
+version of a stream would stand before the earlier ones. A broker that still is the one compared with has the same connection.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from functools import partial
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import ConnectionGroup
 from aiokafka.errors import KafkaError
 
 from services.eventlog.relay import metrics
@@ -33,6 +38,9 @@ CLOSE_SECONDS: Final = 5.0
 BATCH_BYTES: Final = 256 * 1024
 LINGER_MS: Final = 0
 """A batch is full or closed when it is handed over: there is nothing to wait for."""
+NEVER_MS: Final = 2**31 - 1
+METADATA_MS: Final = 60_000
+"""Between two questions for metadata, which also keep the connections in use: brokers end idle ones after 10 minutes."""
 MOST_RECORDS: Final = 10_000
 MOST_BYTES: Final = 32 * 1024 * 1024
 
@@ -59,8 +67,8 @@ class Landed:
 class Publisher:
     """`open`, then `add` and `pump`; `landed` fills up as acknowledgements come in, `news` is set each time."""
 
-    def __init__(self, settings: Settings, ends: dict[Place, int]) -> None:
-        """`ends`: the next offset of every partition, as the start protocol has seen it."""
+    def __init__(self, settings: Settings, topics: Iterable[str]) -> None:
+        """`topics` without prefix. Nothing happens before `open`; `begin` says where they end."""
         self._prefix = settings.kafka_topic_prefix
         self._producer = AIOKafkaProducer(
             bootstrap_servers=settings.kafka_bootstrap,
@@ -71,8 +79,12 @@ class Publisher:
             max_batch_size=BATCH_BYTES,
             linger_ms=LINGER_MS,
             request_timeout_ms=10_000,
+            connections_max_idle_ms=NEVER_MS,
+            metadata_max_age_ms=METADATA_MS,
         )
-        self.expected = dict(ends)
+        self._topics = set(topics)
+        self._connections: dict[tuple[Any, Any], Any] = {}
+        self.expected: dict[Place, int] = {}
         self.landed: deque[Landed] = deque()
         self.news = asyncio.Event()
         self.waiting = 0
@@ -82,16 +94,36 @@ class Publisher:
         self._failed: RelayStoppedError | None = None
 
     async def open(self) -> Publisher:
-        """Connect and get a producer id; returns itself."""
+        """Connect to every broker and get a producer id; returns itself. Raises RelayStoppedError when one does not answer."""
         try:
             await asyncio.wait_for(self._producer.start(), ANSWER_SECONDS)
             async with asyncio.timeout(ANSWER_SECONDS):
-                for topic in {place[0] for place in self.expected}:  # now, and not while the first record waits
+                for topic in self._topics:  # now, and not while the first record waits
                     await self._producer.partitions_for(self._prefix + topic)
+                await self._hold_connections()
         except BaseException:
             await self.close()
             raise
         return self
+
+    async def _hold_connections(self) -> None:
+        client = self._producer.client
+        for broker in client.cluster.brokers():
+            if not await client.ready(broker.nodeId):
+                raise RelayStoppedError(f"the broker {broker.nodeId} cannot be reached")
+            place = (broker.nodeId, ConnectionGroup.DEFAULT)
+            self._connections[place] = client._conns[place]
+
+        async def held(node_id: Any, *, group: Any = ConnectionGroup.DEFAULT, no_hint: bool = False) -> Any:
+            """A connection of `open`, while it lives; none is made anew (see the module's docstring)."""
+            connection = self._connections.get((node_id, group))
+            return connection if connection is not None and connection.connected() else None
+
+        client._get_conn = held
+
+    def begin(self, ends: dict[Place, int]) -> None:
+        """The next offset of every partition, as read after `open`."""
+        self.expected = dict(ends)
 
     @property
     def room(self) -> bool:
@@ -132,8 +164,12 @@ class Publisher:
             await self._hand_over(place, self._queues[place])
 
     def check(self) -> None:
-        """Raises RelayStoppedError when anything went wrong since the last call, or an answer is overdue."""
+        """Raises RelayStoppedError when anything went wrong since the last call, a connection was lost, or an answer is
+        overdue."""
         if self._failed is not None:
+            raise self._failed
+        if not all(connection.connected() for connection in self._connections.values()):
+            self._failed = RelayStoppedError("a connection to Kafka was lost: what it still has must be compared first")
             raise self._failed
         overdue = time.monotonic() - ACK_SECONDS
         for (topic, partition), flight in self._flights.items():

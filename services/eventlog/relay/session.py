@@ -52,13 +52,15 @@ class Session:
         shard: ShardConnection,
         settings: Settings,
         reader: TopicReader,
+        publisher: Publisher,
         agreed: Agreed,
         hold: float,
         health: Health,
     ) -> None:
         self._shard, self._settings, self._reader, self._health = shard, settings, reader, health
         self._counts, self._hold = agreed.counts, hold
-        self.publisher = Publisher(settings, agreed.ends)
+        self.publisher = publisher
+        publisher.begin(agreed.ends)
         now = time.monotonic()
         self._held: deque[Landed] = deque(
             Landed(place, tail.end, tail.last_id, tail.rows, now) for place, tail in agreed.tails.items()

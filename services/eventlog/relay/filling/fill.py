@@ -44,11 +44,12 @@ async def fill(
 ) -> Filled:
     """Publish all that `topic` (without prefix) lacks. Raises RelayRefusesError, RelayStoppedError, one of `LOST`."""
     places: list[Place] = [(topic, partition) for partition in await reader.partitions(topic)]
-    ends = await reader.ends(places)
-    present, repeats = await _take_inventory(shard, reader, ends, progress)
-    publisher = await Publisher(settings, ends).open()
+    publisher = await Publisher(settings, [topic]).open()  # before anything is read: see its docstring
     published = 0
     try:
+        ends = await reader.ends(places)
+        publisher.begin(ends)
+        present, repeats = await _take_inventory(shard, reader, ends, progress)
         database = shard.database
         async with database.transaction():
             await store.allow_joins(database)
