@@ -76,15 +76,6 @@ class StoredRows:
             pairs += await self._wipe(connection)
         await self._add(connection, pairs)
 
-    async def save_new(self, connection: Database) -> None:
-        """The same where nothing of these streams is stored yet (a build being filled), twice as fast."""
-        rows = self.rows
-        await _copy(connection, self.schema, rows.cards.values())
-        pairs: list[tuple[board.Place | None, board.Place]] = [(None, board.place_of(c)) for c in rows.cards.values()]
-        if rows.wiped:
-            pairs += await self._wipe(connection)
-        await self._add(connection, pairs)
-
     async def _wipe(self, connection: Database) -> list[tuple[board.Place | None, board.Place]]:
         wiped = await connection.fetch(
             f"""UPDATE {self.schema}.cards SET name = NULL, company = NULL, erased = true

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from aiokafka.partitioner import murmur2
-
 from contracts.events.contact import PersonErased
 from contracts.topics import EVENTS_TOPIC_OF_KIND
 from projections.event import Event
@@ -24,6 +22,7 @@ from services.database import Database
 from services.eventlog.consuming import RawRecord
 from services.eventlog.consuming.streams import Arrived, must_be_known
 from services.eventlog.mapper import MalformedError, peek
+from services.eventlog.relay.headers import partition_of
 from services.privacy.cipher import TamperedError, key_id_of
 from services.privacy.store import KeyRing
 
@@ -125,11 +124,6 @@ class Filling:
         if self.failed:
             events = [event for event in events if UUID(event.stream) not in self.failed]
         return events
-
-
-def partition_of(key: bytes, partitions: int) -> int:
-    """Where Kafka's default partitioner puts a key."""
-    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 async def follow(
