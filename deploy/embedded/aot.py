@@ -65,9 +65,8 @@ async def _make(
     train: Train,
     say: Callable[[str], None],
 ) -> None:
-    for left in file.parent.glob(
-        "train-*"
-    ):  # of a process killed midway; nobody else is at work while we hold the lock
+    # of a process killed midway; nobody else is at work while we hold the lock
+    for left in file.parent.glob("train-*"):
         shutil.rmtree(left, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix="train-", dir=file.parent))
     recorded, fresh = work / "recorded", work / "fresh.aot"
