@@ -20,6 +20,9 @@ REFUSAL_TYPE: Final = "leadline.lead.command_refused"
 """`ce_type` of the records on `leads.commands` and `leads.refusals`."""
 
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+"""An id that the pipeline gave."""
+Link = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^https?://[^\s]+$")]
 
 
 class CommandBody(BaseModel):
@@ -74,19 +77,99 @@ class Answer(CommandBody):
     comment: Text | None = None
 
 
+class Hold(CommandBody):
+    """P3, P9: a call or a meeting with the client took place. `result`: one of the pipeline's options of the fact, where it has
+    any; `activity`: the planned one that is done by it."""
+
+    type: Literal["hold"] = "hold"
+    kind: Literal["call", "meeting"]
+    result: Name | None = None
+    activity: UUID | None = None
+    place: Text | None = None
+    comment: Text | None = None
+
+
+class Send(CommandBody):
+    """S4: a document was sent to the client by hand. `document`: what it is, for example `proposal`, `contract`, `brief`."""
+
+    type: Literal["send"] = "send"
+    document: Name
+    via: Literal["email", "messenger", "post", "in_person", "other"] = "other"
+    name: Text | None = None
+    link: Link | None = None
+    comment: Text | None = None
+
+
+class Attach(CommandBody):
+    """A file belongs to the lead: one that is kept elsewhere, by its link, or one that came with a letter or was uploaded
+    (`blob`). `label`: what it is, where the pipeline asks for it."""
+
+    type: Literal["attach"] = "attach"
+    name: Annotated[str, Field(min_length=1, max_length=500)]
+    label: Name | None = None
+    link: Link | None = None
+    blob: UUID | None = None
+    media_type: str | None = Field(default=None, max_length=100, pattern=r"^[a-z]+/[a-z0-9][a-z0-9.+\-]*$")
+    size: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Attach:
+        if (self.link is None) == (self.blob is None):
+            raise ValueError("give where the file is kept as link or as blob, one of the two")
+        return self
+
+
+class Approve(CommandBody):
+    """The head's word on what the stage waits for."""
+
+    type: Literal["approve"] = "approve"
+    decision: Literal["granted", "denied"] = "granted"
+    comment: Text | None = None
+
+
+class Establish(CommandBody):
+    """P3, P4, C8: a fact of the pipeline's own holds, with one of its options where it has any."""
+
+    type: Literal["establish"] = "establish"
+    fact: Name
+    value: Name | None = None
+    comment: Text | None = None
+
+
+class Withdraw(CommandBody):
+    """N12: a fact was recorded by mistake."""
+
+    type: Literal["withdraw"] = "withdraw"
+    fact: Name
+    comment: Text | None = None
+
+
+FactBody = Annotated[
+    See | Accept | Record | Offer | Answer | Hold | Send | Attach | Approve | Establish,
+    Field(discriminator="type"),
+]
+"""What may come along with a change of stage, to be recorded before it: all of it or nothing."""
+First = Annotated[tuple[FactBody, ...], Field(max_length=20)]
+
+
 class Move(CommandBody):
-    """K2: move the lead to an open or won stage."""
+    """K2: move the lead along the scale. `first`: what is recorded before, in the same act. `override`: a head's reason to move
+    it although rules do not hold; recorded, and reported apart."""
 
     type: Literal["move"] = "move"
     to: str = Field(min_length=1, max_length=60)
+    first: First = ()
+    override: Text | None = None
 
 
 class Reject(CommandBody):
-    """S3: end the work by one of the pipeline's reject statuses."""
+    """S3, C1: end the work by one of the pipeline's reject statuses, with one of its reasons where it has any."""
 
     type: Literal["reject"] = "reject"
     status: str = Field(min_length=1, max_length=60)
+    reason: Name | None = None
     comment: Text | None = None
+    first: First = ()
 
 
 class Pause(CommandBody):
@@ -95,14 +178,19 @@ class Pause(CommandBody):
     type: Literal["pause"] = "pause"
     until: date
     reason: Text
+    reason_id: Name | None = None
+    """One of the stage's reasons in the pipeline, where it has any."""
     status: str | None = Field(default=None, max_length=60)
     """Which postponed stage, where the pipeline has several."""
+    first: First = ()
 
 
 class Convert(CommandBody):
     """C1: the lead becomes a deal."""
 
     type: Literal["convert"] = "convert"
+    first: First = ()
+    override: Text | None = None
 
 
 class Reopen(CommandBody):
@@ -141,8 +229,117 @@ class Complete(CommandBody):
     result: Text
 
 
+class Undo(CommandBody):
+    """N12: the last change of stage was a mistake: the lead stands where it stood before, and the mistake counts for nothing."""
+
+    type: Literal["undo"] = "undo"
+    reason: Text | None = None
+
+
+class Adopt(CommandBody):
+    """M3: the lead goes on under another version of its pipeline, or in another pipeline, in the stage named."""
+
+    type: Literal["adopt"] = "adopt"
+    pipeline: Name
+    number: int = Field(ge=1)
+    stage: Name | None = None
+    """Where it stands there; left out: in the stage of the same id."""
+    reason: Literal["published", "by_hand"] = "by_hand"
+    comment: Text | None = None
+
+
+class Merge(CommandBody):
+    """N15, N16: this lead is the same wish of the same person as another, which goes on."""
+
+    type: Literal["merge"] = "merge"
+    into: UUID
+    comment: Text | None = None
+
+
+class Unmerge(CommandBody):
+    """N16: this lead was merged into another by mistake, and stands by itself again."""
+
+    type: Literal["unmerge"] = "unmerge"
+    comment: Text | None = None
+
+
+class Permit(CommandBody):
+    """C7: the client allows or refuses to be contacted on a channel; how they said it, in which words, is the proof."""
+
+    type: Literal["permit"] = "permit"
+    channel: Literal["phone", "sms", "email", "messenger", "ads", "all"]
+    allowed: bool
+    how: Literal["call", "letter", "form", "message", "in_person", "link", "by_hand"] = "by_hand"
+    until: date | None = None
+    """Of a refusal for a time: the day from which it holds no more."""
+    words: Text | None = None
+
+    @model_validator(mode="after")
+    def _until_of_a_refusal(self) -> Permit:
+        if self.allowed and self.until is not None:
+            raise ValueError("until goes with a refusal: allowed: false")
+        return self
+
+
+class Confirm(CommandBody):
+    """C9: what is known of a phone or e-mail of the client: somebody of them was reached there, or nobody ever is («не туда»)."""
+
+    type: Literal["confirm"] = "confirm"
+    kind: Literal["phone", "email"]
+    value: Annotated[str, Field(min_length=1, max_length=320)]
+    right: bool = True
+
+
+class Capture(CommandBody):
+    """P7, P10: a lead is entered by hand: a person, or a company without one. The command's `lead` is the new lead's id."""
+
+    type: Literal["capture"] = "capture"
+    pipeline: Name | None = None
+    """Left out: the default pipeline."""
+    source: Annotated[str, Field(min_length=1, max_length=200)] = "by_hand"
+    name: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    company: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    phone: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    email: Annotated[str, Field(min_length=1, max_length=320)] | None = None
+    comment: Text | None = None
+    card: dict[Name, Annotated[str, Field(max_length=10_000)]] = Field(default_factory=dict, max_length=100)
+    recommended_by: UUID | None = None
+    """P7: the lead of whoever recommended them."""
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Capture:
+        if not (self.name or self.company or self.phone or self.email):
+            raise ValueError("say who it is: name, company, phone or email, one of them at least")
+        return self
+
+
 Body = Annotated[
-    See | Accept | Record | Offer | Answer | Move | Reject | Pause | Convert | Reopen | Assign | Plan | Complete,
+    See
+    | Accept
+    | Record
+    | Offer
+    | Answer
+    | Hold
+    | Send
+    | Attach
+    | Approve
+    | Establish
+    | Withdraw
+    | Move
+    | Reject
+    | Pause
+    | Convert
+    | Reopen
+    | Undo
+    | Assign
+    | Plan
+    | Complete
+    | Merge
+    | Unmerge
+    | Permit
+    | Confirm
+    | Adopt
+    | Capture,
     Field(discriminator="type"),
 ]
 
@@ -152,14 +349,27 @@ COMMAND_BODIES: dict[str, type[CommandBody]] = {
     "record": Record,
     "offer": Offer,
     "answer": Answer,
+    "hold": Hold,
+    "send": Send,
+    "attach": Attach,
+    "approve": Approve,
+    "establish": Establish,
+    "withdraw": Withdraw,
     "move": Move,
     "reject": Reject,
     "pause": Pause,
     "convert": Convert,
     "reopen": Reopen,
+    "undo": Undo,
     "assign": Assign,
     "plan": Plan,
     "complete": Complete,
+    "merge": Merge,
+    "unmerge": Unmerge,
+    "permit": Permit,
+    "confirm": Confirm,
+    "adopt": Adopt,
+    "capture": Capture,
 }
 """Body by the command's name in `POST /api/leads/{id}/commands/{name}`."""
 
@@ -202,6 +412,10 @@ class Missing(BaseModel):
     id: str
     ru: str
     en: str
+    command: str | None = None
+    """The command that records it; what it needs beside stands in the pipeline."""
+    values: tuple[str, ...] = ()
+    """Of a fact: the values that would do, where not any."""
 
 
 class Refusal(BaseModel):
@@ -213,6 +427,8 @@ class Refusal(BaseModel):
     ru: str
     en: str
     missing: tuple[Missing, ...] = ()
+    overridable: bool = False
+    """Whether a head may move the lead all the same, with a reason (`move` and `convert`: `override`)."""
     status: Literal[404, 409, 410, 422] = 422
     """The HTTP status that says it: 409 a stale version, 410 an erased person, 404 no such lead, 422 all else."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -53,25 +54,27 @@ class IdentityShared(ContactEvent):
 
 
 class IdentityConfirmed(ContactEvent):
-    """C9: somebody was reached there. `proof`: how; `inbound_id` the message that proves it, `meta.happened_at` when."""
+    """C9: somebody was reached there. `proof`: how, `meta.happened_at` when."""
 
     TOPIC: ClassVar[str] = "leadline.contact.identity_confirmed"
 
     identity_kind: IdentityKind
     value: Personal[str]
-    proof: Literal["answered_call", "reply"]
-    inbound_id: UUID
+    proof: Literal["answered_call", "reply", "by_hand"]
+    inbound_id: UUID | None = None
+    """The message that proves it; none where a person says so."""
 
 
 class IdentityWrong(ContactEvent):
-    """C9: nobody is reached there, proven by a bounce: `status` is the code the other side's server gave (RFC 3463)."""
+    """C9: nobody, or somebody else, is reached there: proven by a bounce (`status` is the code the other side's server gave,
+    RFC 3463), or by a person who tried («не туда»)."""
 
     TOPIC: ClassVar[str] = "leadline.contact.identity_wrong"
 
     identity_kind: IdentityKind
     value: Personal[str]
-    proof: Literal["bounce"]
-    inbound_id: UUID
+    proof: Literal["bounce", "by_hand"]
+    inbound_id: UUID | None = None
     status: str | None = None
     diagnostic: Personal[str | None] = None
 
@@ -82,3 +85,68 @@ class PersonErased(ContactEvent):
     TOPIC: ClassVar[str] = "leadline.contact.person_erased"
 
     reason: Literal["asked", "retention", "by_hand"]
+
+
+ContactChannel = Literal["phone", "sms", "email", "messenger", "ads"]
+
+
+class PermissionRecorded(ContactEvent):
+    """C7: the person allows or refuses to be contacted on a channel. It holds until they say otherwise, or until a date; a later
+    form lifts no refusal. `how` and `words` are the proof, `meta.happened_at` is when they said it."""
+
+    TOPIC: ClassVar[str] = "leadline.contact.permission_recorded"
+
+    channel: ContactChannel
+    allowed: bool
+    how: Literal["call", "letter", "form", "message", "in_person", "link", "by_hand"]
+    until: date | None = None
+    """Of a refusal for a time («перезвоните через месяц»): the day from which it holds no more."""
+    words: Personal[str | None] = None
+    inbound_id: UUID | None = None
+    lead: UUID | None = None
+    """The lead on whose page it was recorded."""
+
+
+class ContactMerged(ContactEvent):
+    """N16: this person is the same as another; the other contact goes on and finds their messages."""
+
+    TOPIC: ClassVar[str] = "leadline.contact.merged"
+
+    into: UUID
+
+
+class ContactAbsorbed(ContactEvent):
+    """N16: another contact was merged into this one: its identities find this person from here on."""
+
+    TOPIC: ClassVar[str] = "leadline.contact.absorbed"
+
+    contact: UUID
+    identities: Personal[tuple[str, ...]] = ()
+    """`kind:value` of what found the other person."""
+
+
+class ContactUnmerged(ContactEvent):
+    """N16: the merge was a mistake; this is a person of their own again."""
+
+    TOPIC: ClassVar[str] = "leadline.contact.unmerged"
+
+    into: UUID
+    """Which contact it had been merged into."""
+
+
+class ContactReleased(ContactEvent):
+    """N16: a person who had been merged into this contact by mistake is one of their own again, with their identities."""
+
+    TOPIC: ClassVar[str] = "leadline.contact.released"
+
+    contact: UUID
+    identities: Personal[tuple[str, ...]] = ()
+
+
+class CompanyJoined(ContactEvent):
+    """The person works for a company, or speaks for it."""
+
+    TOPIC: ClassVar[str] = "leadline.contact.company_joined"
+
+    company: UUID
+    post: Personal[str | None] = None

@@ -19,9 +19,16 @@ from contracts.meta import AggregateKind
 from contracts.personal import Personal
 
 Outcome = Literal["open", "won", "lost", "postponed"]
-StageCause = Literal["captured", "moved", "rejected", "paused", "converted", "reopened"]
-StageDirection = Literal["in", "forward", "back", "skip", "out", "return"]
-"""in: captured; out: to a lost or postponed stage; return: back from one."""
+StageCause = Literal[
+    "captured", "moved", "rejected", "paused", "converted", "reopened", "auto", "adopted", "undone", "unmerged"
+]
+"""auto: by itself, everything being there; adopted: its pipeline changed under it; undone, unmerged: a mistake was corrected."""
+StageDirection = Literal["in", "forward", "back", "skip", "out", "return", "across"]
+"""in: captured; out: to a lost or postponed stage; return: back from one; across: into a stage of another pipeline or version."""
+EntryBasis = Literal["check", "override", "adoption", "import", "correction"]
+"""What let a lead enter a stage: the rules, or a person's word that is kept and counted apart."""
+LostOutcome = Literal["refused", "contact", "ads", "bad_data"]
+"""C1: what remains of a lost lead (`contracts.pipeline.LostOutcome`)."""
 
 
 class LeadEvent(Event):
@@ -49,6 +56,8 @@ class LeadCaptured(LeadEvent):
     comment: Personal[str | None] = None
     fields: Personal[dict[str, str]] = Field(default_factory=dict)
     """Every further field of the form, as posted."""
+    recommended_by: UUID | None = None
+    """P7: the lead of whoever recommended this client."""
 
 
 class StageEntered(LeadEvent):
@@ -63,6 +72,12 @@ class StageEntered(LeadEvent):
     from_visit: int | None = None
     cause: StageCause
     direction: StageDirection
+    basis: EntryBasis = "check"
+    overridden: tuple[str, ...] = ()
+    """Of an override: the ids of the rules that did not hold."""
+    override_reason: Personal[str | None] = None
+    undoes: int | None = None
+    """Of a correction: the stage visit that was a mistake and counts for nothing."""
 
 
 class LeadAssigned(LeadEvent):
@@ -138,6 +153,9 @@ class LeadRejected(LeadEvent):
     status: str
     from_stage: str
     comment: Personal[str | None] = None
+    reason: str | None = None
+    """Of the status's reasons in the pipeline, where it has any."""
+    outcome: LostOutcome = "refused"
 
 
 class LeadPaused(LeadEvent):
@@ -149,6 +167,8 @@ class LeadPaused(LeadEvent):
     from_stage: str
     until: date
     reason: Personal[str]
+    reason_id: str | None = None
+    """Of the stage's reasons in the pipeline, where it has any."""
 
 
 class LeadConverted(LeadEvent):
@@ -315,3 +335,140 @@ class ActivityDone(LeadEvent):
     result: Personal[str | None] = None
     inbound_id: UUID | None = None
     """The message that shows it is done."""
+
+
+class CallHeld(LeadEvent):
+    """P3, C2: a person says that they talked with the client; `result` is one of the pipeline's options of the fact."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.call_held"
+
+    result: str | None = None
+    activity: UUID | None = None
+    """The planned call that it was."""
+    comment: Personal[str | None] = None
+
+
+class MeetingHeld(LeadEvent):
+    """P3, P9: a meeting with the client took place; `result` is one of the pipeline's options of the fact."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.meeting_held"
+
+    result: str | None = None
+    activity: UUID | None = None
+    place: Personal[str | None] = None
+    comment: Personal[str | None] = None
+
+
+class DocumentSent(LeadEvent):
+    """S4: a document went to the client by hand. `document`: what it is (`proposal`, `contract`, `brief`)."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.document_sent"
+
+    document: str
+    via: Literal["email", "messenger", "post", "in_person", "other"] = "other"
+    name: Personal[str | None] = None
+    link: Personal[str | None] = None
+    comment: Personal[str | None] = None
+
+
+class FileAttached(LeadEvent):
+    """A file belongs to the lead: kept here (`blob`) or elsewhere (`link`). `label` says what it is, `contract` for one."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.file_attached"
+
+    label: str | None = None
+    name: Personal[str]
+    link: Personal[str | None] = None
+    blob: UUID | None = None
+    media_type: str | None = None
+    size: int | None = Field(default=None, ge=0)
+
+
+class ApprovalGiven(LeadEvent):
+    """The head's word on what the stage waits for: granted or denied. The last one counts."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.approval_given"
+
+    decision: Literal["granted", "denied"]
+    comment: Personal[str | None] = None
+
+
+class FactEstablished(LeadEvent):
+    """P3, P4, C8: a fact of the pipeline's own holds, with the value it has where it has options."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.fact_established"
+
+    fact: str
+    value: str | None = None
+    comment: Personal[str | None] = None
+
+
+class FactWithdrawn(LeadEvent):
+    """N12: a fact was recorded by mistake; what was recorded stays in the history, and counts no more."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.fact_withdrawn"
+
+    fact: str
+    comment: Personal[str | None] = None
+
+
+class LeadAdopted(LeadEvent):
+    """M3: the lead goes on under another version of its pipeline, or in another pipeline. A change of stage that comes with it
+    is a `StageEntered` of its own; no robot starts and no deadline anew."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.adopted"
+
+    pipeline: str
+    number: int = Field(ge=1)
+    from_pipeline: str
+    from_number: int = Field(ge=1)
+    reason: Literal["published", "by_hand"]
+    comment: Personal[str | None] = None
+
+
+class LeadMerged(LeadEvent):
+    """N15, N16: this lead was the same wish as another, which goes on; its stage visit ends here. Nothing of it is lost."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.merged"
+
+    into: UUID
+    into_contact: UUID
+    comment: Personal[str | None] = None
+
+
+class LeadAbsorbed(LeadEvent):
+    """N16: another lead was merged into this one, which goes on."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.absorbed"
+
+    lead: UUID
+    contact: UUID
+
+
+class LeadUnmerged(LeadEvent):
+    """N16: the merge was a mistake; this lead stands by itself again, where it stood."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.unmerged"
+
+    into: UUID
+    """Which lead it had been merged into."""
+    comment: Personal[str | None] = None
+
+
+class LeadReleased(LeadEvent):
+    """N16: a lead that was merged into this one by mistake stands by itself again. What came in meanwhile by the identities of
+    its person goes with it (`moved`: versions of this stream)."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.released"
+
+    lead: UUID
+    contact: UUID
+    moved: tuple[int, ...] = ()
+
+
+class ClientRecommended(LeadEvent):
+    """P7: this client recommended another, who is a lead of their own."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.client_recommended"
+
+    lead: UUID

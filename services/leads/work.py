@@ -131,10 +131,13 @@ class Tally:
 
 
 def body_hash(pepper: bytes, command: Command | EraseContact) -> bytes:
-    """Keyed hash of what a command asks, of what, by whom: the same id with another one is an error."""
+    """Keyed hash of what a command asks, of what, by whom: the same id with another one is an error.
+
+    What is left at its default is left out, so that a field which a later release adds changes no hash."""
     if isinstance(command, Command):
         asked = f"{command.lead}:{command.actor.id}:{command.expected_version}:{command.happened_at}:"
-        asked += command.body.model_dump_json()
+        asked += f"{command.body.type}:"
+        asked += command.body.model_dump_json(exclude_defaults=True)
     else:
         asked = f"{command.contact}:{command.actor.id}:{command.reason}"
     return hmac.digest(pepper, b"leadline-command:" + asked.encode(), "sha256")

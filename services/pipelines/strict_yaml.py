@@ -63,7 +63,9 @@ def read_yaml(text: str, model: type[Model], file: str, *, whole: str, begins: s
         return model.model_validate(data)
     except ValidationError as error:
         places = [
-            _said(root, problem["loc"], problem["msg"], file, whole) for problem in error.errors(include_url=False)
+            _said(root, (*problem["loc"], *path), message, file, whole)
+            for problem in error.errors(include_url=False)
+            for path, message in problem.get("ctx", {}).get("places") or [((), problem["msg"])]
         ]
         raise YamlError("\n".join(dict.fromkeys(places))) from error
 

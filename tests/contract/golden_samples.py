@@ -141,12 +141,60 @@ SAMPLES: tuple[e.Event, ...] = (
         source="pipeline: classic\n",
         sha256=hashlib.sha256(b"pipeline: classic\n").hexdigest(),
     ),
+    e.CallHeld(result="interested", activity=INBOUND, comment="перезвонить в пятницу"),
+    e.MeetingHeld(result="oral_consent", activity=INBOUND, place="офис на Лесной", comment="договорились"),
+    e.DocumentSent(
+        document="contract",
+        via="in_person",
+        name="Договор 7",
+        link="https://docs.example.org/7",
+        comment="два экземпляра",
+    ),
+    e.FileAttached(
+        label="contract",
+        name="договор.pdf",
+        link="https://docs.example.org/7.pdf",
+        blob=OTHER,
+        media_type="application/pdf",
+        size=7,
+    ),
+    e.ApprovalGiven(decision="granted", comment="скидка 5 %"),
+    e.FactEstablished(fact="interested", value="meeting", comment="хочет встретиться"),
+    e.FactWithdrawn(fact="interested", comment="не тот клиент"),
+    e.LeadAdopted(
+        pipeline="classic", number=2, from_pipeline="classic", from_number=1, reason="published", comment="14 → 7"
+    ),
+    e.LeadMerged(into=OTHER, into_contact=CONTACT, comment="тот же человек"),
+    e.LeadAbsorbed(lead=OTHER, contact=CONTACT),
+    e.LeadUnmerged(into=OTHER, comment="брат"),
+    e.LeadReleased(lead=OTHER, contact=CONTACT, moved=(7, 9)),
+    e.ClientRecommended(lead=OTHER),
+    e.PermissionRecorded(
+        channel="phone",
+        allowed=False,
+        how="call",
+        until=date(2026, 12, 24),
+        words="не звоните месяц",
+        inbound_id=INBOUND,
+        lead=LEAD,
+    ),
+    e.ContactMerged(into=OTHER),
+    e.ContactAbsorbed(contact=OTHER, identities=("phone:+79161234567",)),
+    e.ContactUnmerged(into=OTHER),
+    e.ContactReleased(contact=OTHER, identities=("email:anna@example.org",)),
+    e.CompanyJoined(company=OTHER, post="директор"),
+    e.CompanyMade(name="ООО «Ромашка»"),
+    e.CompanyRenamed(name="АО «Ромашка»"),
+    e.CompanyIdentityAdded(identity_kind="site", value="romashka.example.org"),
+    e.PipelineArchived(pipeline="classic", number=2),
+    e.PipelineRestored(pipeline="classic", number=2),
+    e.AdoptionStarted(pipeline="classic", number=2, mapping={"call": "work", "letter": "work"}),
 )
 
 
 def meta_of(event: e.Event) -> Meta:
     """A full envelope for a sample."""
-    stream = {"contact": CONTACT, "lead": LEAD, "pipeline": PIPELINE}[event.KIND]
+    stream = {"contact": CONTACT, "company": CONTACT, "lead": LEAD, "pipeline": PIPELINE}[event.KIND]
     return Meta(
         stream=stream,
         version=12,

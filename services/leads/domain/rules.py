@@ -15,7 +15,16 @@ from uuid import UUID
 from contracts import commands as c
 from contracts.commands import Missing, Refusal
 from contracts.meta import Actor
-from contracts.pipeline import ContactCriterion, Criterion, FactCriterion, FieldCriterion, Pipeline, Stage
+from contracts.pipeline import (
+    BUILT_IN_FACTS,
+    ContactCriterion,
+    Criterion,
+    FactCriterion,
+    FieldCriterion,
+    Pipeline,
+    Stage,
+    Titles,
+)
 from services.leads.domain.state import CONTACT_FIELDS, LeadState
 
 AHEAD = timedelta(minutes=5)
@@ -562,12 +571,15 @@ def unmet(criterion: Criterion, state: LeadState) -> tuple[Missing, ...]:
             met = bool(state.card.get(criterion.field))
         case ContactCriterion(contact="name"):
             met = bool(state.name)
+        case FactCriterion():
+            met = False
         case ContactCriterion():
             met = bool(state.phone or state.email)
     if met:
         return ()
-    what, name = next(iter(criterion.model_dump(exclude={"titles"}).items()))
-    return (Missing(what=what, id=name, ru=criterion.titles.ru, en=criterion.titles.en),)
+    what, name = next(iter(criterion.model_dump(exclude={"titles", "when", "value"}).items()))
+    titles = criterion.titles or BUILT_IN_FACTS.get(name) or Titles(ru=name, en=name)
+    return (Missing(what=what, id=name, ru=titles.ru, en=titles.en),)
 
 
 def _goes_forward(case: Case) -> bool:

@@ -1,0 +1,52 @@
+"""The pipeline language: stages, card, facts, exit criteria, moves, outcomes, as data (decision 6, S1-S3, P1-P4, C1).
+
+A pipeline is YAML validated into these models. Invariants: stage ids never change and are unique; the order of stages is the
+order of progress; exactly one first stage, which is open; every title stands in Russian and English; every name in it names
+something (`contracts.pipeline.coherence`). Whatever was valid once stays valid: versions are published for ever.
+"""
+
+from contracts.pipeline.card import UNKNOWN, Asked, CardField, FieldType, Group, Option
+from contracts.pipeline.criteria import (
+    BUILT_IN_FACTS,
+    ContactCriterion,
+    Criterion,
+    Fact,
+    FactCriterion,
+    FactOption,
+    FieldCriterion,
+)
+from contracts.pipeline.parts import Condition, Id, Kind, Model, Period, Role, StageId, TimeLimit, Titles, Words
+from contracts.pipeline.pipeline import Pipeline
+from contracts.pipeline.stages import LostOutcome, Reason, Reopening, Stage, StageMove
+
+__all__ = [
+    "BUILT_IN_FACTS",
+    "UNKNOWN",
+    "Asked",
+    "CardField",
+    "Condition",
+    "ContactCriterion",
+    "Criterion",
+    "Fact",
+    "FactCriterion",
+    "FactOption",
+    "FieldCriterion",
+    "FieldType",
+    "Group",
+    "Id",
+    "Kind",
+    "LostOutcome",
+    "Model",
+    "Option",
+    "Period",
+    "Pipeline",
+    "Reason",
+    "Reopening",
+    "Role",
+    "Stage",
+    "StageId",
+    "StageMove",
+    "TimeLimit",
+    "Titles",
+    "Words",
+]

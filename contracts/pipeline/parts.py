@@ -1,0 +1,74 @@
+"""What the pipeline language is made of: ids, titles, roles, periods, conditions (decision 6).
+
+Invariants: every part is strict and frozen; what people read stands in Russian and English.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+ID_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
+StageId = Id
+Kind = Literal["open", "won", "lost", "postponed"]
+Role = Literal["seller", "head"]
+"""Roles of people who work on leads."""
+CONDITION_CHARACTERS = 2_000
+Condition = Annotated[str, Field(min_length=1, max_length=CONDITION_CHARACTERS)]
+"""A CEL expression over the lead: `card.ID`, `lead.NAME`, `facts.ID` (`services.pipelines.conditions`)."""
+
+
+class Model(BaseModel):
+    """Base of the language's parts: strict and frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OrId:
+    """Marks a part that may be written as an id alone; its model's before-validator reads that."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string", "pattern": ID_PATTERN}, handler(schema)]}
+
+
+class Titles(Model):
+    """What people read, in both languages."""
+
+    ru: str = Field(min_length=1, max_length=200)
+    en: str = Field(min_length=1, max_length=200)
+
+
+class Words(Model):
+    """A sentence or two for people, in both languages."""
+
+    ru: str = Field(min_length=1, max_length=1_000)
+    en: str = Field(min_length=1, max_length=1_000)
+
+
+class Period(Model):
+    """A length of time, its parts added up. `working`: hours and minutes of the team's working time, days its working days."""
+
+    months: int = Field(default=0, ge=0, le=120)
+    days: int = Field(default=0, ge=0, le=3_660)
+    hours: int = Field(default=0, ge=0, le=8_784)
+    minutes: int = Field(default=0, ge=0, le=527_040)
+    working: bool = False
+
+    @model_validator(mode="after")
+    def _is_some_time(self) -> Period:
+        if not (self.months or self.days or self.hours or self.minutes):
+            raise ValueError("a period is of months, days, hours or minutes, for example {days: 14}")
+        if self.working and self.months:
+            raise ValueError("a month is a calendar month: working goes with days, hours and minutes")
+        return self
+
+
+class TimeLimit(Model):
+    """How long a lead may stand in a stage. `warn`: how long before its end people are told."""
+
+    after: Period
+    warn: Period | None = None

@@ -1,0 +1,103 @@
+"""A whole pipeline, and what must be coherent in it (decision 6, S1-S3, C5)."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from contracts.pipeline.card import CardField, Group
+from contracts.pipeline.coherence import incoherences
+from contracts.pipeline.criteria import BUILT_IN_FACTS, Criterion, Fact, FieldCriterion
+from contracts.pipeline.parts import Id, Model, StageId, Titles
+from contracts.pipeline.stages import Stage
+
+
+class Pipeline(Model):
+    """A pipeline. `conversion_point` is the stage whose entry counts as a deal (C5).
+
+    There may be several won stages. They stand side by side at one step of the scale: each can be entered from the stage
+    before them. A lead is won once, when it enters the first of them (spec, «Outcome stages»).
+    """
+
+    pipeline: Id
+    titles: Titles
+    conversion_point: StageId
+    won_moves: Literal["none", "free"] = "none"
+    """`free`: a won lead may enter the other won stages too, in any order; none of it is a second win."""
+    groups: tuple[Group, ...] = ()
+    fields: tuple[CardField, ...] = Field(default=(), max_length=200)
+    facts: tuple[Fact, ...] = Field(default=(), max_length=100)
+    """Facts of this pipeline's own, and options for built-in ones."""
+    stages: tuple[Stage, ...] = Field(min_length=2, max_length=50)
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Pipeline:
+        found = tuple(incoherences(self))
+        if found:
+            words = "; ".join(message for _, message in found).replace("{", "{{").replace("}", "}}")
+            raise PydanticCustomError("incoherent", words, {"places": found})
+        return self
+
+    @cached_property
+    def by_id(self) -> dict[str, Stage]:
+        """Stages by id."""
+        return {stage.id: stage for stage in self.stages}
+
+    @cached_property
+    def fields_by_id(self) -> dict[str, CardField]:
+        """Fields of the card by id."""
+        return {field.id: field for field in self.fields}
+
+    @cached_property
+    def facts_by_id(self) -> dict[str, Fact]:
+        """Facts by id: the built-in ones, and over them those of the pipeline."""
+        found = {fact: Fact(id=fact, titles=titles) for fact, titles in BUILT_IN_FACTS.items()}
+        return {**found, **{fact.id: fact for fact in self.facts}}
+
+    @cached_property
+    def exit_of(self) -> dict[str, tuple[Criterion, ...]]:
+        """Every stage's exit criteria: those it states, and its mandatory fields."""
+        asked: dict[str, tuple[Criterion, ...]] = {}
+        for stage in self.stages:
+            stated = {criterion.field for criterion in stage.exit if isinstance(criterion, FieldCriterion)}
+            fields = (FieldCriterion(field=a.field, when=a.when) for a in stage.mandatory if a.field not in stated)
+            asked[stage.id] = (*stage.exit, *fields)
+        return asked
+
+    @cached_property
+    def field_ids(self) -> frozenset[str]:
+        """Ids of the card's fields."""
+        return frozenset(field.id for field in self.fields)
+
+    @cached_property
+    def scale(self) -> tuple[str, ...]:
+        """The open stages and the won ones, in order of progress (S6: «stage k of n»)."""
+        return tuple(stage.id for stage in self.stages if stage.kind in ("open", "won"))
+
+    @cached_property
+    def steps(self) -> dict[str, int]:
+        """The step of each stage on the scale, from 1; won stages that follow one another share a step."""
+        steps: dict[str, int] = {}
+        last_kind, step = "", 0
+        for stage in self.scale:
+            kind = self.by_id[stage].kind
+            step += not (kind == last_kind == "won")
+            steps[stage], last_kind = step, kind
+        return steps
+
+    @property
+    def places(self) -> int:
+        """How many steps the scale has (the n of «stage k of n»)."""
+        return max(self.steps.values())
+
+    @property
+    def first(self) -> Stage:
+        """The stage a captured lead enters."""
+        return self.stages[0]
+
+    def place(self, stage: str) -> int | None:
+        """Place of a stage on the scale, from 1; None for lost and postponed ones."""
+        return self.steps.get(stage)
