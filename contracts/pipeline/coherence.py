@@ -41,6 +41,9 @@ def incoherences(pipeline: Pipeline) -> Iterator[Finding]:
         if field.group is not None and field.group not in groups:
             yield ("fields", n, "group"), f"field {field.id}: no group of this id: {field.group}{_known(groups)}"
     yield from _facts(pipeline)
+    for n, expected in enumerate(pipeline.expected_findings):
+        if expected.stage is not None and _stage(pipeline, expected.stage) is None:
+            yield ("expected_findings", n, "stage"), f"names no stage: {expected.stage}{_there(pipeline)}"
     for n, stage in enumerate(pipeline.stages):
         for path, message in _of_stage(pipeline, stage):
             yield ("stages", n, *path), message

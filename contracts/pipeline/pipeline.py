@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from contracts.pipeline.card import CardField, Group
 from contracts.pipeline.coherence import incoherences
 from contracts.pipeline.criteria import BUILT_IN_FACTS, Criterion, Fact, FieldCriterion
+from contracts.pipeline.expected import ExpectedFinding
 from contracts.pipeline.parts import Id, Model, StageId, Titles
 from contracts.pipeline.stages import Stage
 
@@ -32,6 +33,8 @@ class Pipeline(Model):
     facts: tuple[Fact, ...] = Field(default=(), max_length=100)
     """Facts of this pipeline's own, and options for built-in ones."""
     stages: tuple[Stage, ...] = Field(min_length=2, max_length=50)
+    expected_findings: tuple[ExpectedFinding, ...] = Field(default=(), max_length=200)
+    """Findings of `leadline lint` that stand, each with its reason."""
 
     @model_validator(mode="after")
     def _coherent(self) -> Pipeline:
