@@ -1,4 +1,4 @@
-"""All rules of the linter in one list: what is looked for, how grave it is, why it harms, how to mend it (S3-S5, Q11, N3, N10, N26).
+"""All rules of the linter in one list: what is looked for, how grave it is, why it harms, how to mend it (S3-S5, Q11, N26).
 
 A rule is a plain function of a `Case`; it reads nothing and changes nothing. `docs/lint.md` is generated from `LINT_RULES`.
 Ids are for ever: pipelines name them in `expected_findings`.
