@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 
-from contracts.pipeline import Criterion, FactCriterion
+from contracts.pipeline import BUILT_IN_FACTS, Criterion, FactCriterion
 from services.pipelines.linting.case import Case
 from services.pipelines.linting.constant import trouble, unknown_names
 from services.pipelines.linting.finding import Found, Path, Said
 
-FROM_OUTSIDE = frozenset({"call_held", "document_sent", "file_attached", "task_done"})
-"""Built-in facts that also come in by themselves: nobody needs to be allowed to record them."""
 EACH_BY_ITSELF = frozenset({"document_sent", "file_attached"})
-"""Facts that hold for each value apart: two documents can both be sent."""
-WITHOUT_VALUE = frozenset({"seen", "accepted", "offer", "approved"})
+"""Facts that hold for each value apart, and whose values need no options: two documents can both be sent."""
+WITHOUT_VALUE = frozenset({"seen", "accepted", "offer", "approved", "task_done"})
+"""Facts that are recorded without any value."""
 
 
 def never_holds(case: Case) -> Iterator[Found]:
@@ -23,39 +22,30 @@ def never_holds(case: Case) -> Iterator[Found]:
         if isinstance(criterion, FactCriterion) and (why := _never(case, criterion)) is not None:
             yield Found(path, why, (stage,))
     for n, stage_ in case.open_stages:
-        sets = [(("stages", n, "exit"), stage_.exit)] + [
-            (("stages", n, "moves", k, "needs"), (*(() if move.instead_of_exit else stage_.exit), *move.needs))
-            for k, move in enumerate(stage_.moves or ())
-            if move.needs
-        ]
         told: set[tuple[Criterion, Criterion]] = set()
-        for path, criteria in sets:
-            for one, other in combinations(criteria, 2):
+        for way in case.ways.out[stage_.id]:
+            for one, other in combinations(way.asked, 2):
                 if _contradict(one, other) and (one, other) not in told:
                     told.add((one, other))
-                    yield Found(path, _contradiction(case, one, other), (stage_.id,))
+                    yield Found(way.path or ("stages", n, "exit"), _contradiction(case, one, other), (stage_.id,))
     yield from _answers_the_wrong_way(case)
 
 
 def _never(case: Case, criterion: FactCriterion) -> Said | None:
     fact = case.pipeline.facts_by_id[criterion.fact]
-    if not fact.by and fact.id not in FROM_OUTSIDE:
+    by_people_alone = fact.id not in BUILT_IN_FACTS or fact.id == "meeting_held"
+    if by_people_alone and not fact.by:
         return Said(
             f"факт «{fact.titles.ru}» никому нельзя записать (by: [])",
             f"nobody may record the fact “{fact.titles.en}” (by: [])",
         )
-    if criterion.value and (
-        fact.id in WITHOUT_VALUE or (fact.id != "answer" and not fact.options and fact.id not in FREE)
-    ):
+    values = fact.id == "answer" or fact.id in EACH_BY_ITSELF or (bool(fact.options) and fact.id not in WITHOUT_VALUE)
+    if criterion.value and not values:
         return Said(
             f"у факта «{fact.titles.ru}» нет значений, а требуется {', '.join(criterion.value)}",
             f"the fact “{fact.titles.en}” has no values, and {', '.join(criterion.value)} is asked for",
         )
     return None
-
-
-FREE = frozenset({"document_sent", "file_attached", "task_done", "call_held", "meeting_held"})
-"""Facts whose value whoever records them may choose, where the pipeline gives no options."""
 
 
 def _contradict(one: Criterion, other: Criterion) -> bool:

@@ -21,8 +21,8 @@ from contracts.pipeline import (
 )
 from services.pipelines.linting.finding import Path
 
-OF_THE_MOMENT = frozenset({"offer", "answer", "approved"})
-"""Built-in facts that belong to the terms at hand: they do not simply stay from one stage to the next."""
+OF_THE_STAGE = frozenset({"answer"})
+"""Built-in facts that end with the stage visit they were recorded in."""
 
 
 class Way(NamedTuple):
@@ -131,7 +131,7 @@ class Ways:
         """Whether what it asks stays true in later stages."""
         if not isinstance(criterion, FactCriterion):
             return True
-        if criterion.fact in OF_THE_MOMENT:
+        if criterion.fact in OF_THE_STAGE:
             return False
         return self.pipeline.facts_by_id[criterion.fact].holds == "lead"
 
