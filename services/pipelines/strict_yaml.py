@@ -38,6 +38,29 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(str(node.value), 10))
 
+if yaml.__with_libyaml__:
+    from yaml.composer import Composer
+    from yaml.constructor import SafeConstructor
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+    from yaml.resolver import Resolver
+
+    class _FastLoader(Composer, CParser, SafeConstructor, Resolver):
+        """The same, four times as fast: scanned in C, put together in Python, so that deep nesting is an error and no crash."""
+
+        yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+        yaml_constructors = _Loader.yaml_constructors
+
+        def __init__(self, stream: str) -> None:
+            CParser.__init__(self, stream)
+            Composer.__init__(self)
+            SafeConstructor.__init__(self)
+            Resolver.__init__(self)
+
+    LOADERS: tuple[type[Any], ...] = (_FastLoader, _Loader)
+else:
+    LOADERS = (_Loader,)
+"""The fast one first; what it cannot read is read once more by the other, which says better what is wrong."""
+
 
 @dataclass(frozen=True)
 class Written(Generic[Model]):
@@ -72,22 +95,7 @@ def read_written(
     """The same, with the places of its parts. Raises YamlError."""
     if len(text) > SOURCE_CHARACTERS:
         raise YamlError(f"{file}: longer than {SOURCE_CHARACTERS} characters")
-    try:
-        loader = _Loader(text)
-        try:
-            root = loader.get_single_node()
-            if root is None:
-                raise YamlError(f"{file}: empty; {begins}")
-            _refuse_duplicates(root, file, set())
-            data = loader.construct_document(root)
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        raise YamlError(_syntax(error, file)) from error
-    except yaml.YAMLError as error:
-        raise YamlError(f"{file}: {error}") from error
-    except RecursionError as error:
-        raise YamlError(f"{file}: nested too deep") from error
+    root, data = _composed(text, file, begins)
     if not isinstance(data, dict):
         raise YamlError(f"{file}:{root.start_mark.line + 1}: {whole} is written as keys with values; {begins}")
     try:
@@ -100,6 +108,29 @@ def read_written(
                 misfits = [((), said_of(problem, model, examples or {}))]
             found += [_said(root, (*problem["loc"], *path), message, file, whole) for path, message in misfits]
         raise YamlError("\n".join(dict.fromkeys(found))) from error
+
+
+def _composed(text: str, file: str, begins: str) -> tuple[yaml.Node, Any]:
+    """The nodes of a text, and its data. Raises YamlError."""
+    for last, kind in enumerate(LOADERS, 1 - len(LOADERS)):
+        loader = kind(text)
+        try:
+            root = loader.get_single_node()
+            if root is None:
+                raise YamlError(f"{file}: empty; {begins}")
+            _refuse_duplicates(root, file, set())
+            return root, loader.construct_document(root)
+        except yaml.MarkedYAMLError as error:
+            if last == 0:
+                raise YamlError(_syntax(error, file)) from error
+        except yaml.YAMLError as error:
+            if last == 0:
+                raise YamlError(f"{file}: {error}") from error
+        except RecursionError as error:
+            raise YamlError(f"{file}: nested too deep") from error
+        finally:
+            loader.dispose()
+    raise AssertionError("the last loader answers or raises")
 
 
 def _syntax(error: yaml.MarkedYAMLError, file: str) -> str:
