@@ -49,7 +49,9 @@ def holds(text: str, values: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether the condition holds over these values. What cannot be told, because something is unknown, does not hold."""
     try:
         return compile_condition(text).execute(dict(values)) is True
-    except (KeyError, RuntimeError, TypeError, ValueError):
+    except (
+        Exception
+    ):  # whatever CEL raises over these values: a name that is not there, a text compared with a number, 1/0
         return False
 
 

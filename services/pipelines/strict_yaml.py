@@ -6,7 +6,7 @@ Pure. Raises `YamlError` for whatever is wrong with the text; its message names 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -80,26 +80,34 @@ class Written(Generic[Model]):
         return f"{self.file}:{line}: {walked}" if walked else f"{self.file}:{line}"
 
 
-def read_yaml(
-    text: str, model: type[Model], file: str, *, whole: str, begins: str, examples: Mapping[str, str] | None = None
-) -> Model:
-    """The model in a YAML text. `file` names it in errors, `whole` the thing described, `begins` how such a text begins,
-    `examples` by key how it is written. Raises YamlError.
+def read_yaml(text: str, model: type[Model], file: str, *, whole: str, begins: str) -> Model:
+    """The model in a YAML text. `file` names it in errors, `whole` the thing described, `begins` how such a text begins.
+
+    Raises YamlError.
     """
-    return read_written(text, model, file, whole=whole, begins=begins, examples=examples).model
+    return read_written(text, model, file, whole=whole, begins=begins).model
 
 
 def read_written(
-    text: str, model: type[Model], file: str, *, whole: str, begins: str, examples: Mapping[str, str] | None = None
+    text: str,
+    model: type[Model],
+    file: str,
+    *,
+    whole: str,
+    begins: str,
+    examples: Mapping[str, str] | None = None,
+    further: Callable[[Model], Iterable[tuple[tuple[Any, ...], str]]] = lambda _: (),
 ) -> Written[Model]:
-    """The same, with the places of its parts. Raises YamlError."""
+    """The same, with the places of its parts. `examples`: by key, how it is written; `further` finds what is wrong beyond the
+    model, each with its path. Raises YamlError.
+    """
     if len(text) > SOURCE_CHARACTERS:
         raise YamlError(f"{file}: longer than {SOURCE_CHARACTERS} characters")
     root, data = _composed(text, file, begins)
     if not isinstance(data, dict):
         raise YamlError(f"{file}:{root.start_mark.line + 1}: {whole} is written as keys with values; {begins}")
     try:
-        return Written(model.model_validate(data), file, root)
+        read = model.model_validate(data)
     except ValidationError as error:
         found = []
         for problem in error.errors(include_url=False):
@@ -108,6 +116,9 @@ def read_written(
                 misfits = [((), said_of(problem, model, examples or {}))]
             found += [_said(root, (*problem["loc"], *path), message, file, whole) for path, message in misfits]
         raise YamlError("\n".join(dict.fromkeys(found))) from error
+    if wrong := [_said(root, path, message, file, whole) for path, message in further(read)]:
+        raise YamlError("\n".join(wrong))
+    return Written(read, file, root)
 
 
 def _composed(text: str, file: str, begins: str) -> tuple[yaml.Node, Any]:

@@ -67,6 +67,20 @@ def known_fields(case: Case) -> Broken | None:
     )
 
 
+def writable_fields(case: Case) -> Broken | None:
+    body, role = body_of(case), case.actor.role if case.actor else None
+    if not isinstance(body, c.Record) or role not in ("seller", "head"):
+        return None
+    fields = [case.pipeline.fields_by_id[name] for name in body.fields if name in case.pipeline.fields_by_id]
+    closed = [field.titles for field in fields if role not in field.by]
+    if not closed:
+        return None
+    return Broken(
+        f"Эти поля пишете не вы: {', '.join(f'«{titles.ru}»' for titles in closed)}.",
+        f"These fields are not yours to write: {', '.join(f'“{titles.en}”' for titles in closed)}.",
+    )
+
+
 def thinking_is_no_answer(case: Case) -> Broken | None:
     body = body_of(case)
     if isinstance(body, c.Answer) and body.answer == "thinking":

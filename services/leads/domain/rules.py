@@ -144,6 +144,14 @@ COMMAND_RULES: tuple[Rule, ...] = (
         (c.Record,),
     ),
     Rule(
+        "Q2.writable_field",
+        "Поле карточки пишет тот, кому это дано.",
+        "A field of the card is written by those who may.",
+        "The pipeline names who can know it.",
+        acting.writable_fields,
+        (c.Record,),
+    ),
+    Rule(
         "S2.thinking_is_no_answer",
         "«Думает» — не ответ.",
         "“Thinking” is no answer.",

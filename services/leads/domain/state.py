@@ -226,8 +226,15 @@ def _entered(state: LeadState, meta: Meta, data: e.StageEntered) -> dict[str, An
         return {**stands, "before": None}  # it stands where it stood, under another name or again
     leaves_open = state.kind == "open" and data.kind != "open" and state.stage
     goes_back = data.direction in ("back", "return")
+    # The facts of a rejection and a pause come before the change of stage they lead to: what they set is not how it stood.
     before = Position(
-        state.stage, state.kind, state.root, state.left_open_stage, state.answer, state.paused_until, state.outcome
+        state.stage,
+        state.kind,
+        state.root,
+        state.left_open_stage,
+        state.answer,
+        state.paused_until if state.kind == "postponed" else None,
+        state.outcome if state.kind == "lost" else None,
     )
     return {
         **stands,
