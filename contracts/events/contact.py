@@ -62,6 +62,8 @@ class IdentityUnshared(ContactEvent):
     identity_kind: IdentityKind
     value: Personal[str]
     other_contact: UUID
+    still_shared: bool = False
+    """Whether a third person uses it, so that it joins nothing by itself all the same."""
 
 
 class IdentityConfirmed(ContactEvent):

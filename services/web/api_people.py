@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict
 
 from contracts.commands import EraseContact
-from projections.people import store as people
+from projections.people import reading as people
 from services.web.api_leads import IdempotencyKey, identities
 from services.web.door import Asking, TheDoor, language_of
 from services.web.forwarding import command_id

@@ -116,7 +116,8 @@ def merge(case: MergeCase) -> Outcome | Refusal:
     left = {(owner, key): set(case.contacts[owner].sharers.get(key, ())) for owner, key, _ in alike}
     for owner, key, user in alike:
         left[(owner, key)].discard(user)
-        unshared = e.IdentityUnshared.model_validate({"identity_kind": key[0], "value": key[1], "other_contact": user})
+        named = {"identity_kind": key[0], "value": key[1], "other_contact": user}
+        unshared = e.IdentityUnshared.model_validate({**named, "still_shared": bool(left[(owner, key)])})
         contact_events.append((owner, owner, unshared))
     return Outcome(
         lead_events,
