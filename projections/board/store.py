@@ -32,6 +32,9 @@ _TYPES = {
 }  # fmt: skip
 
 
+_AS_TEXT = frozenset({"contact", "merged_into"})
+
+
 def _arrays(columns: Iterable[str]) -> str:
     return ", ".join(f"${n}::{_TYPES.get(name, 'text')}[]" for n, name in enumerate(columns, start=1))
 
@@ -120,7 +123,7 @@ async def load(connection: Database, build: int, events: Sequence[Event]) -> Sto
     rows = BoardRows()
     if wanted := streams - new:
         found = await connection.fetch(
-            f"""SELECT lead::text, {", ".join(f"{c}::text" if c in ("contact", "merged_into") else c for c in board.CARD_COLUMNS[1:])}
+            f"""SELECT lead::text, {", ".join(f"{c}::text" if c in _AS_TEXT else c for c in board.CARD_COLUMNS[1:])}
                 FROM {schema}.cards WHERE lead = ANY($1::uuid[])""",  # noqa: S608
             list(wanted),
         )
@@ -220,7 +223,8 @@ async def cards(
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
         f"""SELECT {_CARD} FROM {schema}.cards
-            WHERE pipeline = $1 AND stage = $2 AND merged_into IS NULL AND ($3::timestamptz IS NULL OR (entered_at, lead) < ($3, $4::uuid))
+            WHERE pipeline = $1 AND stage = $2 AND merged_into IS NULL
+              AND ($3::timestamptz IS NULL OR (entered_at, lead) < ($3, $4::uuid))
             ORDER BY entered_at DESC, lead DESC LIMIT $5""",  # noqa: S608
         pipeline,
         stage,
@@ -241,7 +245,9 @@ async def leads(
     after: str | None = None,
     limit: int = 50,
 ) -> tuple[list[Card], str | None]:
-    """Leads that meet all conditions given (one that was merged stands in no stage), the latest captured first, and the cursor of the next page."""
+    """Leads that meet all conditions given, the latest captured first, and the cursor of the next page.
+
+    One that was merged into another stands in no stage (N16)."""
     at, lead = cursor(after)
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(

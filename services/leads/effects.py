@@ -199,7 +199,7 @@ def _known(batch: LeadBatch, arrival: Arrival, pipeline: str) -> Known:
     leads = {*open_leads.values(), *(found.lead for found in referred.values() if found.lead is not None)}
     back = {c: brought for c in people - open_leads.keys() if (brought := returning(batch, c)) is not None}
     leads.update(brought.lead for brought in back.values())
-    stand = {lead: state for lead in leads if (state := batch.lead(lead)) is not None}
+    stand = {lead: stands for lead in leads if (stands := batch.lead(lead)) is not None}
     return Known(
         owners=owners,
         contacts={contact: state for contact in people if (state := batch.contact(contact)) is not None},
