@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from contracts.events import EVENT_TYPES
 from contracts.events.contact import (
     ContactMade,
     ContactMerged,
@@ -33,7 +34,8 @@ OF_LEADS = frozenset({CAPTURED, SUSPECTED, DISMISSED})
 PROVEN = {IdentityConfirmed.TOPIC: "confirmed", IdentityWrong.TOPIC: "wrong"}
 """What each proof makes of an identity (C9)."""
 
-TYPES = frozenset({MADE, ADDED, SHARED, UNSHARED, MERGED, UNMERGED, ERASED, *OF_LEADS, *PROVEN})
+TYPES = frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND == "contact") | OF_LEADS
+"""Every event of a contact, and what leads say of people."""
 
 WORD_LENGTH = 60  # letters of a word that search looks at
 
@@ -111,7 +113,7 @@ def apply(rows: PeopleRows, event: Event) -> None:
         person.merged_into = None
     elif kind in PROVEN and not event.erased:
         rows.proven[(contact, event.data["identity_kind"], event.personal["value"])] = PROVEN[kind]
-    if event.erased:
+    if event.erased and event.person == contact:  # else of a contact that it absorbed once
         person.name = person.company = None
         person.erased = True
 

@@ -17,6 +17,7 @@ from services.leads.claims import claim, known_people, move_claim, put_people
 from services.leads.domain.arrivals import Turn
 from services.leads.domain.capturing import capture
 from services.leads.domain.decide import Surroundings
+from services.leads.people.effects import put_recommendation, recommender_refused
 from services.leads.work import CommandWork, Done
 from services.pipelines import registry
 
@@ -38,6 +39,8 @@ async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Databas
         pipeline, number = await registry.current(database, body.pipeline or batch.settings.default_pipeline)
     except registry.NoSuchPipelineError:
         return refuse(batch, work, _no_pipeline(), 0)
+    if (refusal := recommender_refused(batch, body)) is not None:
+        return refuse(batch, work, refusal, 0)
     responsibles = tuple(batch.settings.responsibles)
     found = capture(
         command,
@@ -67,6 +70,7 @@ async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Databas
     put_people(batch, found, envelope)
     batch.record(command.lead, "lead", found.contact, found.lead_events, **envelope)
     _assign(batch, command, found, envelope)
+    put_recommendation(batch, body, command.lead, envelope)
     before = batch.lead(command.lead)
     assert before is not None
     claim(batch, before)

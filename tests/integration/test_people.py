@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
+from contracts.meta import Actor
 from contracts.personal import ERASED
+from services.clock import SystemClock
 from services.database import Pool
+from services.pipelines.registry import publish
 from services.settings import Settings
 from tests.integration.leads_case import ANNA, HEAD, Leads, running
 
@@ -210,3 +213,99 @@ async def test_C9_person_confirms_or_denies_a_phone_and_an_unknown_one_is_refuse
     await done(leads, lead, "confirm", kind="phone", value=PHONE, right=False)
     assert (await leads.types(contact))[-1] == "identity_wrong"
     assert await refused(leads, lead, "confirm", kind="email", value="other@example.org") == "C9.known_identity"
+
+
+RETURNING = """
+pipeline: returning
+titles: {ru: "С возвратом", en: "With returns"}
+conversion_point: deal
+stages:
+  - {id: call, titles: {ru: "Контакт", en: "Contact"}, kind: open}
+  - {id: work, titles: {ru: "Работа", en: "Work"}, kind: open}
+  - {id: deal, titles: {ru: "Сделка", en: "Deal"}, kind: won}
+  - {id: closed, titles: {ru: "Закрыто", en: "Closed"}, kind: lost, reopen: {client: true, to: call}}
+  - {id: final, titles: {ru: "Навсегда", en: "For good"}, kind: lost}
+  - {id: garbage, titles: {ru: "Плохие данные", en: "Bad data"}, kind: lost, outcome: bad_data}
+  - {id: later, titles: {ru: "Отложен", en: "Put off"}, kind: postponed, reopen: {client: true}}
+"""
+
+
+@pytest.fixture
+async def returning(settings: Settings, pool: Pool) -> AsyncIterator[Leads]:
+    """Leads of a pipeline that lets clients come back, and that deletes bad data."""
+    await publish(pool, SystemClock(), RETURNING, Actor(id="test", kind="system"))
+    async with running(settings.model_copy(update={"default_pipeline": "returning"}), pool) as it:
+        yield it
+
+
+async def test_P4_client_reopens_a_closed_lead_at_once_to_the_stage_stated(returning: Leads) -> None:
+    lead = await returning.lead_of(name="Иван", phone=PHONE)
+    await done(returning, lead, "move", to="work")
+    await done(returning, lead, "reject", status="closed")
+    assert await returning.lead_of(name="Иван", phone=PHONE, comment="я передумал") == lead
+    history = await returning.history(lead)
+    assert [r.meta.type.rpartition(".")[2] for r in history[-3:]] == ["inbound_joined", "reopened", "stage_entered"]
+    entered = history[-1]
+    assert (entered.data.stage, entered.data.cause, entered.data.direction) == ("call", "reopened", "return")
+    assert entered.meta.actor.kind == "system"
+    assert await claims(returning) == {(await contact_of(returning, lead), lead)}
+    assert await returning.lead_of(name="Иван", phone=PHONE) == lead
+
+
+async def test_N12_client_brings_a_postponed_lead_back_to_the_stage_it_left(returning: Leads) -> None:
+    lead = await returning.lead_of(name="Иван", phone=PHONE)
+    await done(returning, lead, "move", to="work")
+    await done(returning, lead, "pause", until="2099-01-01", reason="отпуск", status="later")
+    assert await returning.lead_of(name="Иван", phone=PHONE) == lead
+    assert (await returning.history(lead))[-1].data.stage == "work"
+
+
+async def test_N15_lead_whose_stage_says_nothing_of_the_client_stays_closed(returning: Leads) -> None:
+    first = await returning.lead_of(name="Иван", phone=PHONE)
+    await done(returning, first, "reject", status="closed")
+    second = await returning.lead_of(name="Иван", phone=PHONE)
+    assert second == first
+    await done(returning, first, "reject", status="final")
+    third = await returning.lead_of(name="Иван", phone=PHONE)
+    assert third != first
+    await done(returning, third, "reject", status="closed")
+    works = [returning.arrival(name="Иван", phone=PHONE, comment=str(n)) for n in range(5)]
+    await returning.take(*works)
+    assert {(await returning.outcome(work))["lead"] for work in works} == {third}, "the one that was closed last"
+    assert (await returning.types(third)).count("reopened") == 1
+
+
+async def test_C1_bad_data_is_deleted_at_once_and_the_lead_still_counts(returning: Leads) -> None:
+    lead = await returning.lead_of(name="asdf", phone=PHONE)
+    contact = await contact_of(returning, lead)
+    await done(returning, lead, "reject", status="garbage", comment="мусор")
+    history = await returning.history(lead)
+    assert history[0].data.name is ERASED
+    assert next(r.data for r in history if r.meta.type.endswith(".rejected")).outcome == "bad_data"
+    erased = (await returning.history(contact))[-1]
+    assert (erased.data.reason, erased.meta.command) == ("bad_data", history[-1].meta.command)
+    assert await returning.lead_of(name="Иван", phone=PHONE) != lead
+
+
+async def test_C1_bad_data_is_refused_while_the_person_has_another_lead(returning: Leads) -> None:
+    first = await returning.lead_of(name="Иван", phone=PHONE)
+    await done(returning, first, "reject", status="final")
+    second = await returning.lead_of(name="Иван", phone=PHONE)
+    await done(returning, second, "move", to="work")
+    await done(returning, second, "convert")
+    third = await returning.lead_of(name="Иван", phone=PHONE)
+    assert third not in (first, second)
+    before = await returning.types(third)
+    assert await refused(returning, third, "reject", status="garbage") == "C1.only_lead_of_person"
+    assert await returning.types(third) == before
+
+
+async def test_P7_recommendation_stands_on_both_leads(returning: Leads) -> None:
+    by, new = await returning.lead_of(name="Иван", phone=PHONE), uuid4()
+    await done(returning, new, "capture", company="ООО «Олег»", phone="+79005550000", recommended_by=by)
+    assert (await returning.history(new))[0].data.recommended_by == by
+    assert (await returning.history(by))[-1].data.lead == new
+    assert (
+        await refused(returning, uuid4(), "capture", company="Яна", recommended_by=UUID(int=7))
+        == "P7.known_recommender"
+    )

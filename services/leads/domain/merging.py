@@ -147,6 +147,8 @@ def unmerge(case: MergeCase) -> Outcome | Refusal:
             stage=lead.stage,
             kind=lead.kind,
             visit=lead.visit + 1,
+            from_stage=lead.stage,
+            from_visit=lead.visit,
             cause="unmerged",
             direction="return" if lead.kind in ("open", "won") else "out",
             basis="correction",

@@ -91,6 +91,24 @@ def dismiss(state: LeadState, body: c.Dismiss, suspected: bool) -> tuple[e.Event
     return (e.DuplicateDismissed(other_contact=body.other_contact, comment=body.comment),)
 
 
+def may_recommend(recommender: LeadState | None) -> Refusal | None:
+    """P7: who recommended a client is a lead that goes on by itself."""
+    if recommender is not None and recommender.merged_into is None and not recommender.erased:
+        return None
+    if recommender is None:
+        why = ("такого лида нет", "there is no such lead")
+    elif recommender.erased:
+        why = ("данные этого клиента удалены", "that client's data was erased")
+    else:
+        into = recommender.merged_into
+        why = (f"он объединён с лидом {into}, укажите его", f"it was merged into {into}, name that one")
+    return Refusal(
+        rules=("P7.known_recommender",),
+        ru=f"Кто рекомендовал клиента: {why[0]}.",
+        en=f"Who recommended the client: {why[1]}.",
+    )
+
+
 def may_delete(lead: UUID, others: Iterable[LeadState]) -> Refusal | None:
     """C1: bad data is deleted at once, unless the person has a lead beside it that is worked on, waits, or was won."""
     living = sorted(

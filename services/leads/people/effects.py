@@ -18,7 +18,7 @@ from services.leads.domain.arrivals import Referred
 from services.leads.domain.case import Case
 from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.merging import MergeCase, Outcome, merge, unmerge
-from services.leads.domain.people import ContactEvents, Person, confirm, dismiss, may_delete, permit
+from services.leads.domain.people import ContactEvents, Person, confirm, dismiss, may_delete, may_recommend, permit
 from services.leads.domain.persons import members_of
 from services.leads.domain.rules import COMMAND_RULES, refused
 from services.leads.domain.state import LeadState
@@ -126,6 +126,19 @@ ACTS: dict[type[c.CommandBody], Callable[[LeadBatch, Case, Envelope], Refusal | 
     c.Dismiss: _dismiss,
 }
 """What each command on a person does; a refusal has changed nothing."""
+
+
+def recommender_refused(batch: LeadBatch, body: c.Capture) -> Refusal | None:
+    """P7: why this lead cannot be named as whoever recommended a new client."""
+    return may_recommend(batch.lead(body.recommended_by)) if body.recommended_by is not None else None
+
+
+def put_recommendation(batch: LeadBatch, body: c.Capture, lead: UUID, envelope: Envelope) -> None:
+    """P7: the recommendation stands on both leads, the new one and that of whoever recommended."""
+    by = batch.lead(body.recommended_by) if body.recommended_by is not None else None
+    if by is not None:
+        within = {**envelope, "pipeline": f"{by.pipeline}@{by.pipeline_number}"}
+        batch.record(by.lead, "lead", by.contact, (e.ClientRecommended(lead=lead),), **within)
 
 
 def person_of(batch: LeadBatch, state: LeadState) -> Person:

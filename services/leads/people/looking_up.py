@@ -44,11 +44,14 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     leads: set[UUID] = set()
     contacts: set[UUID] = set()
     whole: set[UUID] = set()
+    recommenders: set[UUID] = set()
     for piece in batch.work:
         if isinstance(piece, EraseWork):
             contacts.add(piece.command.contact)
         elif isinstance(piece, CommandWork):
             state, body = batch.lead(piece.command.lead), piece.command.body
+            if isinstance(body, c.Capture) and body.recommended_by is not None:
+                recommenders.add(body.recommended_by)
             deletes = state is not None and await _may_delete(database, state, body)
             if not deletes and not isinstance(body, OF_A_PERSON):
                 continue
@@ -59,6 +62,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
                 contacts.add(state.contact)
                 if deletes:
                     whole.add(state.contact)
+    await batch.have(database, recommenders)
     if not contacts and not leads:
         return
     await batch.have(database, leads)
