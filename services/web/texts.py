@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from services.web.texts_people import PEOPLE_TEXTS
+
 Language = Literal["ru", "en"]
 LANGUAGES: tuple[Language, ...] = ("ru", "en")
 
@@ -489,6 +491,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "error.details": ("Для администратора", "For operations"),
     "to_board": ("На доску", "To the board"),
+    **PEOPLE_TEXTS,
 }
 
 

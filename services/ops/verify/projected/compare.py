@@ -114,6 +114,7 @@ class ProjectionCheck:
                     gone = entry["person"] in build.wiped and folds.is_sealed(event)
                     self._expect_personal(expected[store.ENTRIES], entry, gone, event.sealed_shut)
                 expected[store.LEADS] += map(Expected, folds.whose(stream.id, events))
+                expected[store.DUPLICATES] += map(Expected, folds.duplicates(stream.id, events))
                 expected[store.FUNNEL_LEADS] += map(Expected, folds.funnel_lead(stream.id, events))
                 expected[store.FUNNEL_VISITS] += map(Expected, folds.funnel_visits(stream.id, events))
             elif stream.kind == "contact":
@@ -183,7 +184,7 @@ class ProjectionCheck:
 
     def _add_totals(self, build: Build, wanted: Expected, there: Row | None) -> None:
         row = wanted.row
-        if not row["stage"]:
+        if not row["stage"] or row["merged_into"] is not None:
             return
         place = (row["pipeline"], row["stage"], row["partition"])
         build.counts[place] += 1
