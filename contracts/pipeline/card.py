@@ -66,38 +66,48 @@ class CardField(Model):
         return self
 
     def _misfits(self) -> Iterator[Misfit]:
+        here, here_ru = f"field {self.id}", f"поле {self.id}"
         for what, owner in (("unit", "number"), ("least", "number"), ("most", "number"), ("currencies", "money")):
             if getattr(self, what) not in (None, ()) and self.type != owner:
-                yield (
+                yield Misfit(
                     (what,),
-                    f"field {self.id}: {what} goes with type {owner}, not with {self.type}; take it away, or write "
-                    f"type: {owner}",
+                    f"{here}: {what} goes with type {owner}, not with {self.type}; take it away, or write type: {owner}",
+                    f"{here_ru}: {what} бывает у типа {owner}, а не {self.type}; уберите его или напишите type: {owner}",
                 )
         if self.options and self.type != "choice":
-            yield (
+            yield Misfit(
                 ("options",),
-                f"field {self.id}: only a choice has options; make it type: choice, or take the options away",
+                f"{here}: only a choice has options; make it type: choice, or take the options away",
+                f"{here_ru}: варианты есть только у выбора; напишите type: choice или уберите options",
             )
         if self.type == "choice" and not self.options:
-            yield (
+            example = 'options: [{id: stone, titles: {ru: "Камень", en: "Stone"}}]'
+            yield Misfit(
                 ("type",),
-                f"field {self.id}: a choice needs options, for example "
-                'options: [{id: stone, titles: {ru: "Камень", en: "Stone"}}]',
+                f"{here}: a choice needs options, for example {example}",
+                f"{here_ru}: у выбора должны быть варианты, например {example}",
             )
-        yield from twice(f"field {self.id}: option", (option.id for option in self.options), ("options",))
+        ids = (option.id for option in self.options)
+        yield from twice(f"{here}: option", f"{here_ru}, варианты", ids, ("options",))
         for n, option in enumerate(self.options):
             if option.id == UNKNOWN:
-                yield (
+                yield Misfit(
                     ("options", n, "id"),
-                    f"field {self.id}: «пока неизвестно» is no option; write unknown: true on the field instead",
+                    f"{here}: «пока неизвестно» is no option; write unknown: true on the field instead",
+                    f"{here_ru}: «пока неизвестно» — не вариант; напишите у поля unknown: true",
                 )
         if self.unknown and self.type in ("text", "phone"):
-            yield (
+            yield Misfit(
                 ("unknown",),
-                f"field {self.id}: a {self.type} that is unknown is left empty; unknown goes with other types",
+                f"{here}: a {self.type} that is unknown is left empty; unknown goes with other types",
+                f"{here_ru}: неизвестный {self.type} оставляют пустым; unknown бывает у других типов",
             )
         if self.least is not None and self.most is not None and self.least > self.most:
-            yield ("least",), f"field {self.id}: least {self.least} is more than most {self.most}; swap them"
+            yield Misfit(
+                ("least",),
+                f"{here}: least {self.least} is more than most {self.most}; swap them",
+                f"{here_ru}: least {self.least} больше, чем most {self.most}; поменяйте их местами",
+            )
 
     @property
     def may_be_unknown(self) -> bool:

@@ -52,7 +52,9 @@ class Fact(Model):
 
     @model_validator(mode="after")
     def _options_are_told_apart(self) -> Fact:
-        if (error := misfits(twice(f"fact {self.id}: option", (o.id for o in self.options), ("options",)))) is not None:
+        ids = (option.id for option in self.options)
+        found = twice(f"fact {self.id}: option", f"факт {self.id}, варианты", ids, ("options",))
+        if (error := misfits(found)) is not None:
             raise error
         return self
 

@@ -5,11 +5,14 @@ Invariants: every part is strict and frozen; what people read stands in Russian 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+
+from contracts.pipeline.names import Misfit, misfits
 
 ID_PATTERN = r"^[a-z][a-z0-9_]{0,59}$"
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
@@ -60,11 +63,23 @@ class Period(Model):
 
     @model_validator(mode="after")
     def _is_some_time(self) -> Period:
-        if not (self.months or self.days or self.hours or self.minutes):
-            raise ValueError("a period is of months, days, hours or minutes, for example {days: 14}")
-        if self.working and self.months:
-            raise ValueError("a month is a calendar month: working goes with days, hours and minutes")
+        if (error := misfits(self._misfits())) is not None:
+            raise error
         return self
+
+    def _misfits(self) -> Iterator[Misfit]:
+        if not (self.months or self.days or self.hours or self.minutes):
+            yield Misfit(
+                (),
+                "a period is of months, days, hours or minutes, for example {days: 14}",
+                "срок — это месяцы, дни, часы или минуты, например {days: 14}",
+            )
+        if self.working and self.months:
+            yield Misfit(
+                ("working",),
+                "a month is a calendar month: working goes with days, hours and minutes",
+                "месяц — календарный: working бывает у дней, часов и минут",
+            )
 
 
 class TimeLimit(Model):

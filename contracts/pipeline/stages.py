@@ -97,6 +97,7 @@ class Stage(Model):
         return self
 
     def _misfits(self) -> Iterator[Misfit]:
+        here, here_ru = f"stage {self.id}", f"стадия {self.id}"
         closed = self.kind in ("lost", "postponed")
         for what, fits, owners in (
             ("outcome", self.kind == "lost", "lost"),
@@ -108,19 +109,26 @@ class Stage(Model):
             ("final", self.kind == "lost", "lost"),
         ):
             if getattr(self, what) not in (None, (), False) and not fits:
-                yield (
+                yield Misfit(
                     (what,),
-                    f"stage {self.id}: {what} goes with {owners} stages; this one is {self.kind}; "
+                    f"{here}: {what} goes with {owners} stages; this one is {self.kind}; "
                     f"take {what} away, or change the kind",
+                    f"{here_ru}: {what} бывает у стадий вида {owners.replace(' and ', ' и ')}, а эта — {self.kind}; "
+                    f"уберите {what} или смените kind",
                 )
         if self.moves is not None and self.kind == "won":
-            yield ("moves",), f"stage {self.id}: a won stage has no moves; see won_moves of the pipeline"
-        yield from twice(f"stage {self.id}: reason", (reason.id for reason in self.reasons), ("reasons",))
+            yield Misfit(
+                ("moves",),
+                f"{here}: a won stage has no moves; see won_moves of the pipeline",
+                f"{here_ru}: у выигранной стадии нет moves; см. won_moves у воронки",
+            )
+        yield from twice(f"{here}: reason", f"{here_ru}, причины", (reason.id for reason in self.reasons), ("reasons",))
         for n, reason in enumerate(self.reasons):
             if self.kind == "postponed" and reason.outcome is not None:
-                yield (
+                yield Misfit(
                     ("reasons", n, "outcome"),
-                    f"stage {self.id}: a postponed lead has no outcome yet; leave outcome out of its reasons",
+                    f"{here}: a postponed lead has no outcome yet; leave outcome out of its reasons",
+                    f"{here_ru}: у отложенного лида исхода ещё нет; уберите outcome из причин",
                 )
 
     def reason(self, reason: str | None) -> Reason | None:

@@ -25,23 +25,37 @@ _TEXT = re.compile(r"""[rRbB]{0,2}("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""")
 
 
 class ConditionError(ValueError):
-    """A condition is no CEL, or is over a limit; the message says what to do."""
+    """A condition is no CEL, or is over a limit; the message says what to do. `ru`: the same in Russian."""
+
+    def __init__(self, en: str, ru: str) -> None:
+        super().__init__(en)
+        self.ru = ru
 
 
 @lru_cache(maxsize=4_096)
 def compile_condition(text: str) -> cel.Program:
     """The condition, ready to be asked. Raises ConditionError."""
     if len(text) > CONDITION_CHARACTERS:
-        raise ConditionError(f"longer than {CONDITION_CHARACTERS} characters; say it shorter, or record a fact for it")
+        raise ConditionError(
+            f"longer than {CONDITION_CHARACTERS} characters; say it shorter, or record a fact for it",
+            f"длиннее {CONDITION_CHARACTERS} знаков; скажите короче или заведите для этого факт",
+        )
     if '"""' in text or "'''" in text:
-        raise ConditionError("write texts in single quotes or in double ones, not in three of them")
+        raise ConditionError(
+            "write texts in single quotes or in double ones, not in three of them",
+            "тексты берут в одинарные или двойные кавычки, не в тройные",
+        )
     _within_limits(_TEXT.sub("''", text))
     try:
         program = cel.compile(text)
     except ValueError as error:
-        raise ConditionError(f"no CEL expression: {_first_line(error)}") from None
+        en, ru = _first_line(error)
+        raise ConditionError(f"no CEL expression: {en}", f"не выражение CEL: {ru}") from None
     if unknown := sorted(set(program.variables()) - NAMES - _bound(text)):
-        raise ConditionError(f"it looks at {unknown[0]}; a condition looks at card.ID, lead.NAME or facts.ID")
+        raise ConditionError(
+            f"it looks at {unknown[0]}; a condition looks at card.ID, lead.NAME or facts.ID",
+            f"оно смотрит на {unknown[0]}; условие смотрит на card.ID, lead.ИМЯ или facts.ID",
+        )
     return program
 
 
@@ -63,14 +77,18 @@ def _within_limits(text: str) -> None:
             macro = letter == "(" and _MACRO.search(text[:place]) is not None
             stack.append((letter, macro, 1))
             if sum(is_macro for _, is_macro, _ in stack) > NESTING:
-                raise ConditionError(f"all, exists, map and filter may stand in one another {NESTING} deep, not more")
+                raise ConditionError(
+                    f"all, exists, map and filter may stand in one another {NESTING} deep, not more",
+                    f"all, exists, map и filter вкладывают друг в друга не глубже {NESTING}",
+                )
         elif letter in ")]}" and stack:
             stack.pop()
         elif letter == "," and stack:
             opened, macro, elements = stack.pop()
             if opened != "(" and elements >= ELEMENTS:
                 raise ConditionError(
-                    f"a list of more than {ELEMENTS} elements; use a choice field with options instead"
+                    f"a list of more than {ELEMENTS} elements; use a choice field with options instead",
+                    f"список длиннее {ELEMENTS}; заведите поле-выбор с вариантами",
                 )
             stack.append((opened, macro, elements + 1))
 
@@ -80,26 +98,33 @@ def _bound(text: str) -> set[str]:
     return set(re.findall(r"\.\s*(?:all|exists|exists_one|existsOne|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,", text))
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: Exception) -> tuple[str, str]:
+    """What the parser says first, in English and in Russian."""
     text = str(error)
     found = re.search(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)", text)
-    return f"at character {found[2]}: {_in_words(found[3])}" if found else text.splitlines()[0][:200]
+    if found is None:
+        return (text.splitlines()[0][:200],) * 2
+    en, ru = _in_words(found[3])
+    return f"at character {found[2]}: {en}", f"знак {found[2]}: {ru}"
 
 
-def _in_words(problem: str) -> str:
+def _in_words(problem: str) -> tuple[str, str]:
     """What the parser says, for people who write conditions."""
     if found := re.search(r"missing '(.+)' at", problem):
-        return f"a {found[1]} is missing"
+        return f"a {found[1]} is missing", f"не хватает {found[1]}"
     found = re.search(
         r"(?:mismatched input|extraneous input|token recognition error at:|alternative at input) '(.+?)'(?: |$)",
         problem,
     )
     if found is None:
-        return problem[:200]
+        return (problem[:200],) * 2
     sign = found[1].strip()
     if sign == "<EOF>":
-        return "it ends too early"
+        return "it ends too early", "обрывается раньше времени"
     other = {"=": "==", "and": "&&", "or": "||", "not": "!", "&": "&&", "|": "||", "<>": "!=", "«": "'"}.get(sign)
     if other is None and sign[0] in "'\"":
-        return "a quote is open"
-    return f"{sign} does not belong here" + (f"; write {other}" if other else "")
+        return "a quote is open", "кавычка не закрыта"
+    return (
+        f"{sign} does not belong here" + (f"; write {other}" if other else ""),
+        f"{sign} здесь не на месте" + (f"; пишите {other}" if other else ""),
+    )

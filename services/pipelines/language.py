@@ -9,18 +9,20 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from contracts.pipeline import Pipeline
+from contracts.pipeline.names import Misfit
 from services.pipelines.conditions import ConditionError, compile_condition
 from services.pipelines.strict_yaml import Written, YamlError, read_written
+from services.pipelines.yaml_words import Words
 
 EXAMPLES: Final = {
     "pipeline": "pipeline: countertops",
     "titles": 'titles: {ru: "Название", en: "Title"}',
     "ru": 'ru: "Название"',
     "en": 'en: "Title"',
-    "conversion_point": "conversion_point: won, the stage whose entry counts as a deal",
-    "stages": "stages:, and under it a list of stages, each with id, titles and kind",
+    "conversion_point": "conversion_point: won",
+    "stages": 'stages: [{id: new, titles: {ru: "Новый", en: "New"}, kind: open}, …]',
     "id": "id: new_lead",
-    "kind": "kind: open (or won, lost, postponed)",
+    "kind": "kind: open",
     "to": "to: the_id_of_a_stage",
     "field": "field: the_id_of_a_field",
     "fact": "fact: seen",
@@ -41,7 +43,11 @@ EXAMPLES: Final = {
 
 
 class PipelineError(ValueError):
-    """A pipeline's text is wrong; the message says where and how to mend it."""
+    """A pipeline's text is wrong; the message says where and how to mend it. `ru`: the same in Russian."""
+
+    def __init__(self, en: str, ru: str | None = None) -> None:
+        super().__init__(en)
+        self.ru = ru if ru is not None else en
 
 
 def read_pipeline(text: str, file: str = "pipeline.yaml") -> Pipeline:
@@ -51,22 +57,21 @@ def read_pipeline(text: str, file: str = "pipeline.yaml") -> Pipeline:
 
 def read_written_pipeline(text: str, file: str = "pipeline.yaml") -> Written[Pipeline]:
     """The same, with the lines of its parts. Raises PipelineError."""
-    begins = "a pipeline begins with `pipeline: its_id`"
     try:
         return read_written(
             text,
             Pipeline,
             file,
-            whole="the pipeline",
-            begins=begins,
+            whole=Words("the pipeline", "воронка"),
+            begins=Words("a pipeline begins with `pipeline: its_id`", "воронка начинается с `pipeline: её_id`"),
             examples=EXAMPLES,
             further=_wrong_conditions,
         )
     except YamlError as error:
-        raise PipelineError(str(error)) from error
+        raise PipelineError(str(error), error.ru) from error
 
 
-def _wrong_conditions(pipeline: Pipeline) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _wrong_conditions(pipeline: Pipeline) -> Iterator[Misfit]:
     """Conditions that are no CEL, or over a limit, each with its path."""
     for n, stage in enumerate(pipeline.stages):
         parts: list[tuple[tuple[str | int, ...], Any]] = []
@@ -80,4 +85,8 @@ def _wrong_conditions(pipeline: Pipeline) -> Iterator[tuple[tuple[str | int, ...
             try:
                 compile_condition(part.when)
             except ConditionError as error:
-                yield ("stages", n, *path, "when"), f"stage {stage.id}: the condition is wrong: {error}"
+                yield Misfit(
+                    ("stages", n, *path, "when"),
+                    f"stage {stage.id}: the condition is wrong: {error}",
+                    f"стадия {stage.id}: условие не годится: {error.ru}",
+                )

@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from services.pipelines.yaml_words import said_of, said_of_syntax
+from contracts.pipeline.names import Misfit
+from services.pipelines.yaml_words import Words, both, said_of, said_of_syntax
 
 SOURCE_CHARACTERS = 500_000
 
@@ -21,7 +22,11 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class YamlError(ValueError):
-    """A text is wrong; the message says where and how to mend it."""
+    """A text is wrong; the message says where and how to mend it. `ru`: the same in Russian."""
+
+    def __init__(self, en: str, ru: str | None = None) -> None:
+        super().__init__(en)
+        self.ru = ru if ru is not None else en
 
 
 class _Loader(yaml.SafeLoader):
@@ -80,7 +85,7 @@ class Written(Generic[Model]):
         return f"{self.file}:{line}: {walked}" if walked else f"{self.file}:{line}"
 
 
-def read_yaml(text: str, model: type[Model], file: str, *, whole: str, begins: str) -> Model:
+def read_yaml(text: str, model: type[Model], file: str, *, whole: Words | str, begins: Words | str) -> Model:
     """The model in a YAML text. `file` names it in errors, `whole` the thing described, `begins` how such a text begins.
 
     Raises YamlError.
@@ -93,63 +98,73 @@ def read_written(
     model: type[Model],
     file: str,
     *,
-    whole: str,
-    begins: str,
+    whole: Words | str,
+    begins: Words | str,
     examples: Mapping[str, str] | None = None,
-    further: Callable[[Model], Iterable[tuple[tuple[Any, ...], str]]] = lambda _: (),
+    further: Callable[[Model], Iterable[Misfit]] = lambda _: (),
 ) -> Written[Model]:
     """The same, with the places of its parts. `examples`: by key, how it is written; `further` finds what is wrong beyond the
     model, each with its path. Raises YamlError.
     """
     if len(text) > SOURCE_CHARACTERS:
-        raise YamlError(f"{file}: longer than {SOURCE_CHARACTERS} characters")
+        raise YamlError(
+            f"{file}: longer than {SOURCE_CHARACTERS} characters", f"{file}: длиннее {SOURCE_CHARACTERS} знаков"
+        )
+    whole, begins = both(whole), both(begins)
     root, data = _composed(text, file, begins)
     if not isinstance(data, dict):
-        raise YamlError(f"{file}:{root.start_mark.line + 1}: {whole} is written as keys with values; {begins}")
+        place = f"{file}:{root.start_mark.line + 1}"
+        raise YamlError(
+            f"{place}: {whole.en} is written as keys with values; {begins.en}",
+            f"{place}: {whole.ru}: пишут ключами со значениями; {begins.ru}",
+        )
     try:
         read = model.model_validate(data)
     except ValidationError as error:
-        found = []
+        found: list[Misfit] = []
         for problem in error.errors(include_url=False):
             misfits = problem.get("ctx", {}).get("places")
             if misfits is None:
-                misfits = [((), said_of(problem, model, examples or {}))]
-            found += [_said(root, (*problem["loc"], *path), message, file, whole) for path, message in misfits]
-        raise YamlError("\n".join(dict.fromkeys(found))) from error
-    if wrong := [_said(root, path, message, file, whole) for path, message in further(read)]:
-        raise YamlError("\n".join(wrong))
+                misfits = [Misfit((), *said_of(problem, model, examples or {}))]
+            found += [Misfit((*problem["loc"], *path), en, ru) for path, en, ru in misfits]
+        raise _told(root, found, file, whole) from error
+    if wrong := list(further(read)):
+        raise _told(root, wrong, file, whole)
     return Written(read, file, root)
 
 
-def _composed(text: str, file: str, begins: str) -> tuple[yaml.Node, Any]:
+def _composed(text: str, file: str, begins: Words) -> tuple[yaml.Node, Any]:
     """The nodes of a text, and its data. Raises YamlError."""
     for last, kind in enumerate(LOADERS, 1 - len(LOADERS)):
         loader = kind(text)
         try:
             root = loader.get_single_node()
             if root is None:
-                raise YamlError(f"{file}: empty; {begins}")
+                raise YamlError(f"{file}: empty; {begins.en}", f"{file}: пусто; {begins.ru}")
             _refuse_duplicates(root, file, set())
             return root, loader.construct_document(root)
         except yaml.MarkedYAMLError as error:
             if last == 0:
-                raise YamlError(_syntax(error, file)) from error
+                raise _syntax(error, file) from error
         except yaml.YAMLError as error:
             if last == 0:
                 raise YamlError(f"{file}: {error}") from error
         except RecursionError as error:
-            raise YamlError(f"{file}: nested too deep") from error
+            raise YamlError(f"{file}: nested too deep", f"{file}: слишком много уровней") from error
         finally:
             loader.dispose()
     raise AssertionError("the last loader answers or raises")
 
 
-def _syntax(error: yaml.MarkedYAMLError, file: str) -> str:
+def _syntax(error: yaml.MarkedYAMLError, file: str) -> YamlError:
     line = error.problem_mark.line + 1 if error.problem_mark else 1
     meant = said_of_syntax(str(error.problem or error), str(error.context or ""))
     begun = error.context_mark.line + 1 if error.context_mark else line
-    since = f" (it begins in line {begun})" if begun != line and "open;" in meant else ""
-    return f"{file}:{line}: {meant}{since}"
+    since = begun != line and "open;" in meant.en
+    return YamlError(
+        f"{file}:{line}: {meant.en}" + (f" (it begins in line {begun})" if since else ""),
+        f"{file}:{line}: {meant.ru}" + (f" (начинается в строке {begun})" if since else ""),
+    )
 
 
 def _refuse_duplicates(node: yaml.Node, file: str, looked_at: set[int]) -> None:
@@ -161,7 +176,10 @@ def _refuse_duplicates(node: yaml.Node, file: str, looked_at: set[int]) -> None:
         for key, value in node.value:
             name, line = str(key.value), key.start_mark.line + 1
             if name in seen:
-                raise YamlError(f"{file}:{line}: the key {name} stands twice, first in line {seen[name]}; keep one")
+                raise YamlError(
+                    f"{file}:{line}: the key {name} stands twice, first in line {seen[name]}; keep one",
+                    f"{file}:{line}: ключ {name} стоит дважды, впервые в строке {seen[name]}; оставьте один",
+                )
             seen[name] = line
             _refuse_duplicates(value, file, looked_at)
     elif isinstance(node, yaml.SequenceNode):
@@ -169,9 +187,14 @@ def _refuse_duplicates(node: yaml.Node, file: str, looked_at: set[int]) -> None:
             _refuse_duplicates(item, file, looked_at)
 
 
-def _said(root: yaml.Node, loc: tuple[Any, ...], message: str, file: str, whole: str) -> str:
-    line, path = _walked(root, loc)
-    return f"{file}:{line}: {path or whole}: {message}"
+def _told(root: yaml.Node, found: Iterable[Misfit], file: str, whole: Words) -> YamlError:
+    """All misfits, each on a line with its place, once."""
+    en, ru = [], []
+    for misfit in found:
+        line, path = _walked(root, misfit.path)
+        en.append(f"{file}:{line}: {path or whole.en}: {misfit.en}")
+        ru.append(f"{file}:{line}: {path or whole.ru}: {misfit.ru}")
+    return YamlError("\n".join(dict.fromkeys(en)), "\n".join(dict.fromkeys(ru)))
 
 
 def _walked(root: yaml.Node, loc: tuple[Any, ...]) -> tuple[int, str]:

@@ -16,27 +16,32 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 GOOD = (Path(__file__).parents[2] / "contracts" / "pipelines" / "classic.yaml").read_text("utf-8")
 
 
-def said(file: Path) -> str:
-    """What is said of a file."""
+def said(file: Path) -> dict[str, str]:
+    """What is said of a file, by language."""
     with pytest.raises(PipelineError) as caught:
         read_pipeline(file.read_text("utf-8"), file.name)
-    return str(caught.value)
+    return {"en": str(caught.value), "ru": caught.value.ru}
 
 
 def test_M3_there_are_at_least_25_invalid_files_and_each_has_its_message_beside_it() -> None:
     assert len(FILES) >= 25
-    assert {file.stem for file in FILES} == {file.stem for file in FOLDER.glob("*.txt")}
+    messages = {f"{file.stem}.{language}.txt" for file in FILES for language in ("en", "ru")}
+    assert messages == {file.name for file in FOLDER.glob("*.txt")}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_M3_an_invalid_file_is_told_in_exactly_these_words(file: Path) -> None:
-    assert said(file) + "\n" == file.with_suffix(".txt").read_text("utf-8")
+    for language, text in said(file).items():
+        assert text + "\n" == file.with_suffix(f".{language}.txt").read_text("utf-8")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_M3_every_message_names_the_line_and_nothing_of_the_machinery(file: Path) -> None:
     lines = len(file.read_text("utf-8").splitlines())
-    for message in said(file).splitlines():
+    told = said(file)
+    assert len(told["en"].splitlines()) == len(told["ru"].splitlines())
+    assert told["en"] != told["ru"]
+    for message in (*told["en"].splitlines(), *told["ru"].splitlines()):
         found = re.match(rf"{re.escape(file.name)}(?::(\d+))?: ", message)
         assert found is not None
         assert file.stem == "empty" or 1 <= int(found[1]) <= lines + 1
@@ -107,11 +112,13 @@ def test_M3_a_text_that_is_too_long_or_too_deep_is_refused() -> None:
 
 def test_M3_lint_tells_an_invalid_file_and_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     file = FOLDER / "several_at_once.yaml"
-    assert main(["lint", str(file)]) == 2
+    assert main(["lint", str(file), "--language", "en"]) == 2
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err.startswith(f"leadline: {file}: 3 things to mend\n")
+    assert told.err.startswith(f"leadline: {file}: to mend: 3\n")
     assert told.err.count(f"{file}:") == 4
+    assert main(["lint", str(file), "--language", "ru"]) == 2
+    assert capsys.readouterr().err.startswith(f"leadline: {file}: исправить: 3\n{file}:4: conversion_point: ")
 
 
 def test_M3_what_is_good_is_read() -> None:

@@ -104,14 +104,17 @@ def test_S5_json_has_everything_in_both_languages(capsys: pytest.CaptureFixture[
         assert set(finding[words]) == {"ru", "en"}
     assert main(["lint", written(FILE.replace("kind: won", "kind: win")), "--json"]) == 2
     found = json.loads(capsys.readouterr().out)
-    assert found["invalid"] == [
+    assert found["invalid"]["en"] == [
         'small.yaml:15: stages[2].kind: "win" is not possible; expected one of: open, won, lost, postponed'
+    ]
+    assert found["invalid"]["ru"] == [
+        'small.yaml:15: stages[2].kind: "win" не подходит; нужно одно из: open, won, lost, postponed'
     ]
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "small.yaml does not exist"), ("Новый".encode("cp1251"), "small.yaml is no UTF-8"), (b"", "empty")],
+    [(None, "small.yaml does not exist"), ("Новый".encode("cp1251"), "small.yaml is no UTF-8"), (b"", "пусто")],
 )
 def test_S5_what_cannot_be_read_ends_with_2_and_one_line(
     content: bytes | None, said: str, capsys: pytest.CaptureFixture[str]

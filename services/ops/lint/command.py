@@ -31,6 +31,7 @@ WORDS: dict[str, dict[Language, str]] = {
     "expected": {"ru": "ожидается", "en": "expected"},
     "why": {"ru": "чем вредит", "en": "why it harms"},
     "mend": {"ru": "как исправить", "en": "how to mend"},
+    "faults": {"ru": "исправить", "en": "to mend"},
     "clean": {"ru": "исправлять нечего", "en": "nothing to mend"},
 }
 
@@ -46,12 +47,13 @@ async def lint(file: Path, place: Place | None, *, as_json: bool, language: Lang
     try:
         written = read_written_pipeline(_read(file), str(file))
     except PipelineError as error:
-        faults = str(error).splitlines()
+        faults = (error.ru if language == "ru" else str(error)).splitlines()
         if as_json:
-            print_json({"file": str(file), "ok": False, "invalid": faults, "findings": []})
+            invalid = {"ru": error.ru.splitlines(), "en": str(error).splitlines()}
+            print_json({"file": str(file), "ok": False, "invalid": invalid, "findings": []})
             return BAD_INPUT
         raise OpsError(
-            "\n".join([f"{file}: {len(faults)} things to mend", *faults] if faults[1:] else faults)
+            "\n".join([f"{file}: {WORDS['faults'][language]}: {len(faults)}", *faults] if faults[1:] else faults)
         ) from None
     history = await _history(place, written.model) if place is not None else None
     linted = lint_written(written, history)

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from contracts.pipeline import Pipeline
 from services.pipelines.conditions import ConditionError, compile_condition, holds
+from services.pipelines.linting.finding import Said
 
 _QUOTED = r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
 _NAMED = re.compile(r"\b(card|facts|lead)\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*" + _QUOTED + r"\s*\])")
@@ -20,12 +21,12 @@ ANSWERS = frozenset({"consent", "refusal"})
 
 
 @lru_cache(maxsize=4_096)
-def trouble(text: str) -> str | None:
+def trouble(text: str) -> Said | None:
     """Why a condition cannot be read; None where it can."""
     try:
         compile_condition(text)
     except ConditionError as error:
-        return str(error)
+        return Said(error.ru, str(error))
     return None
 
 

@@ -99,7 +99,7 @@ def invalid_condition(case: Case) -> Iterator[Found]:
     """A condition that is no CEL, or goes over its limits, or looks at what the pipeline does not have."""
     for path, text, stages in _whens(case):
         if (why := trouble(text)) is not None:
-            yield Found(path, Said(f"условие не читается: {why}", f"the condition cannot be read: {why}"), stages)
+            yield Found(path, Said(f"условие не читается: {why.ru}", f"the condition cannot be read: {why.en}"), stages)
         for map_, name in unknown_names(text, case.pipeline):
             there = {"card": case.pipeline.field_ids, "facts": frozenset(case.pipeline.facts_by_id)}.get(map_, ())
             listed = ", ".join(sorted(there)) or "—"
