@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from contracts import commands as c
 from services.leads.domain.arrivals import Owner, Recognised
 from services.leads.domain.state import LeadState
 from services.leads.work import CommandWork
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 def envelope_of(batch: LeadBatch, work: CommandWork, state: LeadState) -> dict[str, Any]:
     """The envelope of what a command does to a lead."""
     command = work.command
+    under = f"{state.pipeline}@{state.pipeline_number}"
+    if isinstance(command.body, c.Adopt):
+        under = f"{command.body.pipeline}@{command.body.number}"
     return {
         "command": command.id,
         "actor": command.actor,
@@ -26,7 +30,7 @@ def envelope_of(batch: LeadBatch, work: CommandWork, state: LeadState) -> dict[s
         "correlation": command.correlation or str(command.id),
         "causation": command.causation,
         "autodepth": command.autodepth,
-        "pipeline": f"{state.pipeline}@{state.pipeline_number}",
+        "pipeline": under,
         "traceparent": command.traceparent,
     }
 
@@ -48,15 +52,16 @@ def put_people(batch: LeadBatch, found: Recognised, envelope: dict[str, Any]) ->
 
 
 def move_claim(batch: LeadBatch, before: LeadState, after: LeadState) -> None:
-    """Closing frees (contact, pipeline), reopening claims it again."""
-    place = (before.contact, before.pipeline)
-    if before.is_open and not after.is_open:
+    """Closing frees (contact, pipeline), reopening claims it again, another pipeline claims it there."""
+    place, wanted = (before.contact, before.pipeline), (after.contact, after.pipeline)
+    stays = before.is_open and after.is_open and place == wanted
+    if before.is_open and not stays:
         batch.open_leads.pop(place, None)
         claim = (*place, before.lead)
         if claim in batch.out.opened:
             batch.out.opened.remove(claim)
         else:
             batch.out.closed.append(before.lead)
-    elif after.is_open and not before.is_open:
-        batch.open_leads[place] = before.lead
-        batch.out.opened.append((*place, before.lead))
+    if after.is_open and not stays:
+        batch.open_leads[wanted] = before.lead
+        batch.out.opened.append((*wanted, before.lead))

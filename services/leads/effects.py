@@ -19,7 +19,7 @@ from contracts.pipeline import Pipeline
 from services.database import Database
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
-from services.leads import store
+from services.leads import adopting, store
 from services.leads.answers import answered, refuse, remember
 from services.leads.automatic import follow
 from services.leads.by_hand import ROTATION, capture_by_hand
@@ -30,6 +30,7 @@ from services.leads.domain.recognition import keep_recorded_identity, recognise
 from services.leads.domain.rules import no_such_lead
 from services.leads.domain.state import LeadState, with_
 from services.leads.imports.store import RowAnswer
+from services.leads.publishing.places import Place
 from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, Understood
 from services.pipelines import registry
 from services.privacy.messages import message_hash, seal_message
@@ -68,6 +69,8 @@ class Effects:
     """What became of rows of imports."""
     taken: dict[UUID, int] = field(default_factory=dict)
     """How far each import has come."""
+    places: dict[UUID, Place] = field(default_factory=dict)
+    """Where leads stand that changed their stage or version."""
 
 
 async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> Done:
@@ -89,7 +92,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
         region=batch.settings.default_region,
         activity=uuid5(command.id, "activity") if isinstance(command.body, c.Plan) else None,
     )
-    decided = decide(state, command, pipeline, batch.now, around)
+    decided = await _decided(batch, command, state, pipeline, around, database)
     if isinstance(decided, Refusal):
         return refuse(batch, work, decided, state.version)
     identities = _identities_of_record(batch, work, state) if decided else []
@@ -98,7 +101,8 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     for found in identities:
         put_people(batch, found, envelope)
         batch.record(state.lead, "lead", state.contact, found.lead_events, **envelope)
-    follow(batch, state.lead, decided, pipeline, envelope)
+    if not isinstance(command.body, c.Adopt):  # publishing moves nobody on
+        follow(batch, state.lead, decided, pipeline, envelope)
     after = batch.lead(state.lead)
     assert after is not None
     move_claim(batch, state, after)
@@ -111,6 +115,17 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
         at=batch.now,
     )
     return remember(batch, work, result)
+
+
+async def _decided(
+    batch: LeadBatch, command: c.Command, state: LeadState, pipeline: Pipeline, around: Surroundings, database: Database
+) -> tuple[e.Event, ...] | Refusal:
+    if isinstance(command.body, c.Adopt):
+        return await adopting.decide_adoption(batch, command, state, pipeline, database)
+    decided = decide(state, command, pipeline, batch.now, around)
+    if isinstance(decided, Refusal):
+        return decided
+    return await adopting.archived_refusal(batch, state, decided, database) or decided
 
 
 async def take_in(batch: LeadBatch, work: ArrivalWork, database: Database, pipeline: Pipeline, number: int) -> Done:
