@@ -1,6 +1,6 @@
 """Step 5 of a batch for what depends on a pipeline being in force: adopting a lead, and bringing one to life in an archive.
 
-Invariants: a lead comes to a pipeline only under that pipeline's shared lock, which archiving takes for itself, so that none slips
+Invariants: a lead comes to a pipeline only under that pipeline's shared lock, which archiving takes for itself: none slips
 in while it is archived; a claim (contact, pipeline) is looked up before the batch decides (`claims_asked`).
 """
 

@@ -6,7 +6,7 @@ Russian and English; the order is that of the text: the whole, the stages, the c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,11 +99,9 @@ def _differences(before: Pipeline | None, after: Pipeline) -> Iterator[Change]:
         yield from _attributes("pipeline", after.pipeline, "Воронка", "Pipeline", before, after, _OF_PIPELINE)
         stages, fields, facts = before.stages, before.fields, before.facts
     yield from _stages(stages, after)
-    yield from _parts(
-        "group", "Группа полей", "Group of fields", before.groups if before else (), after.groups, {}, ordered=True
-    )
-    yield from _parts("field", "Поле", "Field", fields, after.fields, _OF_FIELD, ordered=True)
-    yield from _parts("fact", "Факт", "Fact", facts, after.facts, _OF_FACT, ordered=False)
+    yield from _parts("group", "Группа полей", "Group of fields", before.groups if before else (), after.groups, {})
+    yield from _parts("field", "Поле", "Field", fields, after.fields, _OF_FIELD)
+    yield from _parts("fact", "Факт", "Fact", facts, after.facts, _OF_FACT)
 
 
 def _stages(before: Sequence[Stage], after: Pipeline) -> Iterator[Change]:
@@ -176,7 +174,6 @@ def _stage(before: Stage, after: Stage, pipeline: Pipeline) -> Iterator[Change]:
         before.reasons,
         after.reasons,
         {"outcome": ("исход", "outcome")},
-        ordered=True,
         within=f"{after.id}/",
     )
     yield from _attributes("stage", after.id, ru, en, before, after, _OF_STAGE)
@@ -206,7 +203,9 @@ def _criteria(
             )
     twice = len(before) != len(then) or len(after) != len(now)
     if twice and tuple(before) != tuple(after) and then == now:
-        yield Change(f"{what}_changed", at, f"{ru}: изменено, сколько раз назван", f"{en}: named another number of times")
+        yield Change(
+            f"{what}_changed", at, f"{ru}: изменено, сколько раз назван", f"{en}: named another number of times"
+        )
     yield from _reordered(what, at, ru, en, list(then), list(now), "", "")
 
 
@@ -267,8 +266,6 @@ def _parts(
     before: Sequence[Any],
     after: Sequence[Any],
     attributes: dict[str, tuple[str, str]],
-    *,
-    ordered: bool,
     within: str = "",
 ) -> Iterator[Change]:
     """Parts with ids and titles: those that came, went, are called otherwise, or have other attributes or options."""
@@ -283,19 +280,20 @@ def _parts(
             was = then[part.id]
             yield from _renamed(what, at, ru, en, was.titles, part.titles)
             yield from _attributes(what, at, said_ru, said_en, was, part, attributes)
-            if was_options := getattr(was, "options", ()) or getattr(part, "options", ()):
-                del was_options
+            if hasattr(part, "options"):
                 yield from _parts(
                     "option",
                     f"{said_ru}: вариант",
                     f"{said_en}: option",
                     was.options,
                     part.options,
-                    {"opens": ("куда открывает путь", "where it opens the way"), "proposes": ("предлагает", "proposes")},
-                    ordered=True,
+                    {
+                        "opens": ("куда открывает путь", "where it opens the way"),
+                        "proposes": ("предлагает", "proposes"),
+                    },
                     within=f"{at}/",
                 )
-    yield from _reordered(what, within.rstrip("/") or what, ru, en, list(then), list(now), "", "", told=ordered or True)
+    yield from _reordered(what, within.rstrip("/") or what, ru, en, list(then), list(now), "", "")
 
 
 def _reordered(
@@ -307,11 +305,9 @@ def _reordered(
     now: Sequence[str],
     said_ru: str,
     said_en: str,
-    *,
-    told: bool = True,
 ) -> Iterator[Change]:
     kept_then, kept_now = [n for n in then if n in now], [n for n in now if n in then]
-    if told and kept_then != kept_now:
+    if kept_then != kept_now:
         order = ", ".join(kept_now)
         yield Change(
             f"{what}_reordered",
@@ -326,7 +322,8 @@ def _renamed(what: str, at: str, ru: str, en: str, before: Titles, after: Titles
         yield Change(
             f"{what}_renamed",
             at,
-            f"{ru} «{before.ru}» теперь называется «{after.ru}»" + (f" (en: {after.en})" if before.ru == after.ru else ""),
+            f"{ru} «{before.ru}» теперь называется «{after.ru}»"
+            + (f" (en: {after.en})" if before.ru == after.ru else ""),
             f"{en} “{before.en}” is now called “{after.en}”" + (f" (ru: {after.ru})" if before.en == after.en else ""),
         )
 
@@ -368,8 +365,3 @@ def _added_removed_changed(before: object | None, after: object | None) -> str |
 
 def _plain(name: str) -> Titles:
     return Titles(ru=name, en=name)
-
-
-def by_stage(changes: Iterable[Change], stage: str) -> list[Change]:
-    """Those about one stage."""
-    return [change for change in changes if change.at == stage or change.at.startswith(f"{stage}/")]

@@ -7,6 +7,7 @@ other unseen. A refusal is shown on the page in words, with what is missing and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ from pydantic import ValidationError
 
 from contracts.commands import COMMAND_BODIES, CommandBody, Refusal
 from contracts.pipeline import Pipeline
+from contracts.recorded import Recorded
+from services.database import Database
 from services.leads.domain.criteria import checklist
 from services.leads.domain.state import LeadState, lead_from
 from services.leads.reading import read_history
@@ -30,8 +33,8 @@ from services.web.moments import moment
 from services.web.pages import Visiting, Visitor, posted, render, telling
 from services.web.problems import ProblemError, where_of
 from services.web.sessions import local_path
-from services.web.shapes import activities_out, calls_out, check_out, event_out, stage_out
-from services.web.telling import linked
+from services.web.shapes import EventOut, activities_out, calls_out, check_out, event_out, stage_out
+from services.web.telling import Telling, Told, linked
 from services.web.tokens import COMMAND
 
 EVENTS = 50
@@ -137,6 +140,7 @@ async def _page(
         state = lead_from(history)
         assert state is not None, "a history that is not empty has a state"
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
+        under = await _versions_of(connection, history)
     events = [event_out(recorded) for recorded in reversed(history)]
     shown = events if request.query_params.get("all") == "1" else events[:EVENTS]
     tell = telling(door, visitor.words)
@@ -167,7 +171,7 @@ async def _page(
         calls=calls_out(state),
         activities=activities_out(state),
         linked=linked,
-        told=[tell.tell(event, pipeline) for event in shown],
+        told=_told(tell, shown, events, under, pipeline),
         total=len(events),
         now=past.at if past else await door.clock.now(),
         past=past,
@@ -176,6 +180,30 @@ async def _page(
         attempt=attempt,
         given=attempt.given if attempt else {},
     )
+
+
+async def _versions_of(connection: Database, history: Sequence[Recorded]) -> dict[str, Pipeline]:
+    """The versions of pipelines that a history was made under, by `id@number`."""
+    found = {}
+    for name in {recorded.meta.pipeline for recorded in history if recorded.meta.pipeline}:
+        pipeline, _, number = name.rpartition("@")
+        with suppress(registry.NoSuchPipelineError, ValueError):
+            found[name] = await registry.version(connection, pipeline, int(number))
+    return found
+
+
+def _told(
+    tell: Telling, shown: Sequence[EventOut], events: Sequence[EventOut], under: dict[str, Pipeline], pipeline: Pipeline
+) -> list[Told]:
+    """Events in words, each as things were called in the version it happened under (N14); newest first, like `events`."""
+    left: dict[int, Pipeline] = {}
+    now, former = "", pipeline
+    for event in reversed(events):
+        name = event.pipeline or ""
+        if name != now:
+            now, former = name, under.get(now, pipeline)
+        left[event.version] = former
+    return [tell.tell(event, under.get(event.pipeline or "", pipeline), before=left[event.version]) for event in shown]
 
 
 def _path(state: LeadState, pipeline: Pipeline) -> list[dict[str, Any]]:

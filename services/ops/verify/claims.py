@@ -1,7 +1,7 @@
 """Claims against the events: open leads, identities, keys of erased persons (C3, M7).
 
 A fold of its own, on plain values. Invariants: a lead claims (contact, pipeline) exactly while its last stage visit is of kind
-open; an identity belongs to the contact that added it unshared, until that person is erased; a person's key is gone exactly
+open; its place (`services.ops.verify.places`) is where its events left it; an identity belongs to the contact that added it unshared, until that person is erased; a person's key is gone exactly
 when the person was erased. Identities are compared by HMAC, so nothing personal is in a difference.
 """
 
@@ -14,6 +14,7 @@ from uuid import UUID
 from services.database import Database
 from services.ops.verify import store
 from services.ops.verify.opened import Opened
+from services.ops.verify.places import check_places
 from services.ops.verify.report import Report
 from services.privacy.cipher import identity_hmac
 
@@ -31,6 +32,7 @@ class Range:
 async def check_claims(database: Database, events: Range, pepper: bytes, report: Report) -> None:
     """All claims of a range."""
     await _check_open_leads(database, events, report)
+    await check_places(database, events.begin, events.end, events.leads, report)
     await _check_identities(database, events, pepper, report)
     await _check_keys(database, events, report)
 
@@ -53,6 +55,9 @@ def _open_claim(opened: Sequence[Opened]) -> tuple[UUID, str] | None:
     for event in opened:
         if event.type == "leadline.lead.captured":
             place = UUID(event.data["contact"]), event.data["pipeline"]
+        elif event.type == "leadline.lead.adopted":
+            assert place is not None, "a lead's stream begins with its capture"
+            place = place[0], event.data["pipeline"]
         elif event.type == "leadline.lead.stage_entered":
             kind = event.data["kind"]
     return place if kind == "open" else None
