@@ -1,8 +1,9 @@
 """Claims against the events: open leads, identities, keys of erased persons (C3, M7).
 
 A fold of its own, on plain values. Invariants: a lead claims (contact, pipeline) exactly while its last stage visit is of kind
-open; its place (`services.ops.verify.places`) is where its events left it; an identity belongs to the contact that added it unshared, until that person is erased; a person's key is gone exactly
-when the person was erased. Identities are compared by HMAC, so nothing personal is in a difference.
+open; its place (`services.ops.verify.places`) is where its events left it; an identity belongs to the contact that added it
+unshared, until that person is erased; a person's key is gone exactly when the person was erased. Identities are compared by
+HMAC, so nothing personal is in a difference.
 """
 
 from __future__ import annotations
