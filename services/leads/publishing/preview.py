@@ -107,11 +107,11 @@ def _moves(
 def adoption_of(
     lead: Waiting, text: Pipeline, number: int, mapping: Mapping[str, str], actor: Actor, reason: str = "published"
 ) -> c.Command:
-    """The command that takes a lead over. Its id is made of the version it goes to and of where and at which version of its
-    stream it stands: repeated it is the same, and a lead that has moved on since is asked anew."""
+    """The command that takes a lead over. Its id is made of where it goes, at which version its stream is, and who asks: repeated
+    it is the same, and a lead that has moved on since is asked anew."""
     stage = mapping.get(lead.stage)
     back = mapping.get(lead.returns_to or "") if lead.kind in ("lost", "postponed") else None
-    name = f"adopt:{number}:{lead.lead}:{lead.version}:{stage or ''}:{back or ''}"
+    name = f"adopt:{number}:{lead.lead}:{lead.version}:{stage or ''}:{back or ''}:{actor.id}"
     body = c.Adopt.model_validate(
         {"pipeline": text.pipeline, "number": number, "stage": stage, "returns_to": back, "reason": reason}
     )
