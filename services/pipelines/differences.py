@@ -147,7 +147,7 @@ def _stage(before: Stage, after: Stage, pipeline: Pipeline) -> Iterator[Change]:
             f"{ru}: была {was.ru}, стала {now.ru}",
             f"{en}: it was {was.en} and is {now.en}",
         )
-    yield from _criteria("criterion", after.id, f"{ru}: критерий выхода", f"{en}: exit criterion", before.exit, after.exit, pipeline)  # fmt: skip  # noqa: E501
+    yield from _criteria("criterion", after.id, ru, en, before.exit, after.exit, pipeline)
     for name, said_ru, said_en in (
         ("mandatory", "обязательное поле", "mandatory field"),
         ("desirable", "желательное поле", "desirable field"),
@@ -162,10 +162,10 @@ def _stage(before: Stage, after: Stage, pipeline: Pipeline) -> Iterator[Change]:
                 yield Change(
                     f"{name}_{what}",
                     f"{after.id}/{field}",
-                    f"{ru}: {said_ru} {word_ru} — «{title.ru}»",
+                    f"{ru}: {word_ru} {said_ru} «{title.ru}»",
                     f"{en}: {said_en} {word_en}: “{title.en}”",
                 )
-        yield from _reordered(name, after.id, ru, en, list(asked), list(asks), said_ru, said_en)
+        yield from _reordered(name, after.id, ru, en, list(asked), list(asks), f"({said_ru})", f"({said_en})")
     yield from _moves(before, after, ru, en, pipeline)
     yield from _parts(
         "reason",
@@ -179,6 +179,8 @@ def _stage(before: Stage, after: Stage, pipeline: Pipeline) -> Iterator[Change]:
     yield from _attributes("stage", after.id, ru, en, before, after, _OF_STAGE)
 
 
+_HIM = {"added": "добавлен", "removed": "убран", "changed": "изменён"}
+_CRITERIA = {"criterion": ("критерий выхода", "exit criterion"), "need": ("критерий перехода", "need")}
 _WORDS = {
     "added": ("добавлено", "added"),
     "removed": ("убрано", "removed"),
@@ -194,19 +196,22 @@ def _criteria(
         how = _added_removed_changed(then.get(name), now.get(name))
         if how is not None:
             titles = _criterion_titles(now.get(name) or then[name], pipeline)
-            word_ru, word_en = _WORDS[how]
+            noun_ru, noun_en = _CRITERIA[what]
             yield Change(
                 f"{what}_{how}",
                 f"{at}/{name}",
-                f"{ru} {word_ru} — {titles.ru}",
-                f"{en} {word_en}: {titles.en}",
+                f"{ru}: {_HIM[how]} {noun_ru} — {titles.ru}",
+                f"{en}: {noun_en} {how}: {titles.en}",
             )
     twice = len(before) != len(then) or len(after) != len(now)
     if twice and tuple(before) != tuple(after) and then == now:
         yield Change(
-            f"{what}_changed", at, f"{ru}: изменено, сколько раз назван", f"{en}: named another number of times"
+            f"{what}_changed",
+            at,
+            f"{ru}: критерий назван другое число раз",
+            f"{en}: a criterion stands another number of times",
         )
-    yield from _reordered(what, at, ru, en, list(then), list(now), "", "")
+    yield from _reordered(what, at, ru, en, list(then), list(now), "критериев", "of criteria")
 
 
 def _name(criterion: Criterion) -> str:
@@ -242,21 +247,16 @@ def _moves(before: Stage, after: Stage, ru: str, en: str, pipeline: Pipeline) ->
         if how is None:
             continue
         titles = pipeline.by_id[to].titles if to in pipeline.by_id else _plain(to)
-        word_ru, word_en = {"added": ("добавлен", "added"), "removed": ("убран", "removed")}.get(
-            how, ("изменён", "changed")
-        )
         yield Change(
             f"move_{how}",
             f"{after.id}/{to}",
-            f"{ru}: переход в «{titles.ru}» {word_ru}",
-            f"{en}: the move to “{titles.en}” is {word_en}",
+            f"{ru}: переход в «{titles.ru}» {_HIM[how]}",
+            f"{en}: the move to “{titles.en}” is {how}",
         )
         if how == "changed":
-            needs_ru, needs_en = f"{ru}: переход в «{titles.ru}»: условие", f"{en}: the move to “{titles.en}”: need"
-            yield from _criteria(
-                "need", f"{after.id}/{to}", needs_ru, needs_en, then[to].needs, now[to].needs, pipeline
-            )
-    yield from _reordered("move", after.id, ru, en, list(then), list(now), "переходы", "moves")
+            said_ru, said_en = f"{ru}: переход в «{titles.ru}»", f"{en}: the move to “{titles.en}”"
+            yield from _criteria("need", f"{after.id}/{to}", said_ru, said_en, then[to].needs, now[to].needs, pipeline)
+    yield from _reordered("move", after.id, ru, en, list(then), list(now), "переходов", "of moves")
 
 
 def _parts(

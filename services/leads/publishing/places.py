@@ -7,8 +7,7 @@ of a lead's and is not told here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from contracts import events as e
@@ -18,8 +17,7 @@ Kind = Literal["open", "won", "lost", "postponed", "merged"]
 _CHANGES = (e.StageEntered, e.LeadAdopted, e.LeadMerged, e.LeadUnmerged)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a lead stands. `returns_to`: the open stage it left for an outcome."""
 
     lead: UUID

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from contracts import commands as c
 from contracts.meta import Actor
-from contracts.pipeline import Pipeline
+from contracts.pipeline import Pipeline, Titles
 from services.database import Database
 from services.leads.publishing import store
 from services.leads.publishing.store import LIVE, Waiting
@@ -43,6 +43,8 @@ class Preview:
     objections: tuple[Objection, ...]
     standing: Mapping[str, Mapping[str, int]]
     """Leads by stage and kind."""
+    titles: Mapping[str, Titles]
+    """What every stage there ever was is called, those of the text by the text."""
     moves: tuple[Moves, ...]
     erased: int
     """Open and paused leads of erased persons: they stay under their version, nothing more is done with them."""
@@ -86,6 +88,7 @@ async def preview_of(
         changes=() if same else differences(past[-1][1] if past else None, text),
         objections=objections(text, past, Standing(leads, returning), mapping, adopt=adopt),
         standing=leads,
+        titles={stage.id: stage.titles for _, version in [*past, (following, text)] for stage in version.stages},
         moves=_moves(text, found, following, mapping),
         erased=await store.erased_behind(database, text.pipeline, following),
     )

@@ -7,7 +7,8 @@ moved nowhere.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 from uuid import UUID
 
 from services.database import Database
@@ -44,7 +45,7 @@ async def keep(database: Database, places: Collection[Place]) -> None:
     """Write where these leads stand now."""
     if not places:
         return
-    rows = sorted(map(astuple, places))
+    rows = sorted(places, key=attrgetter("lead"))
     await database.execute(
         """INSERT INTO leadline.lead_places AS p (lead, contact, pipeline, number, stage, kind, returns_to)
            SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[])
@@ -139,7 +140,7 @@ async def places_between(database: Database, begin: UUID, end: UUID) -> dict[UUI
         begin,
         end,
     )
-    return {row[0]: (Place(*tuple(row)[:7]), row[7]) for row in rows}
+    return {row[0]: (Place(*row[:7]), row[7]) for row in rows}
 
 
 def counted(found: Sequence[Standing]) -> dict[str, dict[str, int]]:

@@ -13,7 +13,6 @@ from contracts.commands import Refusal
 from services.leads.publishing.preview import Moves, Preview
 from services.leads.publishing.rehearsing import Rehearsed
 from services.leads.publishing.run import NAMED, Adopted, Published
-from services.pipelines.differences import KINDS
 
 WORDS = {
     "same": (
@@ -24,6 +23,10 @@ WORDS = {
     "new": ("{name}: новая воронка", "{name}: a new pipeline"),
     "changes": ("Изменения:", "Changes:"),
     "leads": ("Лиды сейчас:", "Leads now:"),
+    "leads.open": ("в работе {count}", "{count} open"),
+    "leads.postponed": ("отложены {count}", "{count} paused"),
+    "leads.won": ("сделки {count}", "{count} won"),
+    "leads.lost": ("забракованы {count}", "{count} rejected"),
     "objections": ("Опубликовать так нельзя:", "It cannot be published like this:"),
     "moves": (
         "Лиды, которые дальше пойдут по новой версии ({total}):",
@@ -48,7 +51,7 @@ WORDS = {
     "failed": ("внутренняя ошибка, журнал службы говорит почему", "an error of the service's own, its log says why"),
     "more": ("и ещё {count}", "and {count} more"),
     "again": (
-        "Остальные команды можно повторить: та же команда переведёт тех, кто ещё не переведён.",
+        "Повторите ту же команду: она переведёт тех, кто ещё не переведён.",
         "Run the same command again: it moves those who are not moved yet.",
     ),
     "dry": ("Ничего не записано.", "Nothing was written."),
@@ -89,16 +92,20 @@ def difference(found: Preview, say: Say) -> list[str]:
 def _standing(found: Preview, say: Say) -> list[str]:
     if not found.standing:
         return []
-    titles = {stage.id: say.of(stage.titles) for stage in found.pipeline.stages}
-    order = [*titles, *sorted(found.standing.keys() - titles.keys())]
+    order = [stage.id for stage in found.pipeline.stages]
     lines = [say("leads")]
-    for stage in order:
-        of = found.standing.get(stage)
-        if of:
-            title = f"«{titles[stage]}» ({stage})" if stage in titles else stage
-            counts = ", ".join(f"{count} — {say.of(KINDS[kind])}" if kind in KINDS else str(count) for kind, count in of.items())  # fmt: skip  # noqa: E501
-            lines.append(f"  {title}: {counts}")
+    for stage in (*order, *sorted(found.standing.keys() - set(order))):
+        if of := found.standing.get(stage):
+            counts = ", ".join(say(f"leads.{kind}", count=f"{count:,}") for kind, count in of.items())
+            lines.append(f"  {_titled(found, stage, say)}: {counts}")
     return lines
+
+
+def _titled(found: Preview, stage: str, say: Say) -> str:
+    title = found.titles.get(stage)
+    if title is None:
+        return stage
+    return f"“{title.en}” ({stage})" if say.english else f"«{title.ru}» ({stage})"
 
 
 def objected(found: Preview, say: Say) -> list[str]:
@@ -112,7 +119,7 @@ def moves(found: Preview, say: Say, *, adopt: bool) -> list[str]:
     """Which leads go where."""
     lines: list[str] = []
     if found.moves and adopt:
-        lines = [say("moves", total=found.moving), *(f"  {_move(move, say)}" for move in found.moves)]
+        lines = [say("moves", total=f"{found.moving:,}"), *(f"  {_move(found, move, say)}" for move in found.moves)]
     elif found.moves:
         lines = [say("no_adopt", total=found.moving)]
     if found.erased and adopt:
@@ -120,9 +127,11 @@ def moves(found: Preview, say: Say, *, adopt: bool) -> list[str]:
     return lines
 
 
-def _move(move: Moves, say: Say) -> str:
-    where = say("nowhere") if move.to is None else say("stay") if move.to == move.stage else f"→ {move.to}"
-    return f"{move.stage}: {move.leads:,} {where}"
+def _move(found: Preview, move: Moves, say: Say) -> str:
+    where = say("nowhere")
+    if move.to is not None:
+        where = say("stay") if move.to == move.stage else f"→ {_titled(found, move.to, say)}"
+    return f"{_titled(found, move.stage, say)}: {move.leads:,} {where}"
 
 
 def rehearsed(found: Rehearsed, say: Say) -> list[str]:
