@@ -17,7 +17,8 @@ from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
 from contracts.pipeline import Pipeline, Stage
-from services.leads.domain.rules import COMMAND_RULES, Broken, Case, refused
+from services.leads.domain.case import Broken, Case
+from services.leads.domain.rules import COMMAND_RULES, refused
 from services.leads.domain.state import LeadState
 
 PUBLISHING = "publishing"

@@ -51,19 +51,22 @@ def _place(opened: Sequence[Opened]) -> dict[str, Any] | None:
         "number": int(number),
         "returns_to": None,
     }
+    left = None  # where it would come back to before its last change of stage: what a correction brings back (N12)
     for event in opened:
         name = event.type.rpartition(".")[2]
         if name == "adopted":
             found |= {"pipeline": event.data["pipeline"], "number": event.data["number"]}
             found["returns_to"] = event.data.get("returns_to") or found["returns_to"]
         elif name == "stage_entered":
-            if found.get("kind") == "open" and event.data["kind"] != "open":
-                found["returns_to"] = found["stage"]
+            if event.data.get("undoes") is not None:
+                found["returns_to"] = left
+            elif event.data["cause"] not in ("adopted", "unmerged"):
+                left = found["returns_to"]
+                if found.get("kind") == "open" and event.data["kind"] != "open":
+                    found["returns_to"] = found["stage"]
             found |= {"stage": event.data["stage"], "kind": event.data["kind"]}
-        elif name == "merged":
-            found["merged"] = True
-        elif name == "unmerged":
-            found["merged"] = False
+        elif name in ("merged", "unmerged"):
+            found["merged"] = name == "merged"
     if found.pop("merged", False):
         found["kind"] = "merged"
     return found
