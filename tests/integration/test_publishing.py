@@ -7,6 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -384,3 +385,20 @@ async def test_C3_a_lead_goes_to_another_pipeline_and_one_open_lead_of_a_person_
     assert (await leads.send(first, "move", to="deal")).outcome == "done"
     assert (await leads.send(second, "adopt", by=HEAD, **adopt)).outcome == "done"
     assert (await verify(settings)).ok
+
+
+async def test_M3_the_migration_finds_the_places_that_the_events_say(
+    settings: Settings, pool: Pool, leads: Leads, tmp_path: Path, pipeline: str
+) -> None:
+    """What a release before this one left behind: events, and no places."""
+    await fill(settings, pool, tmp_path, pipeline, live=60, closed=12)
+    paused = await pool.fetchval("SELECT lead FROM leadline.lead_places WHERE kind = 'postponed' LIMIT 1")
+    assert (await leads.send(paused, "reopen", by=HEAD)).outcome == "done"
+    erased = await leads.lead_of(name="Анна", phone="+79990000001")
+    await leads.erase((await leads.history(erased))[0].data.contact)
+    kept = await pool.fetch("SELECT * FROM leadline.lead_places ORDER BY lead")
+    assert {row["kind"] for row in kept} == {"open", "postponed", "won", "lost"}
+    sql = resources.files("services.eventlog.migrations").joinpath("versions", "0007_places.sql").read_text("utf-8")
+    await pool.execute("TRUNCATE leadline.lead_places")
+    await pool.execute(sql[sql.index("WITH captured") :])
+    assert await pool.fetch("SELECT * FROM leadline.lead_places ORDER BY lead") == kept
