@@ -433,6 +433,8 @@ class LeadAdopted(LeadEvent):
     from_number: int = Field(ge=1)
     reason: Literal["published", "by_hand"]
     comment: Personal[str | None] = None
+    returns_to: str | None = None
+    """Of a lead that stands in an outcome: the open stage it comes back to from now on, where that is not the one it left."""
 
 
 class LeadMerged(LeadEvent):

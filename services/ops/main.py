@@ -216,6 +216,67 @@ def import_(
     return _run(import_file(find_place(data), Asked(file, pipeline, mapping, source, rejected, dry_run, resume)))
 
 
+Map = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--map", negative="", help="where leads of a stage go: OLD=NEW,OLD2=NEW (may be given several times)"
+    ),
+]
+
+
+@app.command
+def diff(file: Path, *, map_: Map = None, data: Data = None, json: Json = False) -> int:
+    """Say what a pipeline's file changes against the version in force, and what that means for its leads. Exit status 1: it
+    could not be published like this."""
+    from services.ops.publishing.command import diff as comparing
+
+    return _run(comparing(find_place(data), file, map_ or (), as_json=json))
+
+
+@app.command
+def publish(
+    file: Path,
+    *,
+    adopt_open: Annotated[bool, Parameter(negative="", help="live leads go on under the new version")] = False,
+    map_: Map = None,
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="say what would happen to which leads, write nothing")
+    ] = False,
+    yes: Annotated[bool, Parameter(negative="", help="do not ask")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Put a pipeline's file in force as its next version. Exit status 1: not published, or some leads were not moved."""
+    from services.ops.publishing.command import Typed
+    from services.ops.publishing.command import publish as publishing
+
+    return _run(publishing(find_place(data), Typed(file, map_ or (), adopt_open, dry_run, yes, json)))
+
+
+@app.command
+def pipelines(*, data: Data = None, json: Json = False) -> int:
+    """List the pipelines: version in force, leads, leads under older versions, archived or not."""
+    from services.ops.publishing.archive import pipelines as listing
+
+    return _run(listing(find_place(data), as_json=json))
+
+
+@app.command
+def archive(pipeline: str, *, data: Data = None, json: Json = False) -> int:
+    """Archive a pipeline that no open or paused lead stands in. Exit status 1: leads are in the way (the first are named)."""
+    from services.ops.publishing.archive import archive as archiving
+
+    return _run(archiving(find_place(data), pipeline, as_json=json))
+
+
+@app.command
+def restore(pipeline: str, *, data: Data = None, json: Json = False) -> int:
+    """Bring a pipeline back from the archive."""
+    from services.ops.publishing.archive import restore as restoring
+
+    return _run(restoring(find_place(data), pipeline, as_json=json))
+
+
 @app.command
 def erase(
     person: str,

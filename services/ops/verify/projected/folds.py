@@ -34,12 +34,13 @@ def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
     if captured is None:
         return None
     entered, assigned, offered = _last(events, "stage_entered"), _last(events, "assigned"), _last(events, "offer_made")
+    under = _last(events, "adopted") or captured
     price = offered.data["price"] if offered else None
     stood = entered.data if entered else {"stage": "", "kind": "open", "visit": 0}
     return {
         "lead": lead,
         "partition": partition,
-        "pipeline": captured.data["pipeline"],
+        "pipeline": under.data["pipeline"],
         "stage": stood["stage"],
         "kind": stood["kind"],
         "visit": stood["visit"],
