@@ -35,9 +35,10 @@ PEOPLE: Final = """\
 ## Merging two leads, and undoing it
 
 The command `merge` is held against the first list, `unmerge` against the second; the first rule that does not hold refuses. Both
-ask `M7.not_erased`, `K2.current_version` and `C3.one_open_lead` too, of both people. Four further refusals need no rule: `C1.only_lead_of_person` (bad data is not deleted while the person has another lead that is
-worked on, put off or won), `C9.known_identity` (a phone or e-mail that is not the client's), `C3.suspected_duplicate` (nobody
-was suspected), `P7.known_recommender` (who recommended the client is no lead that goes on).
+ask `M7.not_erased`, `K2.current_version` and `C3.one_open_lead` too, of both people. Four further refusals need no rule:
+`C1.only_lead_of_person` (bad data is not deleted while the person has another lead that is worked on, put off or won),
+`C9.known_identity` (a phone or e-mail that is not the client's), `C3.suspected_duplicate` (nobody was suspected),
+`P7.known_recommender` (who recommended the client is no lead that goes on).
 """
 
 INBOUND: Final = """\
