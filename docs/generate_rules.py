@@ -12,6 +12,7 @@ from typing import Final
 from services.leads.domain.adopting import ADOPTION_RULES, AdoptionRule
 from services.leads.domain.case import Rule
 from services.leads.domain.inbound_rules import INBOUND_RULES, InboundRule
+from services.leads.domain.merging import MERGE_RULES, UNMERGE_RULES, MergeRule
 from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES
 
 PAGE: Final = Path(__file__).parent / "rules.md"
@@ -39,6 +40,16 @@ Asked when a lead is adopted (`leadline publish --adopt-open`, the command `adop
 that would put a lead to work in an archived pipeline: an import, a lead entered by hand, a return from an outcome.
 """
 
+PEOPLE: Final = """\
+## Merging two leads, and undoing it
+
+The command `merge` is held against the first list, `unmerge` against the second; the first rule that does not hold refuses. Both
+ask `M7.not_erased`, `K2.current_version` and `C3.one_open_lead` too, of both people. Four further refusals need no rule:
+`C1.only_lead_of_person` (bad data is not deleted while the person has another lead that is worked on, put off or won),
+`C9.known_identity` (a phone or e-mail that is not the client's), `C3.suspected_duplicate` (nobody was suspected),
+`P7.known_recommender` (who recommended the client is no lead that goes on).
+"""
+
 INBOUND: Final = """\
 ## What becomes of an inbound message
 
@@ -56,6 +67,11 @@ def page() -> str:
         parts += [_row(rule) for rule in rules]
     parts.append(f"\n{ADOPTION}\n| id | rule | по-русски | why |\n|---|---|---|---|\n")
     parts += [_row(rule) for rule in ADOPTION_RULES]
+    parts.append(f"\n{PEOPLE}")
+    said = {rule.id for rule in RULES}
+    for title, merging in (("Merging", MERGE_RULES), ("Undoing a merge", UNMERGE_RULES)):
+        parts.append(f"\n### {title}\n\n| id | rule | по-русски | why |\n|---|---|---|---|\n")
+        parts += [_row(rule) for rule in merging if rule.id not in said]
     parts.append(f"\n{INBOUND}\n| id | rule | по-русски | why |\n|---|---|---|---|\n")
     parts += [_row(rule) for rule in INBOUND_RULES]
     return "".join(parts)
@@ -72,7 +88,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _row(rule: Rule | AdoptionRule | InboundRule) -> str:
+def _row(rule: Rule | AdoptionRule | InboundRule | MergeRule) -> str:
     cells = (f"`{rule.id}`", rule.en, rule.ru, rule.why)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
