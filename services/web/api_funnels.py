@@ -125,9 +125,10 @@ async def funnel_of(
         return link
 
     async def groups(of: By | None) -> dict[str, tuple[dict[str, int], dict[str, numbers.StageNumbers]]]:
-        totals = await numbers.totals(connection, asked, of)
+        alike = await numbers.alike(connection, asked, of)
+        totals = await numbers.totals(connection, asked, of, alike)
         stages: dict[str, dict[str, numbers.StageNumbers]] = {}
-        for found in await numbers.stages(connection, asked, of):
+        for found in await numbers.stages(connection, asked, of, alike):
             stages.setdefault(found.group, {})[found.stage] = found
         return {group: (totals.get(group, {}), stages.get(group, {})) for group in totals.keys() | stages.keys()}
 

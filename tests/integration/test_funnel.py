@@ -13,8 +13,9 @@ from uuid import UUID
 import pytest
 
 from contracts.events.lead import LeadAssigned, LeadCaptured, LeadReopened, StageEntered
+from projections.funnel.alike.store import Alike
 from projections.funnel.numbers import store as numbers
-from projections.funnel.numbers.store import Asked
+from projections.funnel.numbers.store import Asked, By, View
 from projections.funnel.projection import HOW
 from services.database import Pool
 from services.settings import Settings
@@ -229,6 +230,47 @@ async def test_M9_the_page_shows_the_numbers_and_each_opens_its_list(web: Web, l
             assert behind.text.count('<a href="/leads/') == int(count), link
     assert (await browser.get("/funnels")).headers["location"] == "/funnels/classic"
     assert "/funnels/classic" in (await browser.get("/boards/classic")).text
+
+
+@pytest.mark.parametrize("by", [None, "source", "responsible"])
+@pytest.mark.parametrize("view", ["cohort", "activity"])
+async def test_M9_leads_counted_as_one_another_give_the_numbers_of_leads_counted_alone(
+    web: Web, pool: Pool, view: View, by: By | None
+) -> None:
+    """The same paths many times over, each shifted by some hours, some under names that look like our separators."""
+    visits = "stage, kind, cause, direction, from_stage"
+    moved = "captured_at + d", "entered_at + d", "left_at + d"
+    copies = "CROSS JOIN generate_series(1, 40) AS n, LATERAL (SELECT n * interval '5 hours' AS d) AS shift"
+    named = "CASE n % 3 WHEN 0 THEN {0} || '|/|' WHEN 1 THEN {0} || '/1|new' ELSE {0} END"
+    async with pool.acquire() as connection:
+        await connection.execute(
+            f"""INSERT INTO proj_funnel_1.visits (lead, visit, pipeline, {visits}, source, captured_at, responsible, worked_by,
+                    entered_at, left_at, to_stage, left_by, left_how)
+                SELECT md5(lead::text || n)::uuid, visit, pipeline, {visits}, {named.format("source")}, {moved[0]},
+                    responsible, {named.format("worked_by")}, {moved[1]}, {moved[2]}, to_stage, left_by, left_how
+                FROM proj_funnel_1.visits {copies}"""
+        )
+        await connection.execute(
+            f"""INSERT INTO proj_funnel_1.leads (lead, pipeline, source, captured_at, responsible, visit)
+                SELECT md5(lead::text || n)::uuid, pipeline, {named.format("source")}, {moved[0]},
+                    {named.format("responsible")}, visit
+                FROM proj_funnel_1.leads {copies}"""
+        )
+        everyone = [row[0] for row in await connection.fetch("SELECT lead FROM proj_funnel_1.leads")]
+        alone = Alike(everyone, [1] * len(everyone))
+        for start, end in [(None, None), (3, None), (None, 9), (2, 6), (6, 20)]:
+            asked = Asked(
+                "classic", "converted", view,
+                MARCH + timedelta(days=start) if start else None, MARCH + timedelta(days=end) if end else None,
+            )  # fmt: skip
+            found = await numbers.alike(connection, asked, by)
+            assert len(found.leads) < len(everyone) == 41 * len(PATHS)
+            assert await numbers.totals(connection, asked, by, found) == await numbers.totals(
+                connection, asked, by, alone
+            )
+            rows = [await numbers.stages(connection, asked, by, of) for of in (found, alone)]
+            first, second = (sorted(row, key=lambda stage: (stage.group, stage.stage)) for row in rows)
+            assert first == second != []
 
 
 async def test_K4_bi_reads_the_same_funnel(web: Web, pool: Pool) -> None:

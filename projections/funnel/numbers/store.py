@@ -17,6 +17,8 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from projections.funnel.alike.store import Alike
+from projections.funnel.alike.store import alike as leads_alike
 from projections.funnel.projection import HOW
 from projections.reading import cursor, cursor_of, live_schema
 from services.database import Database
@@ -94,8 +96,18 @@ class StageNumbers:
     lost_to: dict[str, int] = field(default_factory=dict)
 
 
-def _visits(asked: Asked, schema: str, by: By | None) -> str:
-    """The visits of the view: `entered` (in the period), `how` it ended (in the view)."""
+async def alike(connection: Database, asked: Asked, by: By | None = None) -> Alike:
+    """For `stages` and `totals` of the same question: which leads stand for how many."""
+    schema = await live_schema(connection, "funnel")
+    return await leads_alike(connection, schema, asked.pipeline, asked.view, by, asked.start, asked.end)
+
+
+_ALIKE = "alike AS (SELECT * FROM unnest($5::uuid[], $6::bigint[]) AS a (lead, weight))"
+
+
+def _visits(asked: Asked, schema: str, by: By | None, *, weighted: bool = False) -> str:
+    """The visits of the view: `entered` (in the period), `how` it ended (in the view). `weighted`: of the leads in `_ALIKE`
+    alone, with how many each stands for (`weight`)."""
     if asked.view == "cohort":
         within = _PERIOD.format("captured_at")
         entered, over = "true", "left_at IS NOT NULL"
@@ -107,46 +119,58 @@ def _visits(asked: Asked, schema: str, by: By | None) -> str:
         SELECT lead, visit, stage, {_VISIT_GROUP[by]} AS grp, {entered} AS entered, source, worked_by, captured_at,
                entered_at, left_by,
                CASE WHEN {over} THEN left_how END AS how, CASE WHEN {over} THEN left_at END AS left_at,
-               CASE WHEN {over} THEN to_stage END AS to_stage
-        FROM {schema}.visits WHERE pipeline = $1 AND $2::text IS NOT NULL AND {within}"""  # noqa: S608 (texts of ours)
+               CASE WHEN {over} THEN to_stage END AS to_stage{", weight" if weighted else ""}
+        FROM {schema}.visits{" JOIN alike USING (lead)" if weighted else ""}
+        WHERE pipeline = $1 AND $2::text IS NOT NULL AND {within}"""  # noqa: S608 (texts of ours)
 
 
-def _with_deals(asked: Asked, schema: str, by: By | None) -> str:
+def _with_deals(asked: Asked, schema: str, by: By | None, *, weighted: bool = False) -> str:
     """The same as `v`, with `deal`: the lead became one in the view."""
     return f"""
-        x AS MATERIALIZED ({_visits(asked, schema, by)}),
+        x AS MATERIALIZED ({_visits(asked, schema, by, weighted=weighted)}),
         deals AS MATERIALIZED (SELECT DISTINCT lead FROM x WHERE stage = $2 AND entered),
         v AS (SELECT x.*, d.lead IS NOT NULL AS deal FROM x LEFT JOIN deals AS d USING (lead))"""  # noqa: S608
 
 
-async def stages(connection: Database, asked: Asked, by: By | None = None) -> list[StageNumbers]:
-    """The numbers of every stage that has any, by group (`''`: all, or, by responsible, nobody), in no order."""
+async def stages(
+    connection: Database, asked: Asked, by: By | None = None, of: Alike | None = None
+) -> list[StageNumbers]:
+    """The numbers of every stage that has any, by group (`''`: all, or, by responsible, nobody), in no order.
+
+    `of`: what `alike` gave in the same transaction; found anew without it.
+    """
     schema = await live_schema(connection, "funnel")
+    of = of or await alike(connection, asked, by)
     of_visits = ", ".join(f"count(*) FILTER (WHERE {c}) AS {n}" for n, c in VISIT_NUMBERS.items())
     of_leads = ", ".join(f"coalesce(bool_or({c}), false) AS {n}" for n, c in LEAD_NUMBERS.items())
     rows = await connection.fetch(
-        f"""WITH {_with_deals(asked, schema, by)},
-            per_lead AS (SELECT grp, stage, lead, {of_visits}, {of_leads} FROM v GROUP BY grp, stage, lead)
-            SELECT grp, stage, {", ".join(f"sum({n})::bigint" for n in VISIT_NUMBERS)},
-                   {", ".join(f"count(*) FILTER (WHERE {n})" for n in LEAD_NUMBERS)}
+        f"""WITH {_ALIKE}, {_with_deals(asked, schema, by, weighted=True)},
+            per_lead AS (SELECT grp, stage, lead, weight, {of_visits}, {of_leads} FROM v GROUP BY grp, stage, lead, weight)
+            SELECT grp, stage, {", ".join(f"sum({n} * weight)::bigint" for n in VISIT_NUMBERS)},
+                   {", ".join(f"coalesce(sum(weight) FILTER (WHERE {n}), 0)::bigint" for n in LEAD_NUMBERS)}
             FROM per_lead GROUP BY grp, stage""",  # noqa: S608
         *asked.arguments,
+        *of,
     )
-    times = {
+    times = {  # gathered by group before they are sorted: half the time of sorting all visits by group first
         (row[0], row[1]): tuple(row)[2:]
         for row in await connection.fetch(
-            f"""WITH v AS ({_visits(asked, schema, by)})
-                SELECT grp, stage, count(*), percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (
-                           ORDER BY extract(epoch FROM left_at - entered_at)::float8)
-                FROM v WHERE how IS NOT NULL GROUP BY grp, stage""",  # noqa: S608
+            f"""WITH v AS ({_visits(asked, schema, by)}), taken AS (
+                    SELECT grp, stage, array_agg(date_part('epoch', left_at - entered_at)) AS seconds
+                    FROM v WHERE how IS NOT NULL GROUP BY grp, stage)
+                SELECT grp, stage, cardinality(seconds), (
+                    SELECT percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY s) FROM unnest(seconds) AS s)
+                FROM taken""",  # noqa: S608
             *asked.arguments,
         )
     }
     lost: dict[tuple[str, str], dict[str, int]] = {}
     for group, stage, status, count in await connection.fetch(
-        f"""WITH v AS ({_visits(asked, schema, by)})
-            SELECT grp, stage, to_stage, count(*) FROM v WHERE how = 'lost' GROUP BY grp, stage, to_stage""",  # noqa: S608
+        f"""WITH {_ALIKE}, v AS ({_visits(asked, schema, by, weighted=True)})
+            SELECT grp, stage, to_stage, sum(weight)::bigint FROM v WHERE how = 'lost'
+            GROUP BY grp, stage, to_stage""",  # noqa: S608
         *asked.arguments,
+        *of,
     ):
         lost.setdefault((group, stage), {})[status] = count
     found = []
@@ -168,31 +192,38 @@ async def stages(connection: Database, asked: Asked, by: By | None = None) -> li
     return found
 
 
-def _leads(asked: Asked, schema: str, by: By | None) -> str:
-    """The leads of the view: `received` in the period, `deal` and `ever_won` in the view, `kind` of the stage it is in now."""
+def _leads(asked: Asked, schema: str, by: By | None, *, weighted: bool = False) -> str:
+    """The leads of the view: `received` in the period, `deal` and `ever_won` in the view, `kind` of the stage it is in now.
+    `weighted`: as `_visits` has it."""
     cohort = asked.view == "cohort"
+    join = " JOIN alike USING (lead)" if weighted else ""
     received = _PERIOD.format("l.captured_at")
     moved = "true" if cohort else _PERIOD.format("v.entered_at")
     return f"""
         m AS MATERIALIZED (
             SELECT v.lead, bool_or(v.stage = $2 AND {moved}) AS deal, bool_or(v.kind = 'won' AND {moved}) AS ever_won,
                    bool_or(v.visit = 1 AND v.left_how IN ('went_on', 'skipped_on', 'won')) AS first_step
-            FROM {schema}.visits AS v WHERE v.pipeline = $1 GROUP BY v.lead),
+            FROM {schema}.visits AS v{join} WHERE v.pipeline = $1 GROUP BY v.lead),
         t AS (
             SELECT l.lead, l.visit, {_LEAD_GROUP[by]} AS grp, l.source, l.responsible AS worked_by, l.captured_at,
                    c.stage, c.kind, c.entered_at, {received} AS received, m.deal, m.ever_won, m.first_step
+                   {", alike.weight" if weighted else ""}
             FROM {schema}.leads AS l JOIN {schema}.visits AS c ON c.lead = l.lead AND c.visit = l.visit
-                 JOIN m ON m.lead = l.lead
+                 JOIN m ON m.lead = l.lead{" JOIN alike ON alike.lead = l.lead" if weighted else ""}
             WHERE l.pipeline = $1 AND {received if cohort else f"({received} OR m.deal OR m.ever_won)"})"""  # noqa: S608
 
 
-async def totals(connection: Database, asked: Asked, by: By | None = None) -> dict[str, dict[str, int]]:
-    """By group, the numbers of the whole pipeline (`TOTAL_NUMBERS`). By responsible: of who is it now."""
+async def totals(
+    connection: Database, asked: Asked, by: By | None = None, of: Alike | None = None
+) -> dict[str, dict[str, int]]:
+    """By group, the numbers of the whole pipeline (`TOTAL_NUMBERS`). By responsible: of who is it now. `of`: see `stages`."""
     schema = await live_schema(connection, "funnel")
-    numbers = ", ".join(f"count(*) FILTER (WHERE {c})" for c in TOTAL_NUMBERS.values())
+    of = of or await alike(connection, asked, by)
+    numbers = ", ".join(f"coalesce(sum(weight) FILTER (WHERE {c}), 0)::bigint" for c in TOTAL_NUMBERS.values())
     rows = await connection.fetch(
-        f"WITH {_leads(asked, schema, by)} SELECT grp, {numbers} FROM t GROUP BY grp",  # noqa: S608
+        f"WITH {_ALIKE}, {_leads(asked, schema, by, weighted=True)} SELECT grp, {numbers} FROM t GROUP BY grp",  # noqa: S608
         *asked.arguments,
+        *of,
     )
     return {row[0]: dict(zip(TOTAL_NUMBERS, list(row)[1:], strict=True)) for row in rows}
 
@@ -239,11 +270,13 @@ async def behind(
             WHERE ({TOTAL_NUMBERS[number]}) AND ($5::text IS NULL OR grp = $5)
               AND $6::text IS NULL AND $7::text IS NULL"""  # noqa: S608
     elif stage is not None and number in VISIT_NUMBERS | LEAD_NUMBERS:
-        source = f"WITH {_with_deals(asked, schema, by)}"
+        condition = (VISIT_NUMBERS | LEAD_NUMBERS)[number]
+        deals = "deal" in condition
+        source = f"WITH {_with_deals(asked, schema, by) if deals else f'v AS ({_visits(asked, schema, by)})'}"
         columns = "lead, visit, stage, source, worked_by, captured_at, entered_at, left_at, to_stage, how"
         distinct = "DISTINCT ON (lead) " if number in LEAD_NUMBERS else ""
         chosen = f"""SELECT {distinct}{columns} FROM v
-            WHERE ({(VISIT_NUMBERS | LEAD_NUMBERS)[number]}) AND ($5::text IS NULL OR grp = $5) AND stage = $6
+            WHERE ({condition}) AND ($5::text IS NULL OR grp = $5) AND stage = $6
               AND ($7::text IS NULL OR to_stage = $7) {"ORDER BY lead, visit" if distinct else ""}"""  # noqa: S608
     else:
         there = TOTAL_NUMBERS if stage is None else VISIT_NUMBERS | LEAD_NUMBERS
