@@ -34,8 +34,8 @@ class LeadRow:
 
 @dataclass(slots=True)
 class VisitRow:
-    """A stage visit. `responsible`: when it began; `worked_by`: when it ended, or now. `pipeline_version` is the version of the
-    pipeline it was entered under, `left_version` the one it was left under; 0: not said. `undone`: a mistake, counts for nothing."""
+    """A stage visit. `responsible`: when it began; `worked_by`: when it ended, or now. `pipeline_version`: of the pipeline it was
+    entered under, `left_version` of that it was left under; 0: not said. `undone`: a mistake, counts for nothing."""
 
     lead: str
     visit: int
@@ -75,7 +75,7 @@ class PastVisit(VisitRow):
 LEAD_COLUMNS = tuple(f.name for f in fields(LeadRow))
 VISIT_COLUMNS = tuple(f.name for f in fields(VisitRow))
 PAST_COLUMNS = tuple(f.name for f in fields(PastVisit))
-END_COLUMNS = tuple(name for name in VISIT_COLUMNS if name.startswith("left_")) + ("to_stage",)
+END_COLUMNS = ("to_stage", *(name for name in VISIT_COLUMNS if name.startswith("left_")))
 """What is empty while a lead is in the stage."""
 
 

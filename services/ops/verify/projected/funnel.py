@@ -78,7 +78,8 @@ def _lead(lead: UUID, used: Sequence[Opened], at: int, known: datetime) -> Row:
         "known_at": known,
         "responsible": assigned.data["to"] if assigned else None,
         "visit": at,
-        **{"reason": rejected[0], "outcome": rejected[1]},
+        "reason": rejected[0],
+        "outcome": rejected[1],
     }
 
 
@@ -102,9 +103,9 @@ def _picture(lead: UUID, used: Sequence[Opened]) -> tuple[int, dict[int, tuple[R
                 del path[place]
             corrected = data.get("undoes") is not None or data["cause"] in ("undone", "unmerged")
             stands = path[-1] if path else None
-            if corrected and stands is not None and stands.merged is None:
-                if (stands.begun.data["stage"], stands.pipeline) == (data["stage"], pipeline):
-                    continue
+            goes_on = stands is not None and stands.merged is None and stands.pipeline == pipeline
+            if corrected and goes_on and stands is not None and stands.begun.data["stage"] == data["stage"]:
+                continue
             path.append(_Stay(event, pipeline))
     rows = {}
     for place, stay in enumerate(path):
