@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from services.leads.domain.case import Rule
 from services.leads.domain.inbound_rules import INBOUND_RULES, InboundRule
-from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES, Rule
+from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES
 
 PAGE: Final = Path(__file__).parent / "rules.md"
 

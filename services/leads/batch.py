@@ -21,6 +21,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts import events as e
+from contracts.commands import Capture
 from contracts.meta import ENVELOPE_VERSION, GENESIS, Actor, AggregateKind, Meta, Stored, digest_of
 from contracts.pipeline import Pipeline
 from services.database import Database
@@ -228,7 +229,7 @@ class LeadBatch:
         await self._load(database, streams)
         await self._look_up_people(database, rows)
         await self._look_up_conversations(database)
-        if arrivals:
+        if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture) for w in self.work):
             self.turn = await store.next_turn(database, pipeline)
 
     async def _look_up_references(self, database: Database) -> set[UUID]:
@@ -275,9 +276,15 @@ class LeadBatch:
                 people.add(imported.contact)
                 pairs.add((imported.contact, imported.pipeline))
         for piece in self.work:
-            if not isinstance(piece, CommandWork) or not (piece.identities or piece.command.body.type == "reopen"):
+            if not isinstance(piece, CommandWork):
                 continue
-            if (state := self.lead(piece.command.lead)) is not None:
+            if isinstance(piece.command.body, Capture):
+                owners = [owner for i in piece.identities if (owner := self.owners.get(i.hmac)) is not None]
+                pipeline = piece.command.body.pipeline or self.settings.default_pipeline
+                pairs.update((owner.contact, pipeline) for owner in owners)
+                continue
+            state = self.lead(piece.command.lead)
+            if state is not None and (piece.identities or not state.is_open):
                 people.add(state.contact)
                 pairs.add((state.contact, state.pipeline))
         if people:
@@ -355,7 +362,7 @@ class LeadBatch:
             case CommandWork():
                 return await fx.carry_out(self, piece, database)
             case ArrivalWork():
-                return fx.take_in(self, piece, default, number)
+                return await fx.take_in(self, piece, database, default, number)
             case EraseWork():
                 return fx.erase(self, piece)
             case ImportWork():

@@ -6,37 +6,36 @@ repeat has none. What fails is kept: a command from Kafka is parked, an inbound 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from contracts import commands as c
 from contracts import events as e
-from contracts.commands import REFUSAL_TYPE, CommandResult, Refusal, RefusalRecorded
+from contracts.commands import CommandResult, Refusal
 from contracts.meta import Actor, Stored
 from contracts.pipeline import Pipeline
-from contracts.topics import LEADS_REFUSALS
 from services.database import Database
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
 from services.leads import store
-from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Referred, Turn
+from services.leads.answers import answered, refuse, remember
+from services.leads.automatic import follow
+from services.leads.by_hand import ROTATION, capture_by_hand
+from services.leads.claims import envelope_of, move_claim, put_people
+from services.leads.domain.arrivals import Arrival, Known, Recognised, Referred, Turn
 from services.leads.domain.decide import Surroundings, decide
 from services.leads.domain.recognition import keep_recorded_identity, recognise
 from services.leads.domain.rules import no_such_lead
 from services.leads.domain.state import LeadState, with_
 from services.leads.imports.store import RowAnswer
-from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, OtherBodyError, Understood
+from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, Understood
 from services.pipelines import registry
 from services.privacy.messages import message_hash, seal_message
 
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
-
-
-ROTATION = Actor(id="rotation", kind="system")
-"""Who assigns leads in turn (C4)."""
 
 
 INBOUND_RULES = Actor(id="inbound-rules", kind="system")
@@ -76,10 +75,12 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     command = work.command
     row = batch.answered.get(command.id)
     if row is not None:
-        return _answered(batch, work, row)
+        return answered(batch, work, row)
+    if isinstance(command.body, c.Capture):
+        return await capture_by_hand(batch, work, database)
     state = batch.lead(command.lead)
     if state is None:
-        return _refuse(batch, work, no_such_lead(), 0)
+        return refuse(batch, work, no_such_lead(), 0)
     pipeline = await registry.version(database, state.pipeline, state.pipeline_number)
     held = batch.open_leads.get((state.contact, state.pipeline))
     around = Surroundings(
@@ -90,13 +91,14 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     )
     decided = decide(state, command, pipeline, batch.now, around)
     if isinstance(decided, Refusal):
-        return _refuse(batch, work, decided, state.version)
+        return refuse(batch, work, decided, state.version)
     identities = _identities_of_record(batch, work, state) if decided else []
-    envelope = _envelope(batch, work, state)
+    envelope = envelope_of(batch, work, state)
     batch.record(state.lead, "lead", state.contact, decided, **envelope)
     for found in identities:
         put_people(batch, found, envelope)
         batch.record(state.lead, "lead", state.contact, found.lead_events, **envelope)
+    follow(batch, state.lead, decided, pipeline, envelope)
     after = batch.lead(state.lead)
     assert after is not None
     move_claim(batch, state, after)
@@ -108,10 +110,10 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
         last_version=after.version,
         at=batch.now,
     )
-    return _remember(batch, work, result)
+    return remember(batch, work, result)
 
 
-def take_in(batch: LeadBatch, work: ArrivalWork, pipeline: Pipeline, number: int) -> Done:
+async def take_in(batch: LeadBatch, work: ArrivalWork, database: Database, pipeline: Pipeline, number: int) -> Done:
     """An inbound message: a new lead, one more word on an open lead, no lead, or quarantine, the last two with a reason."""
     before = batch.outcomes.get(work.inbound_id)
     if before is not None and (before.outcome not in RUN_AGAIN or work.attempt <= before.attempt):
@@ -135,12 +137,12 @@ def take_in(batch: LeadBatch, work: ArrivalWork, pipeline: Pipeline, number: int
         batch.new_key(found.contact)
     put_people(batch, found, envelope)
     if found.lead is not None:
+        before_it = batch.lead(found.lead)
         _put_lead(batch, found, envelope)
-    if found.lead_is_new:
-        assert found.contact is not None
-        assert found.lead is not None
-        batch.open_leads[(found.contact, pipeline.pipeline)] = found.lead
-        batch.out.opened.append((found.contact, pipeline.pipeline, found.lead))
+        if before_it is not None and (before_it.pipeline, before_it.pipeline_number) != (pipeline.pipeline, number):
+            pipeline = await registry.version(database, before_it.pipeline, before_it.pipeline_number)
+        follow(batch, found.lead, found.lead_events, pipeline, _within(envelope, before_it))
+        _claim(batch, found, before_it)
     if found.assigned is not None:
         batch.turn += 1
         batch.out.turns.append(batch.turn)
@@ -184,13 +186,30 @@ def _put_lead(batch: LeadBatch, found: Recognised, envelope: dict[str, Any]) -> 
     assert found.lead is not None
     before = batch.lead(found.lead)
     if before is not None:
-        envelope = {**envelope, "pipeline": f"{before.pipeline}@{before.pipeline_number}"}
+        envelope = _within(envelope, before)
         found.contact = found.contact or before.contact
     assert found.contact is not None
     batch.record(found.lead, "lead", found.contact, found.lead_events, **envelope)
     if found.assigned is not None:
         batch.record(found.lead, "lead", found.contact, (found.assigned,), **{**envelope, "actor": ROTATION})
     batch.record(found.lead, "lead", found.contact, found.ruled, **{**envelope, "actor": INBOUND_RULES})
+
+
+def _within(envelope: dict[str, Any], lead: LeadState | None) -> dict[str, Any]:
+    """The envelope under the pipeline version that the lead stands in."""
+    return envelope if lead is None else {**envelope, "pipeline": f"{lead.pipeline}@{lead.pipeline_number}"}
+
+
+def _claim(batch: LeadBatch, found: Recognised, before: LeadState | None) -> None:
+    """A new lead claims (contact, pipeline); one that a message moved on by itself may free it."""
+    assert found.lead is not None
+    after = batch.lead(found.lead)
+    assert after is not None
+    if before is not None:
+        move_claim(batch, before, after)
+    elif after.is_open:
+        batch.open_leads[(after.contact, after.pipeline)] = after.lead
+        batch.out.opened.append((after.contact, after.pipeline, after.lead))
 
 
 def _put_references(batch: LeadBatch, arrival: Arrival, found: Recognised) -> None:
@@ -212,7 +231,7 @@ def erase(batch: LeadBatch, work: EraseWork) -> Done:
     command = work.command
     row = batch.answered.get(command.id)
     if row is not None:
-        return _answered(batch, work, row)
+        return answered(batch, work, row)
     contact = batch.contact(command.contact)
     if contact is None or contact.erased:
         there = contact is not None
@@ -222,7 +241,7 @@ def erase(batch: LeadBatch, work: EraseWork) -> Done:
             en="This person was erased already." if there else "There is no such person.",
             status=410 if there else 404,
         )
-        return _refuse(batch, work, refusal, contact.version if contact else 0)
+        return refuse(batch, work, refusal, contact.version if contact else 0)
     batch.record(
         command.contact,
         "contact",
@@ -248,65 +267,13 @@ def erase(batch: LeadBatch, work: EraseWork) -> Done:
         last_version=version,
         at=batch.now,
     )
-    return _remember(batch, work, result)
+    return remember(batch, work, result)
 
 
 def erased_lead(state: LeadState) -> LeadState:
     """The state of a lead whose person was erased after it was cached."""
     gone: dict[str, Any] = {"name": None, "company": None, "phone": None, "email": None, "offer": None}
     return with_(state, erased=True, card={}, calls={}, activities={}, **gone)
-
-
-def _answered(batch: LeadBatch, work: CommandWork | EraseWork, row: store.CommandRow) -> Done:
-    if row.body_hash == work.body_hash:
-        batch.tally.count("repeat")
-        return Done(result=row.result, repeat=True)
-    batch.tally.count("other_body")
-    error = OtherBodyError(f"the command id {work.command.id} was used before, for another command")
-    if isinstance(work, CommandWork) and work.record is not None:
-        lead = str(work.command.lead)
-        batch.out.parked.append(Parked(0, work.record, lead, None, "other_body", str(error)))
-        return Done()
-    return Done(error=error)
-
-
-def _refuse(batch: LeadBatch, work: CommandWork | EraseWork, refusal: Refusal, version: int) -> Done:
-    command = work.command
-    stream = command.lead if isinstance(command, c.Command) else command.contact
-    kind = command.body.type if isinstance(command, c.Command) else "erase"
-    told = RefusalRecorded(
-        command=command.id,
-        lead=stream,
-        type=kind,
-        actor=command.actor,
-        version=version,
-        refusal=refusal,
-        at=batch.now,
-    )
-    headers = {
-        "ce_specversion": "1.0",
-        "ce_id": f"{command.id}-1",
-        "ce_type": REFUSAL_TYPE,
-        "ce_source": "/leadline/lead",
-        "ce_subject": str(stream),
-        "ce_time": batch.now.isoformat(),
-        "content-type": "application/json",
-        "ce_commandid": str(command.id),
-        "ce_actorid": command.actor.id,
-        "ce_actorkind": command.actor.kind,
-    }
-    value = told.model_dump_json().encode()
-    batch.out.messages.append(Message(LEADS_REFUSALS.name, str(stream), command.id, 1, headers, value))
-    result = CommandResult(command=command.id, stream=stream, outcome="refused", refusal=refusal, at=batch.now)
-    return _remember(batch, work, result)
-
-
-def _remember(batch: LeadBatch, work: CommandWork | EraseWork, result: CommandResult) -> Done:
-    row = store.CommandRow(work.body_hash, result)
-    batch.answered[result.command] = row
-    batch.out.commands.append((row, work.command.actor.kind == "person"))
-    batch.tally.count(result.outcome)
-    return Done(result=result)
 
 
 def _outcome(batch: LeadBatch, work: ArrivalWork, found: Recognised) -> Done:
@@ -351,22 +318,6 @@ def _keep_direct(batch: LeadBatch, work: ArrivalWork, contact: UUID | None) -> N
     )
 
 
-def put_people(batch: LeadBatch, found: Recognised, envelope: dict[str, Any]) -> None:
-    """The contacts' events and the identity claims of something recognised."""
-    people = {**envelope, "pipeline": None}
-    if found.contact is not None:
-        batch.record(found.contact, "contact", found.contact, found.contact_events, **people)
-    for other, event in found.other_contact_events:
-        batch.record(other, "contact", other, (event,), **people)
-    for identity in found.claims:
-        assert found.contact is not None
-        batch.owners[identity.hmac] = Owner(found.contact, False)
-        batch.out.identity_claims.append((identity.hmac, identity.kind, found.contact))
-    for identity in found.share:
-        batch.owners[identity.hmac] = replace(batch.owners[identity.hmac], shared=True)
-        batch.out.shared.append(identity.hmac)
-
-
 def _identities_of_record(batch: LeadBatch, work: CommandWork, state: LeadState) -> list[Recognised]:
     contact = batch.contact(state.contact)
     found = []
@@ -376,32 +327,3 @@ def _identities_of_record(batch: LeadBatch, work: CommandWork, state: LeadState)
         have = contact.identities if contact else frozenset()
         found.append(keep_recorded_identity(state, identity, owner, have, other))
     return found
-
-
-def _envelope(batch: LeadBatch, work: CommandWork, state: LeadState) -> dict[str, Any]:
-    command = work.command
-    return {
-        "command": command.id,
-        "actor": command.actor,
-        "happened_at": command.happened_at or batch.now,
-        "correlation": command.correlation or str(command.id),
-        "causation": command.causation,
-        "autodepth": command.autodepth,
-        "pipeline": f"{state.pipeline}@{state.pipeline_number}",
-        "traceparent": command.traceparent,
-    }
-
-
-def move_claim(batch: LeadBatch, before: LeadState, after: LeadState) -> None:
-    """Closing frees (contact, pipeline), reopening claims it again."""
-    place = (before.contact, before.pipeline)
-    if before.is_open and not after.is_open:
-        batch.open_leads.pop(place, None)
-        claim = (*place, before.lead)
-        if claim in batch.out.opened:
-            batch.out.opened.remove(claim)
-        else:
-            batch.out.closed.append(before.lead)
-    elif after.is_open and not before.is_open:
-        batch.open_leads[place] = before.lead
-        batch.out.opened.append((*place, before.lead))

@@ -18,7 +18,7 @@ import orjson
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import ValidationError
 
-from contracts.commands import COMMAND_TYPE, Command, EraseContact, Record
+from contracts.commands import COMMAND_TYPE, Capture, Command, EraseContact, Record
 from contracts.events import IdentityKind
 from contracts.inbound import RECORD_BYTES, REFERENCE_TYPE, TYPE_OF_CHANNEL, InboundReference
 from contracts.meta import Actor
@@ -94,8 +94,11 @@ class Reader:
     def command(self, command: Command, record: RawRecord | None = None) -> CommandWork:
         """A command with the identities its body names."""
         identities: tuple[Identity, ...] = ()
-        if isinstance(command.body, Record):
-            identities = self._identities(command.body.fields.get("phone"), command.body.fields.get("email"))
+        for body in (command.body, *getattr(command.body, "first", ())):
+            if isinstance(body, Record):
+                identities += self._identities(body.fields.get("phone"), body.fields.get("email"))
+            elif isinstance(body, Capture):
+                identities += self._identities(body.phone, body.email)
         return CommandWork(command, body_hash(self._settings.pepper_bytes, command), identities, record)
 
     def erase(self, command: EraseContact) -> EraseWork:

@@ -6,6 +6,7 @@ Pure. Raises `YamlError` for whatever is wrong with the text; its message names 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import yaml
@@ -35,8 +36,17 @@ for _tag, _pattern, _first in (
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(str(node.value), 10))
 
 
-def read_yaml(text: str, model: type[Model], file: str, *, whole: str, begins: str) -> Model:
-    """The model in a YAML text. `file` names it in errors, `whole` the thing described, `begins` how such a text begins.
+def read_yaml(
+    text: str,
+    model: type[Model],
+    file: str,
+    *,
+    whole: str,
+    begins: str,
+    further: Callable[[Model], Iterable[tuple[tuple[Any, ...], str]]] = lambda _: (),
+) -> Model:
+    """The model in a YAML text. `file` names it in errors, `whole` the thing described, `begins` how such a text begins;
+    `further` finds what is wrong beyond the model, each with its path.
 
     Raises YamlError.
     """
@@ -60,7 +70,7 @@ def read_yaml(text: str, model: type[Model], file: str, *, whole: str, begins: s
     except RecursionError as error:
         raise YamlError(f"{file}: nested too deep") from error
     try:
-        return model.model_validate(data)
+        read = model.model_validate(data)
     except ValidationError as error:
         places = [
             _said(root, (*problem["loc"], *path), message, file, whole)
@@ -68,6 +78,9 @@ def read_yaml(text: str, model: type[Model], file: str, *, whole: str, begins: s
             for path, message in problem.get("ctx", {}).get("places") or [((), problem["msg"])]
         ]
         raise YamlError("\n".join(dict.fromkeys(places))) from error
+    if wrong := [_said(root, path, message, file, whole) for path, message in further(read)]:
+        raise YamlError("\n".join(wrong))
+    return read
 
 
 def _refuse_duplicates(node: yaml.Node, file: str) -> None:

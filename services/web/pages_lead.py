@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from contracts.commands import COMMAND_BODIES, CommandBody, Refusal
 from contracts.pipeline import Pipeline
-from services.leads.domain.rules import unmet
+from services.leads.domain.criteria import checklist
 from services.leads.domain.state import LeadState, lead_from
 from services.leads.reading import read_history
 from services.pipelines import registry
@@ -153,7 +153,7 @@ async def _page(
         stage=stage_out(pipeline, state.stage),
         here=here,
         path_stages=_path(state, pipeline),
-        criteria=[(criterion.titles, not unmet(criterion, state)) for criterion in here.exit] if here else [],
+        criteria=[(titles, lack is None) for titles, lack in checklist(state, pipeline)],
         targets=[
             (stage, check_out(state, stage.id, pipeline))
             for stage in pipeline.stages

@@ -83,10 +83,8 @@ def refused(result: CommandResult, language: str) -> ProblemError:
 
 
 def refusal_members(refusal: Refusal) -> dict[str, Any]:
-    """`rule`, `rules`, `missing`, `ru`, `en` of a refusal."""
-    said = refusal.model_dump(mode="json", exclude={"status", "missing"})
-    missing = [lack.model_dump(mode="json", exclude_defaults=True) for lack in refusal.missing]
-    return {"rule": refusal.rules[0] if refusal.rules else None, **said, "missing": missing}
+    """`rule`, `rules`, `missing`, `overridable`, `ru`, `en` of a refusal."""
+    return {"rule": refusal.rules[0] if refusal.rules else None, **refusal.model_dump(mode="json", exclude={"status"})}
 
 
 def away(what: str, *, command: str | None = None) -> ProblemError:

@@ -164,10 +164,10 @@ def test_K1_asyncapi_event_headers_are_those_of_the_golden_samples() -> None:
 
 
 def test_K1_types_of_commands_and_refusals_are_those_the_code_writes_and_reads() -> None:
-    from services.leads import effects, handlers
+    from services.leads import answers, handlers
 
     assert handlers.COMMAND_TYPE == COMMAND_TYPE
-    source = Path(effects.__file__).read_text("utf-8")
+    source = Path(answers.__file__).read_text("utf-8")
     assert f'"{REFUSAL_TYPE}"' in source or "REFUSAL_TYPE" in source
     written = set(re.findall(r'"(ce_[a-z]+|content-type)":', source))
     refusals = ASYNCAPI["components"]["schemas"]["RefusalHeaders"]

@@ -147,7 +147,7 @@ def test_S3_reopened_to_the_stage_it_left() -> None:
 
 def test_S3_final_status_is_reopened_by_a_head_only() -> None:
     lead = given(*captured(), entered("off_target", 2, cause="rejected", direction="out"))
-    lead.when("reopen").refused_by("S3.reopen_what_was_closed")
+    lead.when("reopen").refused_by("P4.reopening_terms")
     lead.when("reopen", by=HEAD).then_types("reopened", "stage_entered")
 
 

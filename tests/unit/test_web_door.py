@@ -169,7 +169,7 @@ def test_K2_refusal_becomes_a_problem_with_rule_and_missing() -> None:
     result = CommandResult(command=uuid4(), stream=uuid4(), outcome="refused", refusal=refusal, at=NOW)
     body = refused(result, "en").body()
     assert (body["status"], body["rule"], body["rules"]) == (422, "S2.exit_criteria", ["S2.exit_criteria", "S1.x"])
-    assert body["missing"] == [{"what": "field", "id": "needs", "ru": "потребности", "en": "needs"}]
+    assert body["missing"] == [lack.model_dump(mode="json")]
     assert (body["detail"], body["ru"], body["en"]) == ("Not yet.", "Нельзя.", "Not yet.")
     assert refused(result, "ru").body()["detail"] == "Нельзя."
     assert refused(result, "ru").response().media_type == "application/problem+json"

@@ -9,16 +9,21 @@ numbers stay exact. Reads only.
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
+from projections.funnel.known.store import ASKED, PERIOD, visits_known
+from projections.funnel.numbers.asked import Asked, By
 from services.database import Database
 
 WORK_MEM = "32MB"
 """For this and the reads after it in the transaction: what Postgres has by default spills a funnel of 100,000 leads to disk."""
 
-_LIKENESS = ("visit::text", "stage", "kind", *(f"coalesce({c}, '')" for c in ("left_how", "left_by", "to_stage")))
+_LIKENESS: Final = (
+    *("visit::text", "pipeline_version::text", "stage", "kind", "basis"),
+    *(f"coalesce({column}, '')" for column in ("left_how", "left_by", "to_stage", "left_direction", "left_reason")),
+    "coalesce(left_version::text, '')",
+)
 """Of a visit. None of these texts holds a separator."""
 
 _GROUPS = {  # free texts, which might hold our separators: told apart by their length
@@ -34,38 +39,27 @@ class Alike(NamedTuple):
     weights: list[int]
 
 
-async def alike(
-    connection: Database,
-    schema: str,
-    pipeline: str,
-    view: str,
-    by: Literal["source", "responsible"] | None,
-    start: datetime | None,
-    end: datetime | None,
-) -> Alike:
-    """The leads of a pipeline by likeness, as far as these groups and this period (either end may be open) tell them apart.
-
-    `view` cohort: only those received in the period.
-    """
+async def alike(connection: Database, schema: str, asked: Asked, by: By | None) -> Alike:
+    """The leads of a pipeline by likeness, as far as these groups and this period tell them apart."""
     await connection.execute(f"SET LOCAL work_mem = '{WORK_MEM}'")
-    seen = {"cohort": ("captured_at",), "activity": ("captured_at", "entered_at", "left_at")}[view]
     parts = [*_LIKENESS, *([_GROUPS[by]] if by else [])]
-    parts += [
-        f"CASE WHEN {column} < {end_of}::timestamptz THEN '<' WHEN {column} IS NULL THEN '' ELSE '>' END"
-        for end_of, moment in (("$2", start), ("$3", end))
-        for column in seen
-        if moment is not None and view == "activity"
-    ]
-    received = """($2::timestamptz IS NULL OR captured_at >= $2) AND ($3::timestamptz IS NULL OR captured_at < $3)"""
+    if asked.responsible is not None:
+        parts.append("(coalesce(worked_by, '') = $6)::text")
+    if asked.view == "activity":
+        parts += [
+            f"CASE WHEN {column} < {end_of}::timestamptz THEN '<' WHEN {column} IS NULL THEN '' ELSE '>' END"
+            for end_of, moment in (("$2", asked.start), ("$3", asked.end))
+            for column in ("captured_at", "entered_at", "left_at")
+            if moment is not None
+        ]
+    received = PERIOD.format("captured_at") if asked.view == "cohort" else "true"
     rows = await connection.fetch(
-        f"""SELECT any_value(lead), count(*) FROM (
+        f"""WITH {ASKED}
+            SELECT any_value(lead), count(*) FROM (
                 SELECT lead, string_agg({" || '|' || ".join(parts)}, '/' ORDER BY visit) AS likeness
-                FROM {schema}.visits WHERE pipeline = $1 AND {received if view == "cohort" else "($2 < $3) IS NOT FALSE"}
-                GROUP BY lead) AS l
+                FROM {visits_known(asked, schema)} AS s WHERE {received} GROUP BY lead) AS l
             GROUP BY likeness""",  # noqa: S608 (texts of ours)
-        pipeline,
-        start,
-        end,
+        *asked.arguments,
         timeout=60,
     )
     return Alike([row[0] for row in rows], [row[1] for row in rows])

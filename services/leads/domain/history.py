@@ -24,11 +24,12 @@ from contracts.inbound import FormBody
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline, Stage
 from services.leads.domain.arrivals import Arrival, Known, Recognised, Said
+from services.leads.domain.case import Case
 from services.leads.domain.decide import Surroundings, decide
 from services.leads.domain.identities import Identity
 from services.leads.domain.inbound_rules import whose
 from services.leads.domain.recognition import NAMESPACE, keep_identities, suspect
-from services.leads.domain.rules import RULES, Case, no_such_stage, refused, refused_by
+from services.leads.domain.rules import RULES, no_such_stage, refused, refused_by
 from services.leads.domain.state import CONTACT_FIELDS, LeadState
 
 CHANNEL = "import"

@@ -37,6 +37,28 @@ class Activity:
     result: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FactHeld:
+    """A recorded fact: its value, where it has one, when, and in which stage visit (`LeadState.root`)."""
+
+    value: str | None
+    root: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a lead stood before its last change of stage: what a correction brings back (N12)."""
+
+    stage: str
+    kind: e.lead.Outcome
+    root: int
+    left_open_stage: str | None
+    answer: Answer | None
+    paused_until: date | None
+    outcome: e.lead.LostOutcome | None
+
+
 @dataclass(frozen=True)
 class LeadState:
     """A lead at `version`. Texts are None where unknown or erased; `erased` says that the person was."""
@@ -51,6 +73,12 @@ class LeadState:
     kind: e.lead.Outcome = "open"
     visit: int = 0
     entered_at: datetime | None = None
+    entered_by: e.lead.StageCause = "captured"
+    entered_as: e.lead.StageDirection = "in"
+    root: int = 0
+    """Number of the visit in which the lead came to where it stands: a corrected mistake in between changes it not."""
+    before: Position | None = None
+    """What undoing the last change of stage brings back; None: there is nothing to undo."""
     left_open_stage: str | None = None
     """The open stage it stood in before its outcome: where it returns to."""
     responsible: str | None = None
@@ -64,6 +92,11 @@ class LeadState:
     offer: e.OfferMade | None = None
     answer: Answer | None = None
     paused_until: date | None = None
+    outcome: e.lead.LostOutcome | None = None
+    """Of a lost lead: what remains of it (C1)."""
+    facts: Mapping[str, FactHeld] = field(default_factory=dict)
+    """By fact; of facts that hold for each value by themselves (documents, files) also by `fact:value`."""
+    recommended_by: UUID | None = None
     calls: Mapping[str, e.CallFacts] = field(default_factory=dict)
     """By the id the telephone system gave each: the facts as last reported."""
     activities: Mapping[UUID, Activity] = field(default_factory=dict)
@@ -160,6 +193,7 @@ def _captured(meta: Meta, data: e.LeadCaptured) -> LeadState:
         company=known(data.company),
         phone=known(data.phone),
         email=known(data.email),
+        recommended_by=data.recommended_by,
         erased=isinstance(data.name, Erased),
     )
 
@@ -169,16 +203,47 @@ CONTACT_FIELDS = frozenset({"name", "company", "phone", "email"})
 
 
 def _entered(state: LeadState, meta: Meta, data: e.StageEntered) -> dict[str, Any]:
-    leaves_open = state.kind == "open" and data.kind != "open" and state.stage
-    goes_back = data.direction in ("back", "return")
-    return {
+    stands = {
         "stage": data.stage,
         "kind": data.kind,
         "visit": data.visit,
         "entered_at": meta.happened_at,
+        "entered_by": data.cause,
+        "entered_as": data.direction,
+    }
+    if data.undoes is not None and state.before is not None:
+        back = state.before
+        return {
+            **stands,
+            "root": back.root,
+            "before": None,
+            "left_open_stage": back.left_open_stage,
+            "answer": back.answer,
+            "paused_until": back.paused_until,
+            "outcome": back.outcome,
+        }
+    if data.cause in ("adopted", "unmerged"):
+        return {**stands, "before": None}  # it stands where it stood, under another name or again
+    leaves_open = state.kind == "open" and data.kind != "open" and state.stage
+    goes_back = data.direction in ("back", "return")
+    # The facts of a rejection and a pause come before the change of stage they lead to: what they set is not how it stood.
+    before = Position(
+        state.stage,
+        state.kind,
+        state.root,
+        state.left_open_stage,
+        state.answer,
+        state.paused_until if state.kind == "postponed" else None,
+        state.outcome if state.kind == "lost" else None,
+    )
+    return {
+        **stands,
+        "root": data.visit,
+        "before": before if state.stage else None,
         "left_open_stage": state.stage if leaves_open else state.left_open_stage,
         "answer": None if goes_back else state.answer,
         "paused_until": state.paused_until if data.kind == "postponed" else None,
+        "outcome": state.outcome if data.kind == "lost" else None,
     }
 
 
@@ -193,9 +258,37 @@ def _joined(state: LeadState, _: Meta, data: e.InboundJoined) -> dict[str, Any]:
     return {name: getattr(state, name) or known(getattr(data, name)) for name in CONTACT_FIELDS}
 
 
-def _call(state: LeadState, _: Meta, data: e.CallFacts) -> dict[str, Any]:
+def _call(state: LeadState, meta: Meta, data: e.CallFacts) -> dict[str, Any]:
     call_id = known(data.call_id)
-    return {"calls": {**state.calls, call_id: data}} if call_id is not None else {}
+    changed: dict[str, Any] = {"calls": {**state.calls, call_id: data}} if call_id is not None else {}
+    earlier = state.calls.get(call_id) if call_id is not None else None
+    if data.answered and not (earlier is not None and earlier.answered):
+        changed |= _fact(state, meta, "call_held")
+    return changed
+
+
+def _fact(state: LeadState, meta: Meta, fact: str, value: str | None = None, *, each: bool = False) -> dict[str, Any]:
+    """A fact holds. `each`: its values hold side by side, each by itself."""
+    held = FactHeld(value, state.root, meta.happened_at)
+    facts = {**state.facts, fact: held}
+    if each and value is not None:
+        facts[f"{fact}:{value}"] = held
+    return {"facts": facts}
+
+
+def _approved(state: LeadState, meta: Meta, data: e.ApprovalGiven) -> dict[str, Any]:
+    if data.decision == "granted":
+        return _fact(state, meta, "approved")
+    return {"facts": {fact: held for fact, held in state.facts.items() if fact != "approved"}}
+
+
+def _withdrawn(state: LeadState, _: Meta, data: e.FactWithdrawn) -> dict[str, Any]:
+    gone = f"{data.fact}:"
+    return {"facts": {f: held for f, held in state.facts.items() if f != data.fact and not f.startswith(gone)}}
+
+
+def _adopted(_: LeadState, __: Meta, data: e.LeadAdopted) -> dict[str, Any]:
+    return {"pipeline": data.pipeline, "pipeline_number": data.number}
 
 
 def _letter(state: LeadState, _: Meta, data: e.LetterReceived) -> dict[str, Any]:
@@ -212,7 +305,8 @@ def _done(state: LeadState, meta: Meta, data: e.ActivityDone) -> dict[str, Any]:
     if planned is None:
         return {}
     done = replace(planned, done_at=meta.happened_at, result=known(data.result))
-    return {"activities": {**state.activities, data.activity: done}}
+    changed: dict[str, Any] = {"activities": {**state.activities, data.activity: done}}
+    return {**changed, **_fact(state, meta, "task_done")} if data.activity_kind == "task" else changed
 
 
 _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, Any]]] = {
@@ -225,6 +319,15 @@ _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, An
     e.OfferMade: lambda state, meta, data: {"offer": data, "answer": None},
     e.AnswerReceived: lambda state, meta, data: {"answer": data.answer},
     e.LeadPaused: lambda state, meta, data: {"paused_until": data.until},
+    e.LeadRejected: lambda state, meta, data: {"outcome": data.outcome},
+    e.LeadAdopted: _adopted,
+    e.CallHeld: lambda state, meta, data: _fact(state, meta, "call_held", data.result),
+    e.MeetingHeld: lambda state, meta, data: _fact(state, meta, "meeting_held", data.result),
+    e.DocumentSent: lambda state, meta, data: _fact(state, meta, "document_sent", data.document, each=True),
+    e.FileAttached: lambda state, meta, data: _fact(state, meta, "file_attached", data.label, each=True),
+    e.ApprovalGiven: _approved,
+    e.FactEstablished: lambda state, meta, data: _fact(state, meta, data.fact, data.value),
+    e.FactWithdrawn: _withdrawn,
     e.InboundJoined: _joined,
     e.LetterReceived: _letter,
     e.CallRecorded: _call,

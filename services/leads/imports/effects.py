@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from contracts import events as e
 from contracts.commands import CommandResult, Refusal
 from services.database import Database
+from services.leads.claims import move_claim, put_people
 from services.leads.domain.arrivals import Known, Recognised
 from services.leads.domain.decide import Surroundings
 from services.leads.domain.history import advance, broken_row, capture, other_stage
 from services.leads.domain.recognition import keep_recorded_identity
 from services.leads.domain.state import LeadState
-from services.leads.effects import move_claim, put_people
 from services.leads.imports.store import RowAnswer
 from services.leads.work import Done, ImportWork
 from services.pipelines import registry

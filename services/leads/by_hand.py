@@ -1,0 +1,125 @@
+"""A lead entered by hand (P7, P10): asks the domain, and puts what follows among the batch's effects.
+
+Invariants: as `services.leads.effects`: either all its effects or none; a repeat of the command has none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from contracts import commands as c
+from contracts.commands import CommandResult, Refusal
+from contracts.meta import Actor
+from services.database import Database
+from services.leads.answers import refuse, remember
+from services.leads.automatic import follow
+from services.leads.claims import move_claim, put_people
+from services.leads.domain.arrivals import Known, Turn
+from services.leads.domain.capturing import capture
+from services.leads.domain.decide import Surroundings
+from services.leads.work import CommandWork, Done
+from services.pipelines import registry
+
+if TYPE_CHECKING:
+    from services.leads.batch import LeadBatch
+
+
+ROTATION = Actor(id="rotation", kind="system")
+"""Who assigns leads in turn (C4)."""
+
+
+async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Database) -> Done:
+    """A new lead, or why there is none."""
+    command, body = work.command, work.command.body
+    assert isinstance(body, c.Capture)
+    if batch.lead(command.lead) is not None:
+        return refuse(batch, work, _there_already(), 0)
+    try:
+        pipeline, number = await registry.current(database, body.pipeline or batch.settings.default_pipeline)
+    except registry.NoSuchPipelineError:
+        return refuse(batch, work, _no_pipeline(), 0)
+    responsibles = tuple(batch.settings.responsibles)
+    found = capture(
+        command,
+        body,
+        work.identities,
+        _known(batch, work, pipeline.pipeline),
+        pipeline,
+        number,
+        batch.now,
+        Turn(responsibles, batch.turn),
+        Surroundings(responsibles=responsibles, region=batch.settings.default_region),
+    )
+    if isinstance(found, Refusal):
+        return refuse(batch, work, found, 0)
+    assert found.contact is not None
+    envelope: dict[str, Any] = {
+        "command": command.id,
+        "actor": command.actor,
+        "happened_at": command.happened_at or batch.now,
+        "correlation": command.correlation or str(command.id),
+        "causation": command.causation,
+        "pipeline": f"{pipeline.pipeline}@{number}",
+        "traceparent": command.traceparent,
+    }
+    if found.contact_is_new:
+        batch.new_key(found.contact)
+    put_people(batch, found, envelope)
+    batch.record(command.lead, "lead", found.contact, found.lead_events, **envelope)
+    _assign(batch, command, found, envelope)
+    claim = (found.contact, pipeline.pipeline)
+    batch.open_leads[claim] = command.lead
+    batch.out.opened.append((*claim, command.lead))
+    before = batch.lead(command.lead)
+    assert before is not None
+    follow(batch, command.lead, found.lead_events, pipeline, envelope)
+    after = batch.lead(command.lead)
+    assert after is not None
+    move_claim(batch, before, after)
+    result = CommandResult(
+        command=command.id,
+        stream=command.lead,
+        outcome="done",
+        first_version=1,
+        last_version=after.version,
+        at=batch.now,
+    )
+    return remember(batch, work, result)
+
+
+def _assign(batch: LeadBatch, command: c.Command, found: Any, envelope: dict[str, Any]) -> None:
+    if found.assigned is None:
+        return
+    in_turn = found.assigned.reason == "in_turn"
+    actor = ROTATION if in_turn else command.actor
+    batch.record(command.lead, "lead", found.contact, (found.assigned,), **{**envelope, "actor": actor})
+    if in_turn:
+        batch.turn += 1
+        batch.out.turns.append(batch.turn)
+
+
+def _known(batch: LeadBatch, work: CommandWork, pipeline: str) -> Known:
+    owners = {i.hmac: owner for i in work.identities if (owner := batch.owners.get(i.hmac)) is not None}
+    people = {owner.contact for owner in owners.values()}
+    return Known(
+        owners=owners,
+        contacts={contact: state for contact in people if (state := batch.contact(contact)) is not None},
+        open_leads={c: lead for c in people if (lead := batch.open_leads.get((c, pipeline))) is not None},
+    )
+
+
+def _there_already() -> Refusal:
+    return Refusal(
+        rules=("K2.new_lead",),
+        ru="Лид с этим номером уже есть. Откройте его или повторите с другим номером.",
+        en="There is a lead of this id already. Open it, or send the command with another id.",
+        status=409,
+    )
+
+
+def _no_pipeline() -> Refusal:
+    return Refusal(
+        rules=("S1.known_pipeline",),
+        ru="Такой воронки нет. Список воронок: /api/pipelines.",
+        en="There is no such pipeline. The list of pipelines is at /api/pipelines.",
+    )

@@ -1,0 +1,334 @@
+"""Rules of acting on a lead at all, one function each: what does not hold, in words, or None (K2, S2-S4, P3, P4, N12).
+
+Pure. Which rules there are, in which order, and why, stands in `services.leads.domain.rules`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from contracts import commands as c
+from contracts.commands import Missing
+from contracts.pipeline import BUILT_IN_FACTS
+from services.leads.domain.case import Broken, Case, body_of, standing
+from services.leads.domain.periods import after
+from services.leads.domain.state import CONTACT_FIELDS
+
+AHEAD = timedelta(minutes=5)
+"""How far ahead of our clock a reported time may be (decision 12)."""
+
+
+def not_erased(case: Case) -> Broken | None:
+    if case.state.erased:
+        return Broken(
+            "Данные клиента удалены по его праву: с лидом больше не работают.",
+            "The person's data was erased: nothing more is done with this lead.",
+            status=410,
+        )
+    return None
+
+
+def current_version(case: Case) -> Broken | None:
+    expected = case.command.expected_version if case.command else None
+    if expected is None or expected == case.state.version:
+        return None
+    return Broken(
+        f"Лид изменился: версия {case.state.version}, а вы видели {expected}. Откройте его ещё раз.",
+        f"The lead has changed: it is at version {case.state.version}, you saw {expected}. Open it again.",
+        status=409,
+    )
+
+
+def person_only(case: Case) -> Broken | None:
+    if case.actor and case.actor.kind != "person":
+        return Broken("Увидеть и принять лид может только человек.", "Only a person can see and accept a lead.")
+    return None
+
+
+def open_work(case: Case) -> Broken | None:
+    if not case.state.is_open:
+        return Broken(
+            "Лид закрыт. Верните его в работу командой «возобновить».",
+            "The lead is closed. Bring it back with the command reopen first.",
+        )
+    return None
+
+
+def known_fields(case: Case) -> Broken | None:
+    body = body_of(case)
+    assert isinstance(body, c.Record)
+    unknown = sorted(set(body.fields) - case.pipeline.field_ids - CONTACT_FIELDS)
+    if not unknown:
+        return None
+    names = ", ".join(unknown)
+    fields = ", ".join(sorted(case.pipeline.field_ids | CONTACT_FIELDS))
+    return Broken(
+        f"В карточке нет полей: {names}. Есть: {fields}.", f"The card has no such fields: {names}. It has: {fields}."
+    )
+
+
+def writable_fields(case: Case) -> Broken | None:
+    body, role = body_of(case), case.actor.role if case.actor else None
+    if not isinstance(body, c.Record) or role not in ("seller", "head"):
+        return None
+    fields = [case.pipeline.fields_by_id[name] for name in body.fields if name in case.pipeline.fields_by_id]
+    closed = [field.titles for field in fields if role not in field.by]
+    if not closed:
+        return None
+    return Broken(
+        f"Эти поля пишете не вы: {', '.join(f'«{titles.ru}»' for titles in closed)}.",
+        f"These fields are not yours to write: {', '.join(f'“{titles.en}”' for titles in closed)}.",
+    )
+
+
+def thinking_is_no_answer(case: Case) -> Broken | None:
+    body = body_of(case)
+    if isinstance(body, c.Answer) and body.answer == "thinking":
+        return Broken(
+            "«Думает» — не ответ. Договоритесь о дате и приостановите лид или перезвоните.",
+            "“Thinking” is no answer. Agree on a date and pause the lead, or call again.",
+        )
+    return None
+
+
+def answer_to_offer(case: Case) -> Broken | None:
+    if case.state.offer is None:
+        return Broken(
+            "Клиенту ещё ничего не предложено: сначала запишите предложение.",
+            "Nothing was offered to the client yet: record the offer first.",
+            (Missing(what="offer", id="offer", ru="предложение клиенту", en="an offer to the client"),),
+        )
+    return None
+
+
+def time_holds(case: Case) -> Broken | None:
+    at, now = case.happened_at, case.now
+    if at is None or now is None:
+        return None
+    if at > now + AHEAD:
+        return Broken(
+            "Время действия больше чем на 5 минут впереди наших часов.",
+            "The time given is more than 5 minutes ahead of our clock.",
+        )
+    if case.target is not None and case.state.entered_at is not None and at < case.state.entered_at:
+        return Broken(
+            "Переход не может быть раньше, чем лид вошёл в нынешнюю стадию.",
+            "A move cannot have happened before the lead entered its present stage.",
+        )
+    return None
+
+
+def pause_has_a_date(case: Case) -> Broken | None:
+    body = body_of(case)
+    if isinstance(body, c.Move) and case.target is not None and case.target.kind == "postponed":
+        return Broken(
+            "Чтобы приостановить лид, нужны причина и дата: командой «приостановить».",
+            "To pause a lead a reason and a date are needed: use the command pause.",
+            (
+                Missing(what="field", id="until", ru="дата возвращения", en="the date it comes back"),
+                Missing(what="field", id="reason", ru="причина", en="the reason"),
+            ),
+        )
+    since = case.happened_at if case.history else case.now
+    if isinstance(body, c.Pause) and since is not None and body.until <= since.date():
+        return Broken("Дата возвращения должна быть в будущем.", "The date it comes back must lie in the future.")
+    return None
+
+
+def status_of_its_kind(case: Case) -> Broken | None:
+    body, target = body_of(case), case.target
+    if isinstance(body, c.Reject) and target is not None and target.kind != "lost":
+        names = ", ".join(s.id for s in case.pipeline.stages if s.kind == "lost")
+        return Broken(
+            f"«{target.titles.ru}» — не статус забраковки. Есть: {names}.",
+            f"“{target.titles.en}” is no reject status. There are: {names}.",
+        )
+    if isinstance(body, c.Pause) and target is not None and target.kind != "postponed":
+        return Broken(f"«{target.titles.ru}» — не отложенная стадия.", f"“{target.titles.en}” is no postponed stage.")
+    return None
+
+
+def reopen_what_was_closed(case: Case) -> Broken | None:
+    if case.state.is_open:
+        return Broken("Лид и так в работе.", "The lead is open already.")
+    if case.state.kind == "won":
+        return Broken("Выигранный лид не возобновляют.", "A won lead is not reopened.")
+    return None
+
+
+def reopening_terms(case: Case) -> Broken | None:
+    body, here, role = body_of(case), standing(case), case.actor.role if case.actor else None
+    if here is None or case.state.is_open or case.history or (case.actor and case.actor.kind != "person"):
+        return None
+    terms = here.reopen
+    alone = here.final or (terms is not None and not terms.seller)
+    if role != "head" and alone:
+        return Broken(
+            f"Из «{here.titles.ru}» лид возвращает только руководитель.",
+            f"Only a head brings a lead back from “{here.titles.en}”.",
+        )
+    if terms is None or terms.seller_after is None or case.state.entered_at is None or case.happened_at is None:
+        return None
+    day = after(case.state.entered_at, terms.seller_after)
+    if case.happened_at >= day:
+        return None
+    if role != "head":
+        return Broken(
+            f"Из «{here.titles.ru}» менеджер возвращает лид с {day:%d.%m.%Y}; раньше — руководитель, с причиной.",
+            f"From “{here.titles.en}” a seller brings a lead back from {day:%Y-%m-%d} on; before, a head with a reason.",
+        )
+    if isinstance(body, c.Reopen) and not body.reason:
+        return Broken(
+            f"До {day:%d.%m.%Y} для возврата нужна причина.",
+            f"Before {day:%Y-%m-%d} a reason is needed to bring the lead back.",
+            (Missing(what="field", id="reason", ru="причина", en="the reason"),),
+        )
+    return None
+
+
+def something_to_undo(case: Case) -> Broken | None:
+    if case.state.before is None:
+        return Broken(
+            "Отменять нечего: последний переход уже исправлен или его не было.",
+            "There is nothing to undo: the last change of stage was corrected already, or there was none.",
+        )
+    if (
+        case.state.kind == "won"
+        and case.state.before.kind != "won"
+        and (case.actor is None or case.actor.role != "head")
+    ):
+        return Broken("Конвертацию отменяет только руководитель.", "Only a head undoes a conversion.")
+    return None
+
+
+def override_by_head(case: Case) -> Broken | None:
+    body = body_of(case)
+    if isinstance(body, c.Move | c.Convert) and body.override and (case.actor is None or case.actor.role != "head"):
+        return Broken(
+            "Перевести лид вопреки правилам может только руководитель.", "Only a head moves a lead against the rules."
+        )
+    return None
+
+
+def fact_is_known(case: Case) -> Broken | None:
+    body, facts = body_of(case), case.pipeline.facts_by_id
+    name, value = _fact_named(body)
+    own = isinstance(body, c.Establish | c.Withdraw)
+    fact = facts.get(name)
+    if own and (fact is None or name in BUILT_IN_FACTS):
+        there = ", ".join(f.id for f in case.pipeline.facts if f.id not in BUILT_IN_FACTS) or "—"
+        return Broken(f"В воронке нет такого факта. Есть: {there}.", f"The pipeline has no such fact. It has: {there}.")
+    if fact is None or isinstance(body, c.Withdraw | c.Send | c.Attach):
+        return None
+    if fact.options and fact.option(value) is None:
+        ru = "; ".join(f"{option.id} — «{option.titles.ru}»" for option in fact.options)
+        en = "; ".join(f"{option.id}: “{option.titles.en}”" for option in fact.options)
+        named = "value" if own else "result"
+        return Broken(
+            f"«{fact.titles.ru}»: нужен результат из списка: {ru}.",
+            f"“{fact.titles.en}” needs one of its results: {en}.",
+            (
+                Missing(
+                    what="field", id=named, ru="результат", en="the result", values=tuple(o.id for o in fact.options)
+                ),
+            ),
+        )
+    if value is not None and not fact.options:
+        return Broken(
+            f"«{fact.titles.ru}»: у этого факта нет вариантов.", f"“{fact.titles.en}”: this fact has no options."
+        )
+    return None
+
+
+def fact_by_role(case: Case) -> Broken | None:
+    fact = case.pipeline.facts_by_id.get(_fact_named(body_of(case))[0])
+    role = case.actor.role if case.actor else None
+    if fact is None or role not in ("seller", "head") or role in fact.by:
+        return None
+    return Broken(
+        f"«{fact.titles.ru}» записывает не {'менеджер' if role == 'seller' else 'руководитель'}.",
+        f"“{fact.titles.en}” is not recorded by a {role}.",
+    )
+
+
+def approval_by_head(case: Case) -> Broken | None:
+    if case.actor is None or case.actor.kind != "person" or case.actor.role != "head":
+        return Broken("Согласовывает только руководитель.", "Only a head approves.")
+    return None
+
+
+def fact_to_withdraw(case: Case) -> Broken | None:
+    body = body_of(case)
+    if isinstance(body, c.Withdraw) and body.fact not in case.state.facts:
+        return Broken("Такой факт у лида не записан.", "The lead has no such fact recorded.")
+    return None
+
+
+def held_activity(case: Case) -> Broken | None:
+    body = body_of(case)
+    if not isinstance(body, c.Hold) or body.activity is None:
+        return None
+    planned = case.state.activities.get(body.activity)
+    if planned is None or planned.kind != body.kind:
+        return Broken(
+            "У лида нет такого запланированного звонка или встречи.", "The lead has no such call or meeting planned."
+        )
+    return None
+
+
+def one_open_lead(case: Case) -> Broken | None:
+    if case.other_open_lead is not None:
+        return Broken(
+            f"У клиента уже есть открытый лид: {case.other_open_lead}.",
+            f"The person has an open lead already: {case.other_open_lead}.",
+        )
+    return None
+
+
+def known_responsible(case: Case) -> Broken | None:
+    body = body_of(case)
+    if isinstance(body, c.Assign) and case.responsibles and body.to not in case.responsibles:
+        names = ", ".join(case.responsibles)
+        return Broken(f"Нет такого ответственного. Есть: {names}.", f"No such responsible. There are: {names}.")
+    return None
+
+
+def known_assignee(case: Case) -> Broken | None:
+    body = body_of(case)
+    if isinstance(body, c.Plan) and body.assignee and case.responsibles and body.assignee not in case.responsibles:
+        names = ", ".join(case.responsibles)
+        return Broken(f"Нет такого исполнителя. Есть: {names}.", f"No such assignee. There are: {names}.")
+    return None
+
+
+def due_ahead(case: Case) -> Broken | None:
+    body = body_of(case)
+    if isinstance(body, c.Plan) and body.due_at and case.happened_at and body.due_at <= case.happened_at:
+        return Broken("Срок дела должен быть в будущем.", "An activity is due in the future.")
+    return None
+
+
+def known_activity(case: Case) -> Broken | None:
+    body = body_of(case)
+    if isinstance(body, c.Complete) and body.activity not in case.state.activities:
+        return Broken(
+            "У лида нет такого дела. Откройте лид ещё раз.", "The lead has no such activity. Open the lead again."
+        )
+    return None
+
+
+def _fact_named(body: c.CommandBody | None) -> tuple[str, str | None]:
+    """The fact that a command records, and the value it gives it."""
+    match body:
+        case c.Establish():
+            return body.fact, body.value
+        case c.Withdraw():
+            return body.fact, None
+        case c.Hold():
+            return f"{body.kind}_held", body.result
+        case c.Send():
+            return "document_sent", body.document
+        case c.Attach():
+            return "file_attached", body.label
+        case _:
+            return "", None
