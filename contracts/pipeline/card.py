@@ -1,7 +1,7 @@
 """The card of a pipeline: typed fields in groups (Q2, S2).
 
 Values stand in events as text, each type in one form (`services.leads.domain.card` reads what people type): number `2.4`,
-money `120000.00 RUB`, date `2026-12-24`, choice the option's id, yes_no `yes` or `no`, phone E.164; and `unknown`
+money `120000.00 RUB`, date `2026-12-24`, time `18:30`, choice the option's id, yes_no `yes` or `no`, phone E.164; and `unknown`
 («пока неизвестно») where the field allows it.
 """
 
@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from contracts.pipeline.parts import Condition, Id, Model, Role, Titles
 
-FieldType = Literal["text", "number", "money", "date", "choice", "yes_no", "phone"]
+FieldType = Literal["text", "number", "money", "date", "time", "choice", "yes_no", "phone"]
 UNKNOWN: Final = "unknown"
 """The value «пока неизвестно»: an answer, but not the data a mandatory field asks for."""
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]

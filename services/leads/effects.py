@@ -123,7 +123,8 @@ async def take_in(batch: LeadBatch, work: ArrivalWork, database: Database, pipel
         return _outcome(batch, work, Recognised("quarantined", reason=work.problem))
     arrival = _arrival(work, work.understood)
     known = _known(batch, arrival, pipeline.pipeline)
-    found = recognise(arrival, known, pipeline, Turn(tuple(batch.settings.responsibles), batch.turn))
+    turn = Turn(tuple(batch.settings.responsibles), batch.turn)
+    found = recognise(arrival, known, pipeline, turn, batch.settings.default_region)
     envelope: dict[str, Any] = {
         "command": work.inbound_id if work.attempt == 1 else uuid5(work.inbound_id, f"attempt:{work.attempt}"),
         "actor": work.actor,
@@ -141,7 +142,7 @@ async def take_in(batch: LeadBatch, work: ArrivalWork, database: Database, pipel
         _put_lead(batch, found, envelope)
         if before_it is not None and (before_it.pipeline, before_it.pipeline_number) != (pipeline.pipeline, number):
             pipeline = await registry.version(database, before_it.pipeline, before_it.pipeline_number)
-        follow(batch, found.lead, found.lead_events, pipeline, _within(envelope, before_it))
+        follow(batch, found.lead, (*found.lead_events, *found.ruled), pipeline, _within(envelope, before_it))
         _claim(batch, found, before_it)
     if found.assigned is not None:
         batch.turn += 1

@@ -57,7 +57,7 @@ class World:
                 referred[reference.hmac] = Referred(None, lead.contact, lead.lead)
         open_leads = {lead.contact: lead.lead for lead in self.leads.values() if lead.is_open}
         known = Known(self.owners, self.contacts, open_leads, self.leads, referred)
-        found = recognise(arrival, known, CLASSIC, Turn((), 0))
+        found = recognise(arrival, known, CLASSIC, Turn((), 0), "RU")
         self._fold(arrival, found)
         return found
 

@@ -69,6 +69,12 @@ def test_Q2_what_cannot_be_read_is_told_without_repeating_it(field: str, typed: 
     assert typed not in told.ru
 
 
+def test_C6_a_time_of_day_is_kept_as_one() -> None:
+    field = CardField(id="at", titles=FIELDS["site"].titles, type="time")
+    assert [read_value(field, typed, "RU") for typed in ("18:30", "9.05", "7")] == ["18:30", "09:05", "07:00"]
+    assert all(isinstance(read_value(field, typed, "RU"), Unreadable) for typed in ("24:00", "12:60", "вечером"))
+
+
 def test_Q2_a_phone_on_the_card_is_kept_as_one() -> None:
     assert read_value(PHONE, "8 900 123-45-67", "RU") == "+79001234567"
     assert isinstance(read_value(PHONE, "12", "RU"), Unreadable)

@@ -21,6 +21,7 @@ NOT_KNOWN: Final = frozenset({UNKNOWN, "пока неизвестно", "неи�
 SIGNS: Final = {"₽": "RUB", "руб": "RUB", "руб.": "RUB", "р": "RUB", "р.": "RUB", "$": "USD", "€": "EUR", "₸": "KZT"}
 DIGITS: Final = 15
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?")
+_TIME = re.compile(r"(\d{1,2})(?:[:.\-](\d{2}))?")
 _DATE = re.compile(r"(\d{1,2})[./](\d{1,2})[./](\d{4})")
 
 
@@ -46,6 +47,8 @@ def read_value(field: CardField, text: str, region: str) -> str | Unreadable:
             return _money(field, text)
         case "date":
             return _date(field, text)
+        case "time":
+            return _time(field, text)
         case "choice":
             return _choice(field, text)
         case "yes_no":
@@ -117,6 +120,17 @@ def _date(field: CardField, text: str) -> str | Unreadable:
     return Unreadable(
         f"«{field.titles.ru}»: нужна дата. Пример: 24.12.2026.",
         f"“{field.titles.en}”: a date is needed. For example: 2026-12-24.",
+    )
+
+
+def _time(field: CardField, text: str) -> str | Unreadable:
+    found = _TIME.fullmatch(text)
+    hour, minute = (int(found[1]), int(found[2] or 0)) if found else (24, 0)
+    if hour < 24 and minute < 60:
+        return f"{hour:02}:{minute:02}"
+    return Unreadable(
+        f"«{field.titles.ru}»: нужно время. Пример: 18:30.",
+        f"“{field.titles.en}”: a time is needed. For example: 18:30.",
     )
 
 

@@ -204,7 +204,7 @@ def _captured(row: HistoryRow, at: datetime, contact: UUID, pipeline: Pipeline, 
             comment=person.comment,
             fields=person.fields,
         ),
-        e.StageEntered(stage=target.id, kind=target.kind, visit=1, cause="captured", direction="in"),
+        e.StageEntered(stage=target.id, kind=target.kind, visit=1, cause="captured", direction="in", basis="import"),
     ]
     if target.kind == "postponed":
         assert row.until is not None, "S3.pause_has_a_date lets no other through"

@@ -8,7 +8,7 @@ lead's first event, a joined one in exactly one event of its lead (in none when 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -16,6 +16,7 @@ from contracts import events as e
 from contracts.inbound import CallBody, MailBody, VisitBody
 from contracts.pipeline import Pipeline
 from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Turn
+from services.leads.domain.card import read_value
 from services.leads.domain.channels import plain
 from services.leads.domain.consequences import CONSEQUENCES, Situation
 from services.leads.domain.identities import Identity
@@ -29,8 +30,8 @@ LISTED = 50
 UNKNOWN_MEDIA = "application/octet-stream"
 
 
-def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, turn: Turn) -> Recognised:
-    """What becomes of a message, and the events that follow."""
+def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, turn: Turn, region: str) -> Recognised:
+    """What becomes of a message, and the events that follow. `region`: of phones written without a country's code."""
     case = Case(arrival, known, whose(arrival, known))
     _, verdict = decide(case)
     found = Recognised(verdict.outcome, verdict.reason, verdict.lead, verdict.contact)
@@ -38,8 +39,11 @@ def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, turn: Turn) ->
     match verdict.outcome:
         case "joined":
             _join(case, verdict, before, found)
+            if before is not None and before.pipeline == pipeline.pipeline and not before.erased:
+                found.ruled += from_form(arrival, before.card, pipeline, region)
         case "accepted":
             _capture(case, verdict, pipeline, turn, found)
+            found.ruled += from_form(arrival, {}, pipeline, region)
         case "no_lead" if case.earlier("call") is not None:
             found.reason = SAME_CALL
     for consequence in CONSEQUENCES:
@@ -81,6 +85,18 @@ def _capture(case: Case, verdict: Verdict, pipeline: Pipeline, turn: Turn, found
         found.assigned = _assigned(turn)
     keep_identities(arrival, case.known, found)
     suspect(case.whose, case.known, found)
+
+
+def from_form(arrival: Arrival, card: Mapping[str, str], pipeline: Pipeline, region: str) -> tuple[e.CardRecorded, ...]:
+    """Further fields of a form that bear the ids of the card's: read as if typed there. What is known is not overwritten; what
+    cannot be read stays with the message alone."""
+    values: dict[str, str] = {}
+    for name, text in arrival.said.fields.items():
+        field = pipeline.fields_by_id.get(name)
+        value = read_value(field, text, region) if field is not None and not card.get(name) else None
+        if isinstance(value, str) and value:
+            values[name] = value
+    return (e.CardRecorded(names=tuple(sorted(values)), values=values),) if values else ()
 
 
 def suspect(whose: Whose, known: Known, found: Recognised) -> None:
