@@ -1,17 +1,15 @@
 """The funnel's pure rules under any history, against an oracle that only keeps what the commands meant (M9, N11, N12, S3, M1).
 
-The oracle is no fold: a command changes each lead's list of stays as a person would tell it, and a copy of the list is kept for
-every moment of recording. The fold of `verify`, which is written apart from production too, must agree as well.
+The oracle is no fold (`given_funnel`). The fold of `verify`, which is written apart from production too, must agree as well.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import pytest
 from hypothesis import settings
@@ -24,53 +22,17 @@ from projections.funnel.projection import HOW
 from projections.funnel.rows import END_COLUMNS, PAST_COLUMNS, VISIT_COLUMNS, FunnelRows, LeadRow, PastVisit, VisitRow
 from services.ops.verify.opened import Opened
 from services.ops.verify.projected.funnel import funnel as folded
+from tests.unit.given_funnel import KINDS, SCALE, START, History, Stay, Told, event
 
-SPACE = UUID("6ba7b811-9dad-11d1-80b4-00c04fd430c8")
-START = datetime(2026, 3, 2, tzinfo=UTC)
-SCALE = ("new", "processing", "proposal", "approved", "activated")
-KINDS = {
-    **dict.fromkeys(SCALE[:3], "open"),
-    "approved": "won",
-    "activated": "won",
-    "price": "lost",
-    "paused": "postponed",
-}
 PIPELINES = ("p", "q")
 
 
-@dataclass
-class Stay:
-    """A stay in a stage as a person would tell it. `out`: how it ended, when, and where to."""
-
-    stage: str
-    pipeline: str
-    basis: str
-    since: datetime
-    who: str | None
-    out: tuple[str, datetime, str | None] | None = None
-    reason: str | None = None
+def may_undo(told: Told) -> bool:
+    return told.may_undo and not told.merged
 
 
-@dataclass
-class Told:
-    """What is told of a lead. `may_undo`: its last change of stage was neither corrected yet nor a migration."""
-
-    stays: list[Stay]
-    pipeline: str = "p"
-    version: int = 1
-    visit: int = 0
-    stage: str = ""
-    may_undo: bool = False
-    merged: bool = False
-    who: str | None = None
-    undone: int = 0
-
-
-def event(stream: str, version: int, type_: str, data: dict[str, Any], at: datetime, **more: Any) -> Event:
-    actor = {"id": "anna", "kind": more.get("actor", "person")}
-    recorded = more.get("recorded", at)
-    pipeline = more.get("pipeline", "p@1")
-    return Event(stream, version, "lead", type_, 0, at, recorded, actor, None, data, {}, None, False, False, pipeline)
+def merged(told: Told) -> bool:
+    return told.merged
 
 
 class Funnel(RuleBasedStateMachine):
@@ -78,71 +40,22 @@ class Funnel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: dict[str, Told] = {}
-        self.known: dict[str, list[tuple[datetime, Told]]] = {}
-        self.versions: Counter[str] = Counter()
-        self.now = START
-        self.step = timedelta(minutes=7)
-        self.lateness = timedelta(0)
-        self.events: list[Event] = []
-        self.waiting: list[Event] = []
+        self.given = History()
+        self.taken = 0
         self.leads: dict[str, LeadRow] = {}
         self.visits: dict[tuple[str, int], VisitRow] = {}
         self.past: list[PastVisit] = []
 
-    # --- commands -----------------------------------------------------------------------------------------------------
-
-    def add(self, lead: str, *events: tuple[str, dict[str, Any]], actor: str = "person") -> datetime:
-        """What one command brought about, recorded now, happened when it was (never before what went before)."""
-        told = self.told[lead]
-        self.now += self.step
-        happened = self.now - self.lateness
-        if told.stays:
-            happened = max(happened, told.stays[-1].since, told.stays[-1].out[1] if told.stays[-1].out else happened)
-        for type_, data in events:
-            self.versions[lead] += 1
-            made = event(
-                lead, self.versions[lead], type_, data, happened,
-                actor=actor, recorded=self.now, pipeline=f"{told.pipeline}@{told.version}",
-            )  # fmt: skip
-            self.waiting.append(made)
-            self.events.append(made)
-        return happened
-
-    def keep(self, lead: str) -> None:
-        """What is told of the lead is known from now on."""
-        self.known.setdefault(lead, []).append((self.now, deepcopy(self.told[lead])))
-
     @rule(minutes=st.sampled_from([0, 7, 60 * 24 * 3]), late=st.sampled_from([0, 0, 60 * 24 * 2]))
     def time_goes_on(self, minutes: int, late: int) -> None:
         """From here on so much lies between two commands, and each is recorded so late."""
-        self.step = timedelta(minutes=minutes)
-        self.lateness = timedelta(minutes=late)
+        self.given.step, self.given.lateness = timedelta(minutes=minutes), timedelta(minutes=late)
 
     @rule(source=st.sampled_from(["site", "fair"]), actor=st.sampled_from(["person", "import"]))
     def capture(self, source: str, actor: str) -> None:
-        lead = str(uuid5(SPACE, f"lead{len(self.told)}"))
-        told = self.told[lead] = Told([])
-        entered = {"stage": "new", "kind": "open", "visit": 1, "cause": "captured", "direction": "in"}
-        at = self.add(
-            lead, (funnel.CAPTURED, {"pipeline": "p", "source": source}), (funnel.ENTERED, entered), actor=actor
-        )
-        told.visit, told.stage = 1, "new"
-        told.stays.append(Stay("new", "p", "import" if actor == "import" else "check", at, None))
-        self.keep(lead)
+        self.given.capture(source, actor)
 
-    def entered(self, told: Told, stage: str, cause: str, direction: str, **more: Any) -> tuple[str, dict[str, Any]]:
-        data = {
-            "stage": stage, "kind": KINDS[stage], "visit": told.visit + 1, "from_stage": told.stage,
-            "from_visit": told.visit, "cause": cause, "direction": direction, **more,
-        }  # fmt: skip
-        told.visit, told.stage = told.visit + 1, stage
-        return funnel.ENTERED, data
-
-    def some(self, data: st.DataObject, which: Any = lambda told: not told.merged) -> str | None:
-        there = sorted(lead for lead, told in self.told.items() if which(told))
-        return data.draw(st.sampled_from(there)) if there else None
-
+    @precondition(lambda self: self.given.there())
     @rule(
         data=st.data(),
         stage=st.sampled_from(sorted(KINDS)),
@@ -151,111 +64,38 @@ class Funnel(RuleBasedStateMachine):
         reason=st.sampled_from([None, "dear"]),
     )
     def move(self, data: st.DataObject, stage: str, basis: str, actor: str, reason: str | None) -> None:
-        if (lead := self.some(data)) is None:
-            return
-        told = self.told[lead]
-        here = told.stays[-1]
-        before: list[tuple[str, dict[str, Any]]] = []
-        cause, here.reason = "auto" if actor == "system" else "moved", None
-        if KINDS[stage] == "lost":
-            direction, here.reason = "out", reason
-            before = [(funnel.REJECTED, {"status": stage, "from_stage": here.stage, "reason": reason})]
-        elif KINDS[stage] == "postponed":
-            direction = "out"
-        elif KINDS[here.stage] in ("lost", "postponed"):
-            direction, cause = "return", "reopened"
-        else:
-            step = SCALE.index(stage) - SCALE.index(here.stage)
-            direction = "back" if step <= 0 else "forward" if step == 1 else "skip"
-        more = {} if basis == "check" else {"basis": basis}
-        at = self.add(lead, *before, self.entered(told, stage, cause, direction, **more), actor=actor)
-        here.out = (self.way(here.stage, stage), at, stage)
-        kept = basis if basis == "override" else "import" if actor == "import" else "check"
-        told.stays.append(Stay(stage, told.pipeline, kept, at, told.who))
-        told.may_undo = True
-        self.keep(lead)
+        self.given.move(data.draw(st.sampled_from(self.given.there())), stage, basis, actor, reason)
 
-    @staticmethod
-    def way(here: str, there: str) -> str:
-        """From the places on the scale alone."""
-        if there == "price":
-            return "lost"
-        if there == "paused":
-            return "postponed"
-        if there in ("approved", "activated") and here not in ("approved", "activated"):
-            return "won"
-        if here in ("price", "paused") or SCALE.index(there) <= SCALE.index(here):
-            return "moved_back"
-        return "went_on" if SCALE.index(there) == SCALE.index(here) + 1 else "skipped_on"
-
+    @precondition(lambda self: self.given.there(may_undo))
     @rule(data=st.data())
     def undo(self, data: st.DataObject) -> None:
-        """Of the last change of stage: as if it had never been."""
-        if (lead := self.some(data, lambda told: told.may_undo and not told.merged)) is None:
-            return
-        told = self.told[lead]
-        wrong, back = told.visit, told.stays[-2].stage
-        told.stays.pop()
-        told.stays[-1].out, told.stays[-1].reason, told.stays[-1].who = None, None, told.who
-        told.may_undo, told.undone = False, told.undone + 1
-        self.add(lead, self.entered(told, back, "undone", "back", basis="correction", undoes=wrong))
-        self.keep(lead)
+        self.given.undo(data.draw(st.sampled_from(self.given.there(may_undo))))
 
+    @precondition(lambda self: self.given.told)
     @rule(data=st.data(), to=st.sampled_from(["anna", "boris"]))
     def assign(self, data: st.DataObject, to: str) -> None:
-        if (lead := self.some(data, lambda told: True)) is None:
-            return
-        told = self.told[lead]
-        self.add(lead, (funnel.ASSIGNED, {"to": to}))
-        told.who = to
-        if not told.merged:
-            told.stays[-1].who = to
-        self.keep(lead)
+        self.given.assign(data.draw(st.sampled_from(sorted(self.given.told))), to)
 
+    @precondition(lambda self: self.given.there())
     @rule(data=st.data())
     def merge(self, data: st.DataObject) -> None:
-        if (lead := self.some(data)) is None:
-            return
-        told = self.told[lead]
-        at = self.add(lead, (funnel.MERGED, {"into": str(SPACE), "into_contact": str(SPACE)}))
-        told.merged, told.stays[-1].out = True, ("merged_away", at, None)
-        self.keep(lead)
+        self.given.merge(data.draw(st.sampled_from(self.given.there())))
 
+    @precondition(lambda self: self.given.there(merged))
     @rule(data=st.data())
     def unmerge(self, data: st.DataObject) -> None:
-        if (lead := self.some(data, lambda told: told.merged)) is None:
-            return
-        told = self.told[lead]
-        stands = self.entered(told, told.stage, "unmerged", "return", basis="correction")
-        self.add(lead, (funnel.UNMERGED, {"into": str(SPACE)}), stands)
-        told.merged, told.may_undo = False, False
-        told.stays[-1].out, told.stays[-1].who = None, told.who
-        self.keep(lead)
+        self.given.unmerge(data.draw(st.sampled_from(self.given.there(merged))))
 
+    @precondition(lambda self: self.given.there())
     @rule(data=st.data(), pipeline=st.sampled_from(PIPELINES), stage=st.sampled_from([None, *SCALE[:3]]))
     def adopt(self, data: st.DataObject, pipeline: str, stage: str | None) -> None:
-        """Another version; its stage has another name there, or keeps it. Into another pipeline it always enters a stage."""
-        if (lead := self.some(data)) is None:
-            return
-        told = self.told[lead]
-        here = told.stays[-1]
-        if stage is None and pipeline != told.pipeline:
-            stage = "new"
-        adopted = {
-            "pipeline": pipeline, "number": told.version + 1, "from_pipeline": told.pipeline,
-            "from_number": told.version, "reason": "published",
-        }  # fmt: skip
-        told.pipeline, told.version = pipeline, told.version + 1
-        events = [(funnel.ADOPTED, adopted)]
-        if stage is not None:
-            events.append(self.entered(told, stage, "adopted", "across", basis="adoption"))
-        at = self.add(lead, *events)
-        if stage is not None:
-            here.out, told.may_undo = ("handed_over", at, stage), False
-            told.stays.append(Stay(stage, pipeline, "adoption", at, told.who))
-        self.keep(lead)
+        self.given.adopt(data.draw(st.sampled_from(self.given.there())), pipeline, stage)
 
     # --- what the runner and the store do with a batch, in memory ---------------------------------------------------------
+
+    @property
+    def waiting(self) -> list[Event]:
+        return self.given.events[self.taken :]
 
     @precondition(lambda self: self.waiting)
     @rule(data=st.data())
@@ -264,7 +104,8 @@ class Funnel(RuleBasedStateMachine):
         self.take(data.draw(st.one_of(st.just(len(self.waiting)), st.integers(1, len(self.waiting)))))
 
     def take(self, size: int) -> None:
-        batch, self.waiting = self.waiting[:size], self.waiting[size:]
+        batch = self.waiting[:size]
+        self.taken += size
         rows = FunnelRows()
         corrected = {one.stream for one in batch if funnel.corrects(one)}
         for lead in {one.stream for one in batch} & self.leads.keys():
@@ -292,15 +133,15 @@ class Funnel(RuleBasedStateMachine):
     @invariant()
     def every_visit_is_as_told(self) -> None:
         counted = {key: row for key, row in self.visits.items() if not row.undone}
-        assert len(counted) == sum(len(told.stays) for told in self.told.values())
-        assert len(self.visits) - len(counted) == sum(told.undone for told in self.told.values())
-        for lead, told in self.told.items():
+        assert len(counted) == sum(len(told.stays) for told in self.given.told.values())
+        assert len(self.visits) - len(counted) == sum(told.undone for told in self.given.told.values())
+        for lead, told in self.given.told.items():
             assert as_told(row for (whose, _), row in sorted(counted.items()) if whose == lead) == told.stays
 
     @precondition(lambda self: not self.waiting)
     @invariant()
     def what_was_known_at_any_moment_can_still_be_read(self) -> None:
-        for lead, moments in self.known.items():
+        for lead, moments in self.given.known.items():
             latest = dict(moments)
             for at, told in latest.items():
                 assert as_told(self.as_known(lead, at)) == told.stays
@@ -327,7 +168,9 @@ class Funnel(RuleBasedStateMachine):
             for stage in KINDS:
                 mine = [v for v in self.visits.values() if (v.pipeline, v.stage, v.undone) == (pipeline, stage, False)]
                 counted = Counter(row.left_how or "still_there" for row in mine)
-                stays = [s for t in self.told.values() for s in t.stays if (s.pipeline, s.stage) == (pipeline, stage)]
+                stays = [
+                    s for t in self.given.told.values() for s in t.stays if (s.pipeline, s.stage) == (pipeline, stage)
+                ]
                 assert len(mine) == len(stays) == counted.total()
                 assert counted == Counter(stay.out[0] if stay.out else "still_there" for stay in stays)
                 assert set(counted) <= {*HOW, "still_there"}
@@ -335,8 +178,8 @@ class Funnel(RuleBasedStateMachine):
     @precondition(lambda self: not self.waiting)
     @invariant()
     def M2_the_fold_of_verify_says_the_same(self) -> None:
-        for lead in self.told:
-            rows = folded(UUID(lead), [opened(one) for one in self.events if one.stream == lead])
+        for lead in self.given.told:
+            rows = folded(UUID(lead), [opened(one) for one in self.given.events if one.stream == lead])
             visits = [row for (whose, _), row in sorted(self.visits.items()) if whose == lead]
             assert [asdict(self.leads[lead]) | {"lead": UUID(lead)}] == rows.lead
             assert [in_order(v, VISIT_COLUMNS) for v in visits] == [
