@@ -263,6 +263,14 @@ class Unmerge(CommandBody):
     comment: Text | None = None
 
 
+class Dismiss(CommandBody):
+    """C3: whoever has the same phone or e-mail is another person: the suspected duplicate is none."""
+
+    type: Literal["dismiss"] = "dismiss"
+    other_contact: UUID
+    comment: Text | None = None
+
+
 class Permit(CommandBody):
     """C7: the client allows or refuses to be contacted on a channel; how they said it, in which words, is the proof."""
 
@@ -336,6 +344,7 @@ Body = Annotated[
     | Complete
     | Merge
     | Unmerge
+    | Dismiss
     | Permit
     | Confirm
     | Adopt
@@ -366,6 +375,7 @@ COMMAND_BODIES: dict[str, type[CommandBody]] = {
     "complete": Complete,
     "merge": Merge,
     "unmerge": Unmerge,
+    "dismiss": Dismiss,
     "permit": Permit,
     "confirm": Confirm,
     "adopt": Adopt,

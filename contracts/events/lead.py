@@ -217,6 +217,15 @@ class DuplicateSuspected(LeadEvent):
     other_lead: UUID | None = None
 
 
+class DuplicateDismissed(LeadEvent):
+    """C3: a person says that whoever has the same phone or e-mail is somebody else: nothing is to be decided any more."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.duplicate_dismissed"
+
+    other_contact: UUID
+    comment: Personal[str | None] = None
+
+
 class CallFacts(LeadEvent):
     """What is known of a call: whole in each of its events, so that the last one says all."""
 

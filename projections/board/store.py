@@ -28,8 +28,11 @@ _CARDS = ", ".join(board.CARD_COLUMNS)
 _TYPES = {
     "lead": "uuid", "partition": "int", "visit": "int", "entered_at": "timestamptz", "amount": "numeric",
     "contact": "uuid", "version": "bigint", "captured_at": "timestamptz", "paused_until": "date",
-    "sealed": "boolean", "erased": "boolean",
+    "sealed": "boolean", "erased": "boolean", "merged_into": "uuid",
 }  # fmt: skip
+
+
+_AS_TEXT = frozenset({"contact", "merged_into"})
 
 
 def _arrays(columns: Iterable[str]) -> str:
@@ -80,7 +83,7 @@ class StoredRows:
         wiped = await connection.fetch(
             f"""UPDATE {self.schema}.cards SET name = NULL, company = NULL, erased = true
                 WHERE contact = ANY($1::uuid[]) AND sealed AND NOT erased
-                RETURNING pipeline, stage, partition, amount, currency""",  # noqa: S608
+                RETURNING pipeline, CASE WHEN merged_into IS NULL THEN stage ELSE '' END, partition, amount, currency""",  # noqa: S608
             list(self.rows.wiped),
         )
         return [
@@ -120,7 +123,7 @@ async def load(connection: Database, build: int, events: Sequence[Event]) -> Sto
     rows = BoardRows()
     if wanted := streams - new:
         found = await connection.fetch(
-            f"""SELECT lead::text, {", ".join(c if c != "contact" else "contact::text" for c in board.CARD_COLUMNS[1:])}
+            f"""SELECT lead::text, {", ".join(f"{c}::text" if c in _AS_TEXT else c for c in board.CARD_COLUMNS[1:])}
                 FROM {schema}.cards WHERE lead = ANY($1::uuid[])""",  # noqa: S608
             list(wanted),
         )
@@ -187,6 +190,7 @@ class Card:
     captured_at: datetime
     paused_until: date | None
     erased: bool
+    merged_into: UUID | None = None
 
 
 _CARD = ", ".join(f.name for f in fields(Card))
@@ -219,7 +223,8 @@ async def cards(
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
         f"""SELECT {_CARD} FROM {schema}.cards
-            WHERE pipeline = $1 AND stage = $2 AND ($3::timestamptz IS NULL OR (entered_at, lead) < ($3, $4::uuid))
+            WHERE pipeline = $1 AND stage = $2 AND merged_into IS NULL
+              AND ($3::timestamptz IS NULL OR (entered_at, lead) < ($3, $4::uuid))
             ORDER BY entered_at DESC, lead DESC LIMIT $5""",  # noqa: S608
         pipeline,
         stage,
@@ -240,12 +245,14 @@ async def leads(
     after: str | None = None,
     limit: int = 50,
 ) -> tuple[list[Card], str | None]:
-    """Leads that meet all conditions given, the latest captured first, and the cursor of the next page."""
+    """Leads that meet all conditions given, the latest captured first, and the cursor of the next page.
+
+    One that was merged into another stands in no stage (N16)."""
     at, lead = cursor(after)
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
         f"""SELECT {_CARD} FROM {schema}.cards
-            WHERE ($1::text IS NULL OR stage = $1) AND ($2::text IS NULL OR responsible = $2)
+            WHERE ($1::text IS NULL OR (stage = $1 AND merged_into IS NULL)) AND ($2::text IS NULL OR responsible = $2)
               AND ($3::text IS NULL OR pipeline = $3) AND ($4::uuid[] IS NULL OR lead = ANY($4))
               AND ($5::timestamptz IS NULL OR (captured_at, lead) < ($5, $6::uuid))
             ORDER BY captured_at DESC, lead DESC LIMIT $7""",  # noqa: S608

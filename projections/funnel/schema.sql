@@ -44,6 +44,7 @@ CREATE INDEX visits_entered ON {schema}.visits (pipeline, entered_at);
 CREATE INDEX visits_captured ON {schema}.visits (pipeline, captured_at);
 CREATE INDEX visits_late ON {schema}.visits (pipeline, entered_at)
     WHERE known_from - entered_at >= interval '1 hour' OR left_known_at - left_at >= interval '1 hour';
+CREATE INDEX visits_undone ON {schema}.visits (pipeline, entered_at) WHERE undone;
 COMMENT ON TABLE {schema}.visits IS 'Every visit of a lead to a stage, as it is known now; to_stage and left_… are empty while it is there. Undone ones are kept and count for nothing.';
 COMMENT ON COLUMN {schema}.visits.known_from IS 'Since when it has been known as it stands, its end apart.';
 COMMENT ON COLUMN {schema}.visits.left_known_at IS 'Since when its end has been known.';

@@ -41,6 +41,7 @@ from services.web import (
     api_funnels,
     api_intake,
     api_leads,
+    api_merging,
     api_ops,
     api_people,
     docs,
@@ -51,6 +52,7 @@ from services.web import (
     pages_intake,
     pages_lead,
     pages_ops,
+    pages_people,
 )
 from services.web.door import Door, admit
 from services.web.forwarding import LeadsDoor
@@ -116,9 +118,19 @@ def create_app(
     app.add_middleware(Shield)
     _answer_errors(app)
     app.include_router(inbound_router(door.intake, admit, door.refusals))
-    for api in (api_leads, api_boards, api_funnels, api_people, api_intake, api_blobs, api_ops):
+    for api in (api_leads, api_boards, api_funnels, api_people, api_merging, api_intake, api_blobs, api_ops):
         app.include_router(api.router)
-    for part in (docs, pages, pages_board, pages_funnel, pages_lead, pages_intake, pages_blobs, pages_ops):
+    for part in (
+        docs,
+        pages,
+        pages_board,
+        pages_funnel,
+        pages_lead,
+        pages_people,
+        pages_intake,
+        pages_blobs,
+        pages_ops,
+    ):
         app.include_router(part.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(resources.files("services.web").joinpath("static"))), name="static")
     return app

@@ -21,7 +21,9 @@ from pydantic import ValidationError
 from contracts.commands import COMMAND_BODIES, CommandBody, Refusal
 from contracts.pipeline import Pipeline
 from services.leads.domain.criteria import checklist
+from services.leads.domain.refusal_words import proposals
 from services.leads.domain.state import LeadState, lead_from
+from services.leads.people import reading
 from services.leads.reading import read_history
 from services.pipelines import registry
 from services.web.api_leads import carry_out
@@ -31,6 +33,7 @@ from services.web.pages import Visiting, Visitor, posted, render, telling
 from services.web.problems import ProblemError, where_of
 from services.web.sessions import local_path
 from services.web.shapes import activities_out, calls_out, check_out, event_out, stage_out
+from services.web.shapes_people import person_out
 from services.web.telling import linked
 from services.web.tokens import COMMAND
 
@@ -137,6 +140,9 @@ async def _page(
         state = lead_from(history)
         assert state is not None, "a history that is not empty has a state"
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
+        person = None if past else await reading.person_of(connection, door.ring, state.contact)
+    now = await door.clock.now()
+    today = now.astimezone(ZoneInfo(door.settings.time_zone)).date()
     events = [event_out(recorded) for recorded in reversed(history)]
     shown = events if request.query_params.get("all") == "1" else events[:EVENTS]
     tell = telling(door, visitor.words)
@@ -169,7 +175,8 @@ async def _page(
         linked=linked,
         told=[tell.tell(event, pipeline) for event in shown],
         total=len(events),
-        now=past.at if past else await door.clock.now(),
+        person=person_out(person, [], proposals(history, person.permissions), today) if person else None,
+        now=past.at if past else now,
         past=past,
         may_act=visitor.holder.role in COMMAND and past is None,
         is_head=visitor.holder.role == "head",

@@ -38,6 +38,7 @@ class LeadCard(BaseModel):
     entered_at: datetime
     captured_at: datetime
     paused_until: date | None = None
+    merged_into: UUID | None = None
     name: str | None = None
     company: str | None = None
     source: str | None = None
@@ -133,6 +134,13 @@ class LeadOut(BaseModel):
     answer: str | None
     calls: list[CallOut]
     activities: list[ActivityOut]
+    merged_into: UUID | None = None
+    """N16: the lead that goes on for this one."""
+    absorbed: list[UUID] = []
+    """Leads that were merged into this one; their history stands on them."""
+    recommended_by: UUID | None = None
+    recommended: list[UUID] = []
+    """P7: who recommended the client, and whom the client recommended."""
     erased: bool
     checks: list[CheckOut]
 
@@ -204,6 +212,7 @@ class PersonOut(BaseModel):
     emails: list[str] = []
     leads: list[UUID] = []
     erased: bool = False
+    merged: list[UUID] = []
 
 
 class PersonList(BaseModel):
@@ -251,6 +260,10 @@ def lead_out(state: LeadState, pipeline: Pipeline) -> LeadOut:
         offer=readable(state.offer)[0] if state.offer else None,
         calls=calls_out(state),
         activities=activities_out(state),
+        merged_into=state.merged_into,
+        absorbed=list(state.absorbed),
+        recommended_by=state.recommended_by,
+        recommended=list(state.recommended),
         checks=[check_out(state, stage.id, pipeline) for stage in pipeline.stages if stage.id != state.stage],
     )
 

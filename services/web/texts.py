@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from services.web.texts_funnel import FUNNEL_TEXTS
+from services.web.texts_people import PEOPLE_TEXTS
 
 Language = Literal["ru", "en"]
 LANGUAGES: tuple[Language, ...] = ("ru", "en")
@@ -379,6 +380,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "error.details": ("Для администратора", "For operations"),
     "to_board": ("На доску", "To the board"),
+    **PEOPLE_TEXTS,
 }
 
 

@@ -19,7 +19,7 @@ from contracts.meta import digest_of
 from projections import app
 from projections.all import PROJECTIONS
 from projections.board import store as board
-from projections.people import store as people
+from projections.people import reading as people
 from projections.schema import prepare
 from projections.timeline import store as timeline
 from services.database import Pool

@@ -38,7 +38,7 @@ LEAD_NUMBERS: Final[dict[str, str]] = {
 
 SCALE_NUMBERS: Final[dict[str, str]] = {
     "reached": "entered",
-    "skipped_over": "how = 'skipped_on' OR (how = 'won' AND left_direction = 'skip')",
+    "skipped_over": "how IN ('went_on', 'skipped_on', 'won')",
 }
 """Numbers of a stage that come of visits elsewhere, by the places in the version each visit was of. `reached`: different leads
 that entered it or a later one; `skipped_over`: visits before it that ended with one after it."""

@@ -6,16 +6,14 @@ calendar and is not counted here.
 
 from __future__ import annotations
 
-from calendar import monthrange
 from datetime import datetime, timedelta
 
 from contracts.pipeline import Period
+from services.calendars.months import add_months
 
 
 def after(moment: datetime, period: Period) -> datetime:
     """The moment so long after another one."""
-    months = moment.year * 12 + moment.month - 1 + period.months
-    year, month = divmod(months, 12)
-    day = min(moment.day, monthrange(year, month + 1)[1])
-    shifted = moment.replace(year=year, month=month + 1, day=day)
+    day = add_months(moment.date(), period.months)
+    shifted = moment.replace(year=day.year, month=day.month, day=day.day)
     return shifted + timedelta(days=period.days, hours=period.hours, minutes=period.minutes)

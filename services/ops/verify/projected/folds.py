@@ -57,6 +57,7 @@ def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
         "paused_until": _paused_until(events),
         "sealed": any(is_sealed(event) for event in events),
         "erased": False,
+        "merged_into": _merged_into(events),
     }
 
 
@@ -93,6 +94,7 @@ def person(contact: UUID, events: Sequence[Opened]) -> Row | None:
         "made_at": made.happened_at,
         "version": events[-1].version,
         "erased": False,
+        "merged_into": _merged_into(events),
     }
 
 
@@ -100,13 +102,13 @@ def identities(contact: UUID, events: Sequence[Opened]) -> list[Row]:
     """The contact's phones and e-mails that can be read."""
     found: dict[tuple[str, str], Row] = {}
     proofs = {"identity_confirmed": "confirmed", "identity_wrong": "wrong"}
-    for event in _all(events, "identity_added", "identity_shared", *proofs):
+    for event in _all(events, "identity_added", "identity_shared", "identity_unshared", *proofs):
         if event.sealed_shut:
             continue
         key = (event.data["identity_kind"], event.personal["value"])
         if event.type.endswith("shared"):
             if key in found:
-                found[key]["shared"] = True
+                found[key]["shared"] = event.data.get("still_shared", event.type.endswith("identity_shared"))
             continue
         if (proof := proofs.get(event.type.rpartition(".")[2])) is not None:
             if key in found:
@@ -138,6 +140,28 @@ def whose(lead: UUID, events: Sequence[Opened]) -> list[Row]:
     return [] if captured is None else [{"lead": lead, "contact": UUID(captured.data["contact"])}]
 
 
+def duplicates(lead: UUID, events: Sequence[Opened]) -> list[Row]:
+    """Who is suspected to be the same person, and whether somebody said that they are not."""
+    rows = []
+    said = _all(events, "duplicate_suspected", "duplicate_dismissed")
+    for other in dict.fromkeys(event.data["other_contact"] for event in said):
+        of_it = [event for event in said if event.data["other_contact"] == other]
+        first = next((event for event in of_it if event.type.endswith("suspected")), None)
+        if first is None:
+            continue
+        last = of_it[-1]
+        rows.append(
+            {
+                "lead": lead,
+                "other_contact": UUID(other),
+                "identity_kind": first.data["identity_kind"],
+                "suspected_at": first.happened_at,
+                "dismissed_at": last.happened_at if last.type.endswith("dismissed") else None,
+            }
+        )
+    return rows
+
+
 def _all(events: Iterable[Opened], *names: str) -> list[Opened]:
     return [event for event in events if event.type.rpartition(".")[2] in names]
 
@@ -149,14 +173,22 @@ def _last(events: Sequence[Opened], name: str) -> Opened | None:
 def _text(events: Sequence[Opened], field: str) -> str | None:
     """Name or company: what was recorded last; before that, what the first message that said it said."""
     text: str | None = None
+    captured = _last(events, "captured")
+    own = captured.data["contact"] if captured else None
     for event in _all(events, "captured", "inbound_joined", "letter_received", "card_recorded"):
         if event.type.endswith("card_recorded"):
             values = event.personal.get("values") or {}
             if field in values:
                 text = values[field] or None
-        else:
+        elif event.meta.get("person") == own:  # else it came by a merged contact, whose lead has the name
             text = text or event.personal.get(field)
     return text
+
+
+def _merged_into(events: Sequence[Opened]) -> UUID | None:
+    """Which lead or contact goes on for this one."""
+    said = _all(events, "merged", "unmerged")
+    return UUID(said[-1].data["into"]) if said and said[-1].type.endswith(".merged") else None
 
 
 def _paused_until(events: Sequence[Opened]) -> date | None:
