@@ -12,7 +12,7 @@ import sys
 from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 from uuid import UUID
 
 from cyclopts import App, CycloptsError, Parameter
@@ -30,6 +30,7 @@ app = App(
 
 Data = Annotated[Path | None, Parameter(help="data folder of `leadline up` (default: the environment, else ./data)")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON")]
+Language = Literal["ru", "en"]
 Role = Literal["seller", "head", "ops", "auditor", "adapter"]
 
 
@@ -275,6 +276,27 @@ def restore(pipeline: str, *, data: Data = None, json: Json = False) -> int:
     from services.ops.publishing.archive import restore as restoring
 
     return _run(restoring(find_place(data), pipeline, as_json=json))
+
+
+@app.command
+def lint(
+    file: Path,
+    *,
+    history: Annotated[
+        bool, Parameter(negative="", help="read the visits of the running system too: short, skipped, to and fro")
+    ] = False,
+    language: Annotated[
+        Language | None, Parameter(help="of what is printed (default: LEADLINE_LANGUAGE, else ru)")
+    ] = None,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Hold a pipeline's file against the rules of the linter (docs/lint.md). Exit status 0: nothing to mend, 1: findings."""
+    from services.ops.lint.command import lint as linting
+    from services.ops.place import load_settings
+
+    place = find_place(data) if history else None
+    return _run(linting(file, place, as_json=json, language=language or cast(Language, load_settings().language)))
 
 
 @app.command

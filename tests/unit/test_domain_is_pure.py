@@ -13,6 +13,7 @@ PURE = sorted(
     {
         *(ROOT / "services").glob("*/domain/**/*.py"),
         *(ROOT / "services").glob("*/domain.py"),
+        *(ROOT / "services" / "pipelines" / "linting").glob("*.py"),
         *(ROOT / "projections").glob("*/projection.py"),
         *(ROOT / "contracts").glob("events/*.py"),
         *(ROOT / "contracts").glob("*.py"),
