@@ -103,9 +103,9 @@ class Play:
                 self._enter(stage, "rejected", "out")
             case "postponed":
                 until = (self.now + timedelta(days=PAUSE_DAYS)).date()
-                paused = e.LeadPaused(
-                    status=stage.id, from_stage=here, until=until, reason=reason or stage.id, reason_id=reason
-                )
+                given = stage.reason(reason)
+                said = given.titles if given else stage.titles
+                paused = e.LeadPaused(status=stage.id, from_stage=here, until=until, reason=said.ru, reason_id=reason)
                 self._happen([paused], ACTORS["seller"])
                 self._enter(stage, "paused", "out")
             case "won":

@@ -88,6 +88,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # playing
     "ok": ("верно", "ok"),
     "failed": ("неверно", "failed"),
+    "summary": ("сценариев {all}: верно {good}, неверно {bad}", "{all} scenarios: {good} ok, {bad} failed"),
     "expected": ("ожидалось: {what}", "expected: {what}"),
     "came_out": ("вышло: {what}", "came out: {what}"),
     "given_refused": ("так не бывает: {why}", "that cannot be: {why}"),
