@@ -97,7 +97,9 @@ def _title(pipeline: Pipeline, language: Language) -> str:
 def _markdown(pipeline: Pipeline, table: tuple[Row, ...], language: Language) -> str:
     def cell(texts: tuple[str, ...]) -> str:
         escaped = [_markdown_text(text) for text in texts]
-        return "<br>".join(f"{n}. {text}" for n, text in enumerate(escaped, 1)) if len(escaped) > 1 else "".join(escaped)
+        return (
+            "<br>".join(f"{n}. {text}" for n, text in enumerate(escaped, 1)) if len(escaped) > 1 else "".join(escaped)
+        )
 
     lines = [f"# {_markdown_text(_title(pipeline, language))}", ""]
     lines.append("| " + " | ".join(HEADINGS[language]) + " |")

@@ -304,12 +304,13 @@ def parked(
     return _run(parking.parked(find_place(data), release or [], json))
 
 
-@app.command
-def test(
+@app.command(name="test")
+def play_scenarios(
     file: str,
     *,
     scenarios: Annotated[
-        Path | None, Parameter(help="the scenarios (default: scenarios/NAME.txt beside the file, else the bundled ones)")
+        Path | None,
+        Parameter(help="the scenarios (default: scenarios/NAME.txt beside the file, else the bundled ones)"),
     ] = None,
     json: Json = False,
 ) -> int:

@@ -1,7 +1,7 @@
 """`leadline test FILE`: a pipeline's scenarios, played on the real rules (M3, docs/howto/pipelines.md).
 
-Exit status: 0 every scenario came out as written; 1 some did not; 2 the pipeline or the scenarios cannot be read, or name what the
-pipeline does not have. Nothing but the two files is read, no system is needed.
+Exit status: 0 every scenario came out as written; 1 some did not; 2 the pipeline or the scenarios cannot be read, or the
+scenarios name what the pipeline does not have. Nothing but the two files is read, no system is needed.
 """
 
 from __future__ import annotations

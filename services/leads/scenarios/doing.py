@@ -332,7 +332,9 @@ def _chat(step: Step, play: Play, names: Names) -> tuple[str, dict[str, Any]]:
 def _form(step: Step, play: Play, names: Names) -> tuple[str, dict[str, Any]]:
     source, details = _source(step, names)
     lead = play.lead
-    known = {} if lead is None else {"name": lead.name, "company": lead.company, "phone": lead.phone, "email": lead.email}
+    known = (
+        {} if lead is None else {"name": lead.name, "company": lead.company, "phone": lead.phone, "email": lead.email}
+    )
     typed = {**{name: value for name, value in known.items() if value}, **_values(details, names)}
     return "form", {**typed, **({"source": source} if source else {})}
 

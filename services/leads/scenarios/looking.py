@@ -55,7 +55,9 @@ def stands(play: Play, names: Names) -> str:
     return say(names.language, "in_stage_by", stage=stage, cause=say(names.language, f"cause.{cause}"))
 
 
-def _stage(fits: Callable[[Play, str], bool], cause: str | None = None) -> Callable[[Step, Play, Names], Difference | None]:
+def _stage(
+    fits: Callable[[Play, str], bool], cause: str | None = None
+) -> Callable[[Step, Play, Names], Difference | None]:
     def look(step: Step, play: Play, names: Names) -> Difference | None:
         stage = names.stage(step.gaps["stage"])
         if play.there().stage == stage.id and fits(play, stage.id):
@@ -153,7 +155,7 @@ def _may(*, allowed: bool) -> Callable[[Step, Play, Names], Difference | None]:
 
 
 def _only_ways(step: Step, play: Play, names: Names) -> Difference | None:
-    wanted = {names.stage(item.strip("«»\"“” ")).id for item in step.items(step.gaps.get("stages"))}
+    wanted = {names.stage(item.strip('«»"“” ')).id for item in step.items(step.gaps.get("stages"))}
     open_to = {stage.id for stage in play.pipeline.stages if check(play.there(), stage.id, play.pipeline).allowed}
     if wanted == open_to:
         return None
@@ -172,7 +174,11 @@ def _proposed(step: Step, play: Play, names: Names) -> Difference | None:
     if step.phrase == "nothing_proposed":
         return (step.text, came) if offered else None
     stage = names.stage(step.gaps["stage"])
-    return None if stage.id in offered else (say(names.language, "proposed", stages=f"«{names.title(stage.titles)}»"), came)
+    return (
+        None
+        if stage.id in offered
+        else (say(names.language, "proposed", stages=f"«{names.title(stage.titles)}»"), came)
+    )
 
 
 def _card(step: Step, play: Play, names: Names) -> Difference | None:
@@ -265,7 +271,9 @@ def _planned(step: Step, play: Play, names: Names) -> Difference | None:
     wanted = same(step.gaps["activity"])
     if any(wanted in (same(say(names.language, f"activity.{a.kind}")), same(a.text or "")) for a in waiting):
         return None
-    came = say(names.language, "activities", items=", ".join(titles)) if titles else say(names.language, "no_activities")
+    came = (
+        say(names.language, "activities", items=", ".join(titles)) if titles else say(names.language, "no_activities")
+    )
     return step.text, came
 
 

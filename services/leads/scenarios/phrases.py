@@ -134,8 +134,10 @@ _WHEN = (
     ),
     Phrase(
         "reject", "when", "закрывает лид как {stage}[ по причине {reason}]", "closes the lead as {stage}[ because of {reason}]",
-        ("закрывает лид как «Некачественный» по причине «Не наш регион»", "closes the lead as “Poor” because of “Not our region”"),
-        "fields",
+        (
+            "закрывает лид как «Некачественный» по причине «Не наш регион»",
+            "closes the lead as “Poor” because of “Not our region”",
+        ), "fields",
     ),
     Phrase(
         "pause", "when", "откладывает лид (до|на) {until*}[ в стадию {stage}][ по причине {reason}]",
@@ -187,7 +189,9 @@ _WHEN = (
     ),
 )  # fmt: skip
 
-TIME_PASSES: Final = Phrase("time", "when", "проходит {period*}", "{period*} pass(es|)", ("проходит 12 месяцев", "12 months pass"))
+TIME_PASSES: Final = Phrase(
+    "time", "when", "проходит {period*}", "{period*} pass(es|)", ("проходит 12 месяцев", "12 months pass")
+)
 """The one thing that happens without anybody acting."""
 
 _THEN = (
@@ -225,7 +229,8 @@ _THEN = (
     Phrase("refused", "then", "отказ", "it is refused", ("отказ", "it is refused")),
     Phrase("needs_reason", "then", "нужна причина", "a reason is needed", ("нужна причина", "a reason is needed")),
     Phrase(
-        "lacking", "then", "до стадии {stage} не хватает[:][ {missing*}]", "for the stage {stage} these are missing[:][ {missing*}]",
+        "lacking", "then", "до стадии {stage} не хватает[:][ {missing*}]",
+        "for the stage {stage} these are missing[:][ {missing*}]",
         ("до стадии «Встреча» не хватает: интерес", "for the stage “Meeting” these are missing: interest"), "items",
     ),
     Phrase(
@@ -244,7 +249,10 @@ _THEN = (
         "proposed", "then", "предлагается стадия {stage}", "the stage {stage} is proposed",
         ("предлагается стадия «Сделка»", "the stage “Deal” is proposed"),
     ),
-    Phrase("nothing_proposed", "then", "ничего не предлагается", "nothing is proposed", ("ничего не предлагается", "nothing is proposed")),
+    Phrase(
+        "nothing_proposed", "then", "ничего не предлагается", "nothing is proposed",
+        ("ничего не предлагается", "nothing is proposed"),
+    ),
     Phrase("card", "then", "в карточке[:]", "the card says[:]", ("в карточке", "the card says"), "fields"),
     Phrase(
         "no_fact", "then", "не отмечено[,][ что] {fact}", "it is not marked[ that] {fact}",

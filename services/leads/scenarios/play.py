@@ -75,14 +75,21 @@ class Play:
 
     # --- what is given ---------------------------------------------------------------------------------------------
 
-    def place(self, stage: Stage, before: Stage | None, reason: str | None, contact: dict[str, str], source: str) -> None:
+    def place(
+        self, stage: Stage, before: Stage | None, reason: str | None, contact: dict[str, str], source: str
+    ) -> None:
         """Put a lead into a stage, as if it had come there by the ways of the past."""
         person = self._id()
         self._contact_events(person, [e.ContactMade(name=contact.get("name"), company=contact.get("company"))])
         known: dict[str, Any] = {name: value for name, value in contact.items() if value}
         first = self.pipeline.first
         captured = e.LeadCaptured(
-            pipeline=self.pipeline.pipeline, contact=person, channel="form", source=source, received_at=self.now, **known
+            pipeline=self.pipeline.pipeline,
+            contact=person,
+            channel="form",
+            source=source,
+            received_at=self.now,
+            **known,
         )
         self._start(self._id(), [captured], ACTORS["client"])
         self._enter(first, "captured", "in")
@@ -123,7 +130,7 @@ class Play:
         """A command is given on the lead; what becomes of it stands in `refusal`, `just` and `lead` from here on."""
         self._begin()
         state, by = self.there(), ACTORS[actor]
-        command = c.Command(id=self._id(), lead=state.lead, actor=by, body=body)  # type: ignore[arg-type]
+        command = c.Command(id=self._id(), lead=state.lead, actor=by, body=body)
         around = Surroundings(SELLERS, region=REGION, activity=self._id() if isinstance(body, c.Plan) else None)
         decided = decide(state, command, self.pipeline, self.now, around)
         if isinstance(decided, Refusal):
@@ -136,15 +143,10 @@ class Play:
     def enter_by_hand(self, actor: str, body: c.Capture) -> None:
         """A lead is entered by hand (P10)."""
         self._begin()
-        identities = [
-            Identity(kind, value, _hmac(kind, value))
-            for kind, value in (
-                ("phone", normalise_phone(body.phone, REGION)),
-                ("email", normalise_email(body.email)),
-            )
-            if value
-        ]
-        command = c.Command(id=self._id(), lead=self._id(), actor=ACTORS[actor], body=body)  # type: ignore[arg-type]
+        phone, email = normalise_phone(body.phone, REGION), normalise_email(body.email)
+        identities = [Identity("phone", phone, _hmac("phone", phone))] if phone else []
+        identities += [Identity("email", email, _hmac("email", email))] if email else []
+        command = c.Command(id=self._id(), lead=self._id(), actor=ACTORS[actor], body=body)
         around = Surroundings(SELLERS, region=REGION)
         found = capture(
             command, body, tuple(identities), self._known(), self.pipeline, 1, self.now, Turn(SELLERS, 0), around

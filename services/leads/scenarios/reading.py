@@ -151,7 +151,9 @@ class _Reader:
         if found is None or phrase.what != "fields":
             self.fault(number, "no_fields_here" if found else "no_detail", text=body, step=step.text)
             return
-        steps[-1] = replace(step, details=(*step.details, Detail(number, found["name"].strip(), found["value"].strip())))
+        steps[-1] = replace(
+            step, details=(*step.details, Detail(number, found["name"].strip(), found["value"].strip()))
+        )
 
 
 def _somebody(language: Language) -> str:

@@ -35,7 +35,11 @@ class Played:
         if self.ok or self.at is None:
             return ()
         place = f"{file}:{self.at.line}: {self.at.text}"
-        return (place, *self.why, *((say(language, "story"), *(f"  {line}" for line in self.told)) if self.told else ()))
+        return (
+            place,
+            *self.why,
+            *((say(language, "story"), *(f"  {line}" for line in self.told)) if self.told else ()),
+        )
 
 
 def run_script(script: Script, pipeline: Pipeline) -> tuple[Played, ...]:

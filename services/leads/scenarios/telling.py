@@ -15,7 +15,9 @@ from services.leads.scenarios.texts import say
 
 def story(play: Play, names: Names) -> tuple[str, ...]:
     """Each event of the lead, and each refusal, in a line with its time."""
-    return tuple(f"{entry.at:%d.%m.%Y %H:%M}  {_who(entry)}{text}" for entry in play.story if (text := _told(entry, names)))
+    return tuple(
+        f"{entry.at:%d.%m.%Y %H:%M}  {_who(entry)}{text}" for entry in play.story if (text := _told(entry, names))
+    )
 
 
 def _who(entry: Entry) -> str:

@@ -12,7 +12,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "файл начинается строкой «Воронка: ID», например «Воронка: classic»",
         "the file begins with a line «Pipeline: ID», for example «Pipeline: classic»",
     ),
-    "second_header": ("воронка уже названа выше; один файл — одна воронка", "the pipeline is named above; one file, one pipeline"),
+    "second_header": (
+        "воронка уже названа выше; один файл — одна воронка",
+        "the pipeline is named above; one file, one pipeline",
+    ),
     "header_id": (
         "«{text}» — не id воронки; он стоит в её файле: pipeline: ID",
         "«{text}» is no pipeline's id; it stands in its file: pipeline: ID",
@@ -25,13 +28,16 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "в файле нет ни одного сценария; он начинается строкой «Сценарий: его название»",
         "the file has no scenario; one begins with a line «Scenario: its name»",
     ),
-    "no_name": ("у сценария нет названия: «Сценарий: о чём он»", "the scenario has no name: «Scenario: what it is about»"),
+    "no_name": (
+        "у сценария нет названия: «Сценарий: о чём он»",
+        "the scenario has no name: «Scenario: what it is about»",
+    ),
     "name_twice": (
         "сценарий «{name}» уже есть в строке {first}; назовите иначе",
         "the scenario «{name}» stands in line {first} already; name it otherwise",
     ),
     "no_part": (
-        "«{text}»: предложение начинается словом Дано, Когда, Тогда, И, А или Но; строка с данными стоит правее своего предложения",
+        "«{text}»: предложение начинается словом Дано, Когда, Тогда, И, А или Но; строка с данными стоит правее него",
         "«{text}»: a sentence begins with Given, When, Then, And or But; a line of data stands further right than its sentence",
     ),
     "nothing_to_go_on": (
@@ -42,13 +48,16 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "detail_of_nothing": ("«{text}» не относится ни к какому предложению", "«{text}» belongs to no sentence"),
     "no_items_here": ("под «{step}» нет списка", "there is no list below «{step}»"),
     "no_fields_here": (
-        "«{text}»: под «{step}» данных не пишут", "«{text}»: no data is written below «{step}»",
+        "«{text}»: под «{step}» данных не пишут",
+        "«{text}»: no data is written below «{step}»",
     ),
     "no_detail": (
-        "«{text}»: данные пишут так: «Название поля: значение»", "«{text}»: data is written so: «Name of the field: value»",
+        "«{text}»: данные пишут так: «Название поля: значение»",
+        "«{text}»: data is written so: «Name of the field: value»",
     ),
     "expects_nothing": (
-        "сценарий «{name}» ничего не ждёт: добавьте «Тогда …»", "the scenario «{name}» expects nothing: add «Then …»",
+        "сценарий «{name}» ничего не ждёт: добавьте «Тогда …»",
+        "the scenario «{name}» expects nothing: add «Then …»",
     ),
     # names
     "other_pipeline": (
@@ -78,10 +87,19 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "no_outcome": ("не бывает исхода «{text}». {near}", "there is no outcome «{text}». {near}"),
     "not_valid": ("это действие так не записать: {why}", "this act cannot be recorded like this: {why}"),
-    "no_lead_yet": ("лида ещё нет: начните с «Дано лид в стадии …»", "there is no lead yet: begin with «Given a lead in the stage …»"),
+    "no_lead_yet": (
+        "лида ещё нет: начните с «Дано лид в стадии …»",
+        "there is no lead yet: begin with «Given a lead in the stage …»",
+    ),
     "lead_there": ("лид уже есть", "there is a lead already"),
-    "no_phone": ("у лида нет телефона: клиенту неоткуда позвонить", "the lead has no phone that the client could call from"),
-    "no_email": ("у лида нет e-mail: клиенту неоткуда написать", "the lead has no e-mail that the client could write from"),
+    "no_phone": (
+        "у лида нет телефона: клиенту неоткуда позвонить",
+        "the lead has no phone that the client could call from",
+    ),
+    "no_email": (
+        "у лида нет e-mail: клиенту неоткуда написать",
+        "the lead has no e-mail that the client could write from",
+    ),
     "other_lead": ("обращение стало другим, новым лидом", "the message became another, new lead"),
     "no_document": ("«{text}» — не документ. {near}", "«{text}» is no document. {near}"),
     "no_activity": ("у лида нет незавершённых дел", "the lead has no open activities"),
@@ -97,7 +115,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "that cannot be: with this data the lead moves by itself to the stage «{stage}»",
     ),
     "unexpected_refusal": (
-        "отказ, которого сценарий не ждал: {why}", "a refusal that the scenario does not expect: {why}",
+        "отказ, которого сценарий не ждал: {why}",
+        "a refusal that the scenario does not expect: {why}",
     ),
     "no_refusal": ("отказа не было: {what}", "it was not refused: {what}"),
     "in_stage": ("лид в стадии «{stage}»", "the lead is in the stage “{stage}”"),
@@ -192,7 +211,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "story.fact_value": ("отмечено «{fact}»: «{value}»", "marked “{fact}”: “{value}”"),
     "story.withdrawn": ("снята отметка «{fact}»", "taken back “{fact}”"),
     "story.paused": ("отложен до {until}: {reason}", "put off until {until}: {reason}"),
-    "story.rejected": ("закрыт как «{status}»{reason}; остаётся: {outcome}", "closed as “{status}”{reason}; what remains: {outcome}"),
+    "story.rejected": (
+        "закрыт как «{status}»{reason}; остаётся: {outcome}",
+        "closed as “{status}”{reason}; what remains: {outcome}",
+    ),
     "story.inbound": ("клиент обратился сам: {source}", "the client turned to us: {source}"),
     "story.call": ("звонок клиента", "a call of the client"),
     "story.letter": ("письмо клиента", "a letter of the client"),
