@@ -51,7 +51,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     text = text.replace("[", "(?:").replace("]", ")?")
     text = re.sub(r"\((?!\?)", "(?:", text)
     text = re.sub(r"\{(\w+)\*\}", r"(?P<\1>.+?)", text)
-    text = re.sub(r"\{(\w+)\}", r"[«\"“„](?P<\1>[^»\"“”]*)[»\"”]", text)
+    text = re.sub(r"\{(\w+)\}", r"[«\"“„](?P<\1>[^»\"“”]*)[»\"”“]", text)
     return re.compile(text, re.IGNORECASE)
 
 

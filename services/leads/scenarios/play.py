@@ -66,12 +66,15 @@ class Play:
         """What the last act led to, automatic moves included."""
         self.by_itself: set[str] = set()
         """Stages that the lead entered by itself in the last act."""
+        self.moves: set[tuple[str, str]] = set()
+        """Changes of stage that the rules decided, from and to."""
         self.another_lead = False
         """Whether a message of the client became a lead of its own."""
         self._contacts: dict[UUID, ContactState] = {}
         self._owners: dict[bytes, Owner] = {}
         self._referred: dict[bytes, Referred] = {}
         self._count = 0
+        self._placing = False
 
     # --- what is given ---------------------------------------------------------------------------------------------
 
@@ -79,6 +82,7 @@ class Play:
         self, stage: Stage, before: Stage | None, reason: str | None, contact: dict[str, str], source: str
     ) -> None:
         """Put a lead into a stage, as if it had come there by the ways of the past."""
+        self._placing = True
         person = self._id()
         self._contact_events(person, [e.ContactMade(name=contact.get("name"), company=contact.get("company"))])
         known: dict[str, Any] = {name: value for name, value in contact.items() if value}
@@ -98,6 +102,7 @@ class Play:
         if stage.id != (before or first).id:
             self._leave_for(stage, reason)
         self._own_identities()
+        self._placing = False
 
     def _leave_for(self, stage: Stage, reason: str | None) -> None:
         here = self.there().stage
@@ -248,6 +253,8 @@ class Play:
             self.lead = evolve_lead(state, self._meta(state.lead, state.version + 1, event, by), event)
             self.just = (*self.just, event)
             self.story.append(Entry(self.now, by, event))
+            if isinstance(event, e.StageEntered) and event.from_stage and not self._placing:
+                self.moves.add((event.from_stage, event.stage))
 
     def _contact_events(self, contact: UUID, events: Iterable[e.Event]) -> None:
         for event in events:

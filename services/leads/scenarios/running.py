@@ -29,6 +29,8 @@ class Played:
     why: tuple[str, ...] = ()
     wrong: bool = False
     told: tuple[str, ...] = ()
+    moves: frozenset[tuple[str, str]] = frozenset()
+    """Every change of stage in it that the rules decided: from, to."""
 
     def lines(self, file: str, language: Language) -> tuple[str, ...]:
         """The failure in words, the place first; nothing for one that is as expected."""
@@ -60,7 +62,7 @@ def run_scenario(scenario: Scenario, pipeline: Pipeline, language: Language) -> 
             return Played(scenario, False, step, (str(error),), wrong=True, told=story(play, names))
         if why:
             return Played(scenario, False, step, why, told=story(play, names))
-    return Played(scenario, True)
+    return Played(scenario, True, moves=frozenset(play.moves))
 
 
 def _played(step: Step, following: tuple[Step, ...], play: Play, names: Names) -> tuple[str, ...]:
