@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from services.leads.scenarios import ScriptError, read_script, run_script
 from services.leads.scenarios.phrases import ACTORS, PHRASES, TIME_PASSES, Phrase
 from services.leads.scenarios.script import Language
 from services.leads.scenarios.texts import TEXTS
+from services.pipelines import bundled
+from services.pipelines.language import read_pipeline
 from tests.unit.given_lead import CLASSIC
 
 WORDS: dict[Language, tuple[str, str, dict[str, str]]] = {
@@ -268,3 +271,19 @@ def test_M3_time_passes_as_the_calendar_has_it() -> None:
         "Когда продавец откладывает лид до 01.03.2026 по причине «отпуск»\nТогда лид отложен"
     )
     assert ok, told
+
+
+HOWTO = (Path(__file__).parents[2] / "docs" / "howto" / "pipelines.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("phrase", PHRASES, ids=lambda phrase: phrase.id)
+def test_M3_the_page_lists_every_phrase(phrase: Phrase) -> None:
+    assert all(f"{example} |" in HOWTO for example in phrase.example)
+
+
+def test_M3_the_pages_example_is_a_scenario_that_comes_out() -> None:
+    text = next(block for block in HOWTO.split("```") if block.strip().startswith("Воронка:"))
+    file = bundled.pipeline_file("services")
+    assert file is not None
+    pipeline = read_pipeline(file.read_text(encoding="utf-8"), file.name)
+    assert [one.ok for one in run_script(read_script(text), pipeline)] == [True]
