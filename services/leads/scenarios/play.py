@@ -178,7 +178,7 @@ class Play:
             own=tuple(Reference(kind, value, _hmac(kind, value)) for kind, value in read.own),
             names=tuple(Reference(kind, value, _hmac(kind, value)) for kind, value in read.names),
         )
-        found = recognise(arrival, self._known(), self.pipeline, Turn(SELLERS, 0))
+        found = recognise(arrival, self._known(), self.pipeline, Turn(SELLERS, 0), REGION)
         self._take(found, ACTORS["client"])
         for reference in arrival.own:
             self._referred.setdefault(reference.hmac, Referred(arrival.inbound_id, found.contact, found.lead))
