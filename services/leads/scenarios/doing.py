@@ -41,7 +41,15 @@ _BUILT_IN: Final[dict[str, Callable[[str | None], dict[str, Any]]]] = {
 
 
 def perform(step: Step, play: Play, names: Names) -> None:
-    """Do what the sentence says."""
+    """Do what the sentence says. Raises StepError, UnknownNameError."""
+    try:
+        _perform(step, play, names)
+    except ValidationError as error:
+        why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+        raise StepError(say(names.language, "not_valid", why=why)) from None
+
+
+def _perform(step: Step, play: Play, names: Names) -> None:
     phrase, gaps = step.phrase, step.gaps
     if phrase == "nothing":
         return
@@ -67,17 +75,13 @@ def perform(step: Step, play: Play, names: Names) -> None:
 
 
 def command(step: Step, play: Play, names: Names) -> c.CommandBody:
-    """The command that a sentence is. Raises StepError, UnknownNameError."""
+    """The command that a sentence is. Raises StepError, UnknownNameError, ValidationError."""
     data = _COMMANDS[step.phrase](step, play, names)
     if step.along or (step.phrase != "offer" and step.fields() and step.phrase != "record"):
         first = [command(part, play, names).model_dump(exclude_none=True) for part in step.along]
         written = [{"type": "record", "fields": _typed(step, names)}] if step.fields() else []
         data = {**data, "first": [*written, *first]}
-    try:
-        return c.COMMAND_BODIES[data["type"]].model_validate({k: v for k, v in data.items() if v is not None})
-    except ValidationError as error:
-        why = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
-        raise StepError(say(names.language, "not_valid", why=why)) from None
+    return c.COMMAND_BODIES[data["type"]].model_validate({k: v for k, v in data.items() if v is not None})
 
 
 def _place(step: Step, play: Play, names: Names) -> None:
@@ -110,11 +114,7 @@ def _capture(step: Step, names: Names) -> c.Capture:
     values = _values(details, names)
     contact = {name: text for name, text in values.items() if name in CONTACT_FIELDS}
     card = {name: text for name, text in values.items() if name not in CONTACT_FIELDS}
-    try:
-        return c.Capture.model_validate({**contact, "card": card, **({"source": source} if source else {})})
-    except ValidationError as error:
-        why = "; ".join(str(e["msg"]) for e in error.errors(include_input=False))
-        raise StepError(say(names.language, "not_valid", why=why)) from None
+    return c.Capture.model_validate({**contact, "card": card, **({"source": source} if source else {})})
 
 
 def _source(step: Step, names: Names) -> tuple[str | None, tuple[Detail, ...]]:

@@ -282,6 +282,12 @@ class Play:
         self._count += 1
         return UUID(int=self._count)
 
+    def _person(self, stream: UUID, data: e.Event) -> UUID:
+        """Whose data an event holds: the lead's contact, or the contact itself."""
+        if isinstance(data, e.LeadCaptured):
+            return data.contact
+        return self.lead.contact if self.lead is not None and self.lead.lead == stream else stream
+
     def _meta(self, stream: UUID, version: int, data: e.Event, by: Actor) -> Meta:
         return Meta(
             stream=stream,
@@ -293,6 +299,7 @@ class Play:
             actor=by,
             command=self._id(),
             correlation="scenario",
+            person=self._person(stream, data),
             pipeline=f"{self.pipeline.pipeline}@1",
         )
 

@@ -18,6 +18,7 @@ from services.leads.scenarios.script import Detail, Language, Part, Scenario, Sc
 from services.leads.scenarios.texts import say
 
 SOURCE_CHARACTERS = 500_000
+LINE_CHARACTERS = 2_000
 TAB = 4
 
 HEADERS: Final[dict[str, Language]] = {"воронка": "ru", "pipeline": "en"}
@@ -62,6 +63,9 @@ class _Reader:
         text = raw.expandtabs(TAB).rstrip()
         body = text.lstrip("\ufeff ")
         if not body or body.startswith("#"):
+            return
+        if len(body) > LINE_CHARACTERS:
+            self.fault(number, "long_line", most=LINE_CHARACTERS)
             return
         indent = len(text) - len(body)
         head, colon, rest = body.partition(":")

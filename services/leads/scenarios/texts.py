@@ -20,6 +20,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "«{text}» — не id воронки; он стоит в её файле: pipeline: ID",
         "«{text}» is no pipeline's id; it stands in its file: pipeline: ID",
     ),
+    "long_line": ("строка длиннее {most} знаков", "the line is longer than {most} characters"),
     "before_scenario": (
         "«{text}» стоит до первого сценария; сценарий начинается строкой «Сценарий: его название»",
         "«{text}» stands before the first scenario; one begins with a line «Scenario: its name»",

@@ -27,7 +27,10 @@ def later(moment: datetime, period: str) -> datetime | None:
     for pattern, unit, times in UNITS:
         if re.fullmatch(pattern, found["unit"], re.IGNORECASE):
             number = int(found["n"] or 1) * times
-            return _months(moment, number) if unit == "months" else moment + timedelta(**{unit: number})
+            try:
+                return _months(moment, number) if unit == "months" else moment + timedelta(**{unit: number})
+            except (ValueError, OverflowError):
+                return None  # beyond the year 9999
     return None
 
 
