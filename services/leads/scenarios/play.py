@@ -20,10 +20,12 @@ from contracts.pipeline import Pipeline, Stage
 from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Reference, Referred, Turn
 from services.leads.domain.capturing import capture
 from services.leads.domain.channels import READERS
+from services.leads.domain.contact import ContactState, evolve_contact
 from services.leads.domain.decide import Surroundings, automatic_move, decide, entered
 from services.leads.domain.identities import Identity, normalise_email, normalise_phone
 from services.leads.domain.recognition import recognise
-from services.leads.domain.state import ContactState, LeadState, evolve_contact, evolve_lead
+from services.leads.domain.returning import brought_back
+from services.leads.domain.state import LeadState, evolve_lead
 
 START: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 """When every scenario begins, unless it says otherwise: a Monday morning."""
@@ -230,7 +232,7 @@ class Play:
         else:
             self._happen(found.lead_events, by)
         self._happen(found.ruled, PIPELINE_RULES)
-        self._follow(found.lead_events)
+        self._follow((*found.lead_events, *found.ruled))
 
     def _follow(self, events: Sequence[e.Event]) -> None:
         """Whatever the lead does by itself now."""
@@ -276,7 +278,9 @@ class Play:
         lead = self.lead
         open_leads = {lead.contact: lead.lead} if lead is not None and lead.is_open else {}
         leads = {lead.lead: lead} if lead is not None else {}
-        return Known(self._owners, self._contacts, open_leads, leads, self._referred)
+        back = brought_back(leads.values(), self.pipeline.pipeline, lambda lead: self.pipeline)
+        returning = {lead.contact: back} if lead is not None and back is not None else {}
+        return Known(self._owners, self._contacts, open_leads, leads, self._referred, returning=returning)
 
     def _id(self) -> UUID:
         self._count += 1
