@@ -1,7 +1,7 @@
 """Which of a person's leads their own word brings back, and to which stage (P4).
 
-Pure. Invariant: only the lead that was closed last is looked at; where its stage does not let the client bring it back, none comes
-back.
+Pure. Invariant: only the lead that was closed last is looked at; where its stage does not let the client bring it back, none
+comes back.
 """
 
 from __future__ import annotations
