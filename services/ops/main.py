@@ -326,6 +326,36 @@ def parked(
     return _run(parking.parked(find_place(data), release or [], json))
 
 
+@app.command(name="test")
+def play_scenarios(
+    file: str,
+    *,
+    scenarios: Annotated[
+        Path | None,
+        Parameter(help="the scenarios (default: scenarios/NAME.txt beside the file, else the bundled ones)"),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Play a pipeline's scenarios on the real rules. FILE: its YAML, or a bundled pipeline's id. Exit status 1: some failed."""
+    from services.ops import scenarios as playing
+
+    return playing.play(file, scenarios, json)
+
+
+@app.command
+def playbook(
+    pipeline: str,
+    *,
+    format: Annotated[Literal["md", "html", "csv"], Parameter(help="md, html or csv")] = "md",  # noqa: A002 - the option
+    language: Annotated[Literal["ru", "en"], Parameter(help="ru or en")] = "ru",
+    data: Data = None,
+) -> int:
+    """Print the seller's table: status, steps, actions, criteria. PIPELINE: an id (the version in force) or a YAML file."""
+    from services.ops import playbook as printing
+
+    return _run(printing.playbook(find_place(data), pipeline, format, language))
+
+
 @app.command
 def conformance(
     file: str | None = None,

@@ -10,14 +10,13 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import resources
 
 from contracts.events import PipelinePublished
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
 from services.clock import Clock
 from services.database import Database, Pool
-from services.pipelines import store
+from services.pipelines import bundled, store
 from services.pipelines.language import read_pipeline
 from services.pipelines.stream import append, hold
 
@@ -107,10 +106,9 @@ async def publish(
 async def publish_bundled(pool: Pool, clock: Clock) -> None:
     """Put the bundled pipelines in force where there is no version of theirs yet (what a company changed stays)."""
     actor = Actor(id="leadline", kind="system")
-    for file in resources.files("contracts").joinpath("pipelines").iterdir():
-        if file.name.endswith(".yaml"):
-            text = file.read_text(encoding="utf-8")
-            async with pool.acquire() as database:
-                known = await store.newest(database, read_pipeline(text, file.name).pipeline)
-            if known is None:
-                await publish(pool, clock, text, actor, file.name)
+    for file in bundled.pipeline_files():
+        text = file.read_text(encoding="utf-8")
+        async with pool.acquire() as database:
+            known = await store.newest(database, read_pipeline(text, file.name).pipeline)
+        if known is None:
+            await publish(pool, clock, text, actor, file.name)

@@ -55,6 +55,7 @@ from services.web import (
     pages_ops,
     pages_people,
     pages_pipelines,
+    pages_playbook,
 )
 from services.web.door import Door, admit
 from services.web.forwarding import LeadsDoor
@@ -143,6 +144,7 @@ def create_app(
         pages_intake,
         pages_blobs,
         pages_ops,
+        pages_playbook,
     ):
         app.include_router(part.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(resources.files("services.web").joinpath("static"))), name="static")

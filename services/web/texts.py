@@ -79,6 +79,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The board does not show the last change yet. Reload the page.",
     ),
     "moved": ("Готово: {name} — «{stage}».", "Done: {name} is in “{stage}”."),
+    # playbook
+    "playbook": ("Таблица продавца", "Playbook"),
+    "playbook_version": ("версия {number}", "version {number}"),
+    "download": ("Скачать", "Download"),
+    "playbook.md": ("Markdown", "Markdown"),
+    "playbook.html": ("HTML для печати", "HTML to print"),
+    "playbook.csv": ("CSV для таблиц", "CSV for spreadsheets"),
     "no_pipelines": ("Воронок ещё нет.", "There are no pipelines yet."),
     "days": ("{n} д", "{n} d"),
     "hours": ("{n} ч", "{n} h"),
