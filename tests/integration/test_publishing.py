@@ -398,7 +398,7 @@ async def test_M3_the_migration_finds_the_places_that_the_events_say(
     await leads.erase((await leads.history(erased))[0].data.contact)
     kept = await pool.fetch("SELECT * FROM leadline.lead_places ORDER BY lead")
     assert {row["kind"] for row in kept} == {"open", "postponed", "won", "lost"}
-    sql = resources.files("services.eventlog.migrations").joinpath("versions", "0007_places.sql").read_text("utf-8")
+    sql = resources.files("services.eventlog.migrations").joinpath("versions/0007_places.sql").read_text("utf-8")
     await pool.execute("TRUNCATE leadline.lead_places")
     await pool.execute(sql[sql.index("WITH captured") :])
     assert await pool.fetch("SELECT * FROM leadline.lead_places ORDER BY lead") == kept
