@@ -36,7 +36,7 @@ async def erase(place: Place, person: str, reason: Reason, yes: bool) -> int:
     command = EraseContact(
         id=uuid4(),
         contact=contact,
-        actor=Actor(id=_user(), kind="person", role="ops"),
+        actor=Actor(id=user(), kind="person", role="ops"),
         reason=reason,
     )
     result = await _send(settings, command)
@@ -77,7 +77,8 @@ def _confirmed(contact: UUID) -> bool:
     return answer.strip().lower() in ("yes", "да")
 
 
-def _user() -> str:
+def user() -> str:
+    """Who sits at the terminal, as an actor's id."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):
