@@ -3,7 +3,7 @@ CREATE SCHEMA IF NOT EXISTS bi;
 
 CREATE OR REPLACE VIEW bi.leads AS
 SELECT lead, pipeline, stage, kind AS stage_kind, visit, entered_at, captured_at, name, company, source, channel, form,
-       responsible, amount, currency, contact, version, paused_until, erased
+       responsible, amount, currency, contact, version, paused_until, erased, merged_into
 FROM {board}.cards;
 COMMENT ON VIEW bi.leads IS 'One row per lead, as it stands now (a few milliseconds behind). Erased persons'' leads stay, without personal data.';
 COMMENT ON COLUMN bi.leads.lead IS 'The lead''s id: its stream in the event log and its key on Kafka.';
@@ -24,6 +24,7 @@ COMMENT ON COLUMN bi.leads.currency IS 'Currency of amount (ISO 4217). Never add
 COMMENT ON COLUMN bi.leads.contact IS 'The person''s id: bi.people.contact.';
 COMMENT ON COLUMN bi.leads.version IS 'Number of the lead''s last event.';
 COMMENT ON COLUMN bi.leads.paused_until IS 'The date a paused lead comes back on; empty if not paused.';
+COMMENT ON COLUMN bi.leads.merged_into IS 'The lead that goes on for this one, which then stands in no stage: leave it out of counts. Empty: not merged.';
 COMMENT ON COLUMN bi.leads.erased IS 'True: the person''s data was destroyed; the lead still counts.';
 
 CREATE OR REPLACE VIEW bi.stage_visits AS
@@ -180,7 +181,7 @@ CREATE OR REPLACE VIEW bi.people AS
 SELECT p.contact, p.name, p.company,
        ARRAY(SELECT i.value FROM {people}.identities AS i WHERE i.contact = p.contact AND i.kind = 'phone' ORDER BY 1) AS phones,
        ARRAY(SELECT i.value FROM {people}.identities AS i WHERE i.contact = p.contact AND i.kind = 'email' ORDER BY 1) AS emails,
-       (SELECT count(*) FROM {people}.leads AS l WHERE l.contact = p.contact) AS leads, p.made_at, p.erased
+       (SELECT count(*) FROM {people}.leads AS l WHERE l.contact = p.contact) AS leads, p.made_at, p.erased, p.merged_into
 FROM {people}.people AS p;
 COMMENT ON VIEW bi.people IS 'Persons with their phones and e-mails. An erased one keeps an empty row.';
 COMMENT ON COLUMN bi.people.contact IS 'The person''s id.';
@@ -190,4 +191,5 @@ COMMENT ON COLUMN bi.people.phones IS 'Phones in international form (E.164).';
 COMMENT ON COLUMN bi.people.emails IS 'E-mail addresses, normalised.';
 COMMENT ON COLUMN bi.people.leads IS 'How many leads the person has or had.';
 COMMENT ON COLUMN bi.people.made_at IS 'When the person became known (UTC instant).';
+COMMENT ON COLUMN bi.people.merged_into IS 'The same person as this one, who goes on; empty: a person of their own.';
 COMMENT ON COLUMN bi.people.erased IS 'True: the person''s data was destroyed.';

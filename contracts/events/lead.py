@@ -32,7 +32,8 @@ LostOutcome = Literal["refused", "contact", "ads", "bad_data"]
 
 
 class LeadEvent(Event):
-    """Base of a lead's events."""
+    """Base of a lead's events. `Meta.person` is the lead's contact; another one where the event came by an identity of a contact
+    that is the same person (N16)."""
 
     KIND: ClassVar[AggregateKind] = "lead"
 

@@ -314,6 +314,21 @@ def erase(
 
 
 @app.command
+def unmerge(
+    *,
+    by: Annotated[str | None, Parameter(help="merges made by this actor")] = None,
+    since: Moment = None,
+    file: Annotated[Path | None, Parameter(help="ids of merged leads, one a line")] = None,
+    yes: Annotated[bool, Parameter(negative="", help="undo them; without it, only say what would be")] = False,
+    data: Data = None,
+) -> int:
+    """Undo merges of leads: those of an actor, since a time, or of a list. Says first what would be undone."""
+    from services.ops import unmerge as unmerging
+
+    return _run(unmerging.unmerge(find_place(data), by, since, file, yes))
+
+
+@app.command
 def parked(
     *,
     release: Annotated[list[int] | None, Parameter(negative="", help="have this record tried again")] = None,
