@@ -244,6 +244,8 @@ class Adopt(CommandBody):
     number: int = Field(ge=1)
     stage: Name | None = None
     """Where it stands there; left out: in the stage of the same id."""
+    returns_to: Name | None = None
+    """Of a rejected or paused lead: the open stage it comes back to there; left out: the one it left."""
     reason: Literal["published", "by_hand"] = "by_hand"
     comment: Text | None = None
 

@@ -16,7 +16,8 @@ about who sits there and never joins anything but visits."""
 
 
 class ContactEvent(Event):
-    """Base of a contact's events; `Meta.person` is the contact itself."""
+    """Base of a contact's events; `Meta.person` is the contact itself, but in `ContactAbsorbed` and `ContactReleased` the other
+    one, whose identities they name."""
 
     KIND: ClassVar[AggregateKind] = "contact"
 

@@ -27,13 +27,16 @@ OFFERED = lead_events.OfferMade.TOPIC
 RECORDED = lead_events.CardRecorded.TOPIC
 JOINED = lead_events.InboundJoined.TOPIC
 PAUSED = lead_events.LeadPaused.TOPIC
+ADOPTED = lead_events.LeadAdopted.TOPIC
 LETTER = lead_events.LetterReceived.TOPIC
 MERGED = lead_events.LeadMerged.TOPIC
 UNMERGED = lead_events.LeadUnmerged.TOPIC
 ERASED = contact_events.PersonErased.TOPIC
 TYPES = frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND == "lead") | {ERASED}
 """Every event of a lead."""
-COUNTED = TYPES - {CAPTURED, ENTERED, ASSIGNED, OFFERED, RECORDED, JOINED, LETTER, PAUSED, MERGED, UNMERGED, ERASED}
+COUNTED = TYPES - {
+    *(CAPTURED, ENTERED, ASSIGNED, OFFERED, RECORDED, JOINED, LETTER, PAUSED, ADOPTED, MERGED, UNMERGED, ERASED)
+}
 """Events that change nothing on a card but its version."""
 
 
@@ -146,6 +149,8 @@ def apply(rows: BoardRows, event: Event) -> None:
         card.merged_into = None
     elif kind == PAUSED:
         card.paused_until = date.fromisoformat(data["until"])
+    elif kind == ADOPTED:
+        card.pipeline = data["pipeline"]
     if event.sealed:
         card.sealed = True
         if event.erased and event.person == card.contact:

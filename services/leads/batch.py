@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,8 +30,8 @@ from services.eventlog.consuming.parked import store as parking
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, peek
 from services.eventlog.recording import store as recording
+from services.leads import adopting, store
 from services.leads import effects as fx
-from services.leads import store
 from services.leads.domain.arrivals import Owner, Reference, Referred
 from services.leads.domain.contact import ContactState, evolve_contact
 from services.leads.domain.history import HistoryRow
@@ -40,6 +40,8 @@ from services.leads.imports import effects as importing
 from services.leads.imports import store as imports
 from services.leads.people import looking_up as people
 from services.leads.people import store as persons
+from services.leads.publishing import store as publishing
+from services.leads.publishing.places import place_after
 from services.leads.work import BUILD, CONSUMER, ArrivalWork, CommandWork, Done, EraseWork, ImportWork, Tally, Work
 from services.pipelines import registry
 from services.privacy.store import KeyRing, destroy_keys, insert_keys, link_messages
@@ -167,6 +169,10 @@ class LeadBatch:
     rows: dict[UUID, imports.RowAnswer] = field(default_factory=dict)
     current: dict[str, tuple[Pipeline, int]] = field(default_factory=dict)
     """Pipelines in force, by id, as this batch sees them."""
+    archived: dict[str, bool] = field(default_factory=dict)
+    """Whether pipelines that leads come to are archived."""
+    unpublished: Mapping[tuple[str, int], Pipeline] = field(default_factory=dict)
+    """Of a rehearsal: versions that are yet to be published."""
     out: fx.Effects = field(default_factory=lambda: fx.Effects())
     turn: int = 0
     erased: set[UUID] = field(default_factory=set)
@@ -300,6 +306,9 @@ class LeadBatch:
             if state is not None and (piece.identities or not state.is_open):
                 contacts.add(state.contact)
                 pairs.add((state.contact, state.pipeline))
+        crossing = adopting.claims_asked(self.work, self.lead)
+        pairs |= crossing
+        contacts.update(contact for contact, _ in crossing)
         await people.look_up_persons(self, database, contacts)
         if pairs:
             # Claims read under the contact's lock: the one read with the identities may be older.
@@ -452,6 +461,8 @@ class LeadBatch:
             if isinstance(event, e.LeadCaptured):
                 self.out.person_leads.append((stream, event.contact, event.pipeline, happened_at))
             self._evolve(stream, digest, meta, event)
+        if isinstance(after := self.heads[stream].state, LeadState) and (place := place_after(data, after)) is not None:
+            self.out.places[stream] = place
 
     def new_key(self, person: UUID) -> None:
         """A person gets a key, stored with the batch."""
@@ -475,6 +486,7 @@ class LeadBatch:
         await store.free_open_leads(database, sorted(out.closed))
         await persons.move_claims(database, out.moved_claims)
         await store.claim_open_leads(database, out.opened)
+        await publishing.keep(database, out.places.values())
         await store.remember(database, out.commands)
         await store.set_outcomes(database, out.outcomes)
         await imports.remember(database, out.rows.values())
@@ -488,6 +500,7 @@ class LeadBatch:
         for person in sorted(self.erased):
             await store.forget_identities(database, person)
             await store.forget_references(database, person)
+            await publishing.erase(database, person)
             await destroy_keys(database, person)
         self.tally.events = len(out.events)
 

@@ -11,6 +11,7 @@ from contracts import commands as c
 from contracts.commands import CommandResult, Refusal
 from contracts.meta import Actor
 from services.database import Database
+from services.leads.adopting import refusal_of, takes_none
 from services.leads.answers import refuse, remember
 from services.leads.automatic import follow
 from services.leads.claims import claim, known_people, move_claim, put_people
@@ -41,6 +42,8 @@ async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Databas
         return refuse(batch, work, _no_pipeline(), 0)
     if (refusal := recommender_refused(batch, body)) is not None:
         return refuse(batch, work, refusal, 0)
+    if await takes_none(batch, database, pipeline.pipeline):
+        return refuse(batch, work, refusal_of(pipeline.pipeline), 0)
     responsibles = tuple(batch.settings.responsibles)
     found = capture(
         command,

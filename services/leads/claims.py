@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from contracts import commands as c
 from services.leads.domain.arrivals import Known, Owner, Recognised
 from services.leads.domain.identities import Identity
 from services.leads.domain.state import LeadState
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 def envelope_of(batch: LeadBatch, work: CommandWork, state: LeadState) -> dict[str, Any]:
     """The envelope of what a command does to a lead."""
     command = work.command
+    under = f"{state.pipeline}@{state.pipeline_number}"
+    if isinstance(command.body, c.Adopt):
+        under = f"{command.body.pipeline}@{command.body.number}"
     return {
         "command": command.id,
         "actor": command.actor,
@@ -28,7 +32,7 @@ def envelope_of(batch: LeadBatch, work: CommandWork, state: LeadState) -> dict[s
         "correlation": command.correlation or str(command.id),
         "causation": command.causation,
         "autodepth": command.autodepth,
-        "pipeline": f"{state.pipeline}@{state.pipeline_number}",
+        "pipeline": under,
         "traceparent": command.traceparent,
     }
 
@@ -71,8 +75,9 @@ def claim(batch: LeadBatch, lead: LeadState) -> None:
 
 
 def move_claim(batch: LeadBatch, before: LeadState, after: LeadState) -> None:
-    """Closing frees (person, pipeline), reopening claims it again."""
-    if before.is_open and not after.is_open:
+    """Closing frees (person, pipeline), reopening claims it again, another pipeline claims it there."""
+    stays = before.is_open and after.is_open and before.pipeline == after.pipeline
+    if before.is_open and not stays:
         for place in [place for place, lead in batch.open_leads.items() if lead == before.lead]:
             del batch.open_leads[place]
         claimed = [claim for claim in batch.out.opened if claim[2] == before.lead]
@@ -80,5 +85,5 @@ def move_claim(batch: LeadBatch, before: LeadState, after: LeadState) -> None:
             batch.out.opened.remove(claimed[0])
         else:
             batch.out.closed.append(before.lead)
-    elif after.is_open and not before.is_open:
+    if after.is_open and not stays:
         claim(batch, after)

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from contracts import commands as c
+from contracts import events as e
 from contracts.commands import CommandResult, Refusal
 from contracts.meta import Actor, Stored
 from contracts.pipeline import Pipeline
 from services.database import Database
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
-from services.leads import store
+from services.leads import adopting, store
 from services.leads.answers import answered, refuse, remember
 from services.leads.automatic import follow
 from services.leads.by_hand import ROTATION, capture_by_hand
@@ -32,6 +33,7 @@ from services.leads.domain.state import LeadState, with_
 from services.leads.imports.store import RowAnswer
 from services.leads.people import effects as people
 from services.leads.people.looking_up import returning
+from services.leads.publishing.places import Place
 from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, Understood
 from services.pipelines import registry
 from services.privacy.messages import message_hash, seal_message
@@ -78,6 +80,8 @@ class Effects:
     """What became of rows of imports."""
     taken: dict[UUID, int] = field(default_factory=dict)
     """How far each import has come."""
+    places: dict[UUID, Place] = field(default_factory=dict)
+    """Where leads stand that changed their stage or version."""
 
 
 async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> Done:
@@ -103,7 +107,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
         region=batch.settings.default_region,
         activity=uuid5(command.id, "activity") if isinstance(command.body, c.Plan) else None,
     )
-    decided = decide(state, command, pipeline, batch.now, around)
+    decided = await _decided(batch, command, state, pipeline, around, database)
     if isinstance(decided, Refusal):
         return refuse(batch, work, decided, state.version)
     bad_data, refusal = people.deletion(batch, state, decided)
@@ -114,7 +118,8 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     for found in identities:
         put_people(batch, found, envelope)
         batch.record(state.lead, "lead", state.contact, found.lead_events, **envelope)
-    follow(batch, state.lead, decided, pipeline, envelope)
+    if not isinstance(command.body, c.Adopt):  # publishing moves nobody on
+        follow(batch, state.lead, decided, pipeline, envelope)
     if bad_data:
         people.erase_person(batch, state.contact, "bad_data", envelope)
     return _carried_out(batch, work, state)
@@ -135,6 +140,17 @@ def _carried_out(batch: LeadBatch, work: CommandWork, state: LeadState) -> Done:
         at=batch.now,
     )
     return remember(batch, work, result)
+
+
+async def _decided(
+    batch: LeadBatch, command: c.Command, state: LeadState, pipeline: Pipeline, around: Surroundings, database: Database
+) -> tuple[e.Event, ...] | Refusal:
+    if isinstance(command.body, c.Adopt):
+        return await adopting.decide_adoption(batch, command, state, pipeline, database)
+    decided = decide(state, command, pipeline, batch.now, around)
+    if isinstance(decided, Refusal):
+        return decided
+    return await adopting.archived_refusal(batch, state, decided, database) or decided
 
 
 async def take_in(batch: LeadBatch, work: ArrivalWork, database: Database, pipeline: Pipeline, number: int) -> Done:

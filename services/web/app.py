@@ -44,6 +44,7 @@ from services.web import (
     api_merging,
     api_ops,
     api_people,
+    api_pipelines,
     docs,
     pages,
     pages_blobs,
@@ -53,6 +54,8 @@ from services.web import (
     pages_lead,
     pages_ops,
     pages_people,
+    pages_pipelines,
+    pages_playbook,
 )
 from services.web.door import Door, admit
 from services.web.forwarding import LeadsDoor
@@ -118,18 +121,30 @@ def create_app(
     app.add_middleware(Shield)
     _answer_errors(app)
     app.include_router(inbound_router(door.intake, admit, door.refusals))
-    for api in (api_leads, api_boards, api_funnels, api_people, api_merging, api_intake, api_blobs, api_ops):
+    for api in (
+        api_leads,
+        api_boards,
+        api_funnels,
+        api_pipelines,
+        api_people,
+        api_merging,
+        api_intake,
+        api_blobs,
+        api_ops,
+    ):
         app.include_router(api.router)
     for part in (
         docs,
         pages,
         pages_board,
         pages_funnel,
+        pages_pipelines,
         pages_lead,
         pages_people,
         pages_intake,
         pages_blobs,
         pages_ops,
+        pages_playbook,
     ):
         app.include_router(part.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(resources.files("services.web").joinpath("static"))), name="static")

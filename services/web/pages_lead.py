@@ -7,6 +7,7 @@ other unseen. A refusal is shown on the page in words, with what is missing and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ from pydantic import ValidationError
 
 from contracts.commands import COMMAND_BODIES, CommandBody, Refusal
 from contracts.pipeline import Pipeline
+from contracts.recorded import Recorded
+from services.database import Database
 from services.leads.domain.criteria import checklist
 from services.leads.domain.refusal_words import proposals
 from services.leads.domain.state import LeadState, lead_from
@@ -32,9 +35,9 @@ from services.web.moments import moment
 from services.web.pages import Visiting, Visitor, posted, render, telling
 from services.web.problems import ProblemError, where_of
 from services.web.sessions import local_path
-from services.web.shapes import activities_out, calls_out, check_out, event_out, stage_out
+from services.web.shapes import EventOut, activities_out, calls_out, check_out, event_out, stage_out
 from services.web.shapes_people import person_out
-from services.web.telling import linked
+from services.web.telling import Telling, Told, linked
 from services.web.tokens import COMMAND
 
 EVENTS = 50
@@ -141,6 +144,7 @@ async def _page(
         assert state is not None, "a history that is not empty has a state"
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
         person = None if past else await reading.person_of(connection, door.ring, state.contact)
+        under = await _versions_of(connection, history)
     now = await door.clock.now()
     today = now.astimezone(ZoneInfo(door.settings.time_zone)).date()
     events = [event_out(recorded) for recorded in reversed(history)]
@@ -173,7 +177,7 @@ async def _page(
         calls=calls_out(state),
         activities=activities_out(state),
         linked=linked,
-        told=[tell.tell(event, pipeline) for event in shown],
+        told=_told(tell, shown, events, under, pipeline),
         total=len(events),
         person=person_out(person, [], proposals(history, person.permissions), today) if person else None,
         now=past.at if past else now,
@@ -183,6 +187,30 @@ async def _page(
         attempt=attempt,
         given=attempt.given if attempt else {},
     )
+
+
+async def _versions_of(connection: Database, history: Sequence[Recorded]) -> dict[str, Pipeline]:
+    """The versions of pipelines that a history was made under, by `id@number`."""
+    found = {}
+    for name in {recorded.meta.pipeline for recorded in history if recorded.meta.pipeline}:
+        pipeline, _, number = name.rpartition("@")
+        with suppress(registry.NoSuchPipelineError, ValueError):
+            found[name] = await registry.version(connection, pipeline, int(number))
+    return found
+
+
+def _told(
+    tell: Telling, shown: Sequence[EventOut], events: Sequence[EventOut], under: dict[str, Pipeline], pipeline: Pipeline
+) -> list[Told]:
+    """Events in words, each as things were called in the version it happened under (N14); newest first, like `events`."""
+    left: dict[int, Pipeline] = {}
+    now, former = "", pipeline
+    for event in reversed(events):
+        name = event.pipeline or ""
+        if name != now:
+            now, former = name, under.get(now, pipeline)
+        left[event.version] = former
+    return [tell.tell(event, under.get(event.pipeline or "", pipeline), before=left[event.version]) for event in shown]
 
 
 def _path(state: LeadState, pipeline: Pipeline) -> list[dict[str, Any]]:

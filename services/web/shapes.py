@@ -5,6 +5,7 @@ Invariants: times are RFC 3339, money is text and a currency; a field of an eras
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -231,10 +232,10 @@ def card_out(card: object, pipelines: dict[str, Pipeline]) -> LeadCard:
     return out
 
 
-def stage_out(pipeline: Pipeline, stage: str) -> StageOut:
-    """A stage; one that this version does not know any more is shown by its id."""
-    known = pipeline.by_id.get(stage)
-    titles, kind = (known.titles, known.kind) if known else (Titles(ru=stage, en=stage), "open")
+def stage_out(pipeline: Pipeline, stage: str, past: Sequence[Pipeline] = ()) -> StageOut:
+    """A stage; one that this version does not know any more is called as the last `past` version called it, else by its id."""
+    named = next((p.by_id[stage] for p in (pipeline, *reversed(past)) if stage in p.by_id), None)
+    titles, kind = (named.titles, named.kind) if named else (Titles(ru=stage, en=stage), "open")
     return StageOut(id=stage, titles=titles, kind=kind, place=pipeline.place(stage), places=pipeline.places)
 
 

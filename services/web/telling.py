@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from contracts.pipeline import Pipeline
+from contracts.pipeline import Pipeline, Titles
 from services.web.shapes import EventOut
 from services.web.texts import Words
 
@@ -99,13 +99,13 @@ class Telling:
             return self.words("hours", n=hours)
         return self.words("minutes", n=minutes)
 
-    def tell(self, event: EventOut, pipeline: Pipeline) -> Told:
-        """An event in words."""
+    def tell(self, event: EventOut, pipeline: Pipeline, *, before: Pipeline | None = None) -> Told:
+        """An event in words, as it was called in the version it happened under; `before`: the version under which the events
+        before it happened, for the stage that was left."""
         data, words = event.data, self.words
 
         def stage(name: Any) -> str:
-            known = pipeline.by_id.get(str(name))
-            return words.of(known.titles) if known else str(name)
+            return words.of(titles) if (titles := _titles(str(name), pipeline, before)) else str(name)
 
         key = f"event.{event.type}"
         values: dict[str, object] = {
@@ -117,9 +117,13 @@ class Telling:
             "status": stage(data.get("status")),
             "until": self.day(data.get("until")),
             "kind": words.get(str(data.get("identity_kind")), str(data.get("identity_kind"))).lower(),
+            "pipeline": words.of(pipeline.titles),
+            "number": data.get("number", ""),
         }
         if event.type.endswith(".stage_entered") and data.get("from_stage"):
-            key = "event.stage_from"
+            key = "event.stage_adopted" if data.get("cause") == "adopted" else "event.stage_from"
+        elif event.type.endswith(".adopted") and data.get("pipeline") == data.get("from_pipeline"):
+            key = "event.adopted_version"
         elif event.type.endswith((".call_recorded", ".call_updated")):
             values["call"] = self.call(data)
         elif "activity_kind" in data:
@@ -128,6 +132,8 @@ class Telling:
             key = f"{key}.{data['mail_kind']}"
         sentence = words.get(key, event.type).format(**values)
         details = self._details(data, pipeline)
+        if data.get("returns_to"):
+            details.append((words("returns_to"), stage(data["returns_to"])))
         if event.erased:
             details.append((words("erased"), ", ".join(words.get(name, name) for name in event.erased)))
         return Told(event, sentence, details, linked(data.get("recording")))
@@ -166,6 +172,11 @@ class Telling:
             elif name in _TOLD_AS_THEY_ARE:
                 found.append((label, str(value)))
         return found
+
+
+def _titles(stage: str, *versions: Pipeline | None) -> Titles | None:
+    """What a stage is called in the first of these versions that has it."""
+    return next((p.by_id[stage].titles for p in versions if p is not None and stage in p.by_id), None)
 
 
 def linked(address: object) -> str | None:

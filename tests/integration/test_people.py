@@ -309,3 +309,25 @@ async def test_P7_recommendation_stands_on_both_leads(returning: Leads) -> None:
         await refused(returning, uuid4(), "capture", company="Яна", recommended_by=UUID(int=7))
         == "P7.known_recommender"
     )
+
+
+async def test_N16_merge_cut_off_midway_is_whole_or_not_at_all(leads: Leads) -> None:
+    cut = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"""
+    for n in range(15):
+        one = await leads.lead_of(name="Иван", email=f"ivan{n}@example.org")
+        other = await leads.lead_of(name="Иван", phone=f"+7900{n:07d}")
+        command = uuid4()
+        merging = asyncio.create_task(leads.send(other, "merge", by=HEAD, id=command, into=one))
+        await asyncio.sleep(0.001 * n)
+        await leads.pool.execute(cut)
+        assert (await merging).outcome == "done"
+        repeat = await leads.send(other, "merge", by=HEAD, id=command, into=one)
+        assert repeat.outcome == "done"
+        assert (await leads.types(other)).count("merged") == 1
+        assert (await leads.types(one)).count("absorbed") == 1
+        merged = await leads.pool.fetchval(
+            "SELECT head FROM leadline.merged_contacts WHERE contact = $1", await contact_of(leads, other)
+        )
+        assert merged == await contact_of(leads, one)
+    assert len(await claims(leads)) == 15

@@ -403,7 +403,16 @@ async def test_K4_bi_role_reads_the_views_and_may_write_nothing(settings: Settin
             row[0]
             for row in await bi.fetch("SELECT table_name FROM information_schema.views WHERE table_schema = 'bi'")
         ]
-        assert sorted(views) == ["funnel", "inbound", "leads", "messages", "people", "stage_visits", "timeline"]
+        assert sorted(views) == [
+            "funnel",
+            "inbound",
+            "leads",
+            "messages",
+            "people",
+            "stage_visits",
+            "timeline",
+            "undone_visits",
+        ]
         for view in views:
             assert await bi.fetchval(f"SELECT count(*) FROM bi.{view}") > 0
             with pytest.raises(asyncpg.PostgresError):

@@ -224,6 +224,11 @@ def _entered(state: LeadState, meta: Meta, data: e.StageEntered) -> dict[str, An
     }
 
 
+def _adopted(state: LeadState, _: Meta, data: e.LeadAdopted) -> dict[str, Any]:
+    returns = data.returns_to or state.left_open_stage
+    return {"pipeline": data.pipeline, "pipeline_number": data.number, "left_open_stage": returns}
+
+
 def _recorded(state: LeadState, _: Meta, data: e.CardRecorded) -> dict[str, Any]:
     values = known(data.values) or {}
     contact = {name: values[name] or None for name in CONTACT_FIELDS & values.keys()}
@@ -264,10 +269,6 @@ def _approved(state: LeadState, meta: Meta, data: e.ApprovalGiven) -> dict[str, 
 def _withdrawn(state: LeadState, _: Meta, data: e.FactWithdrawn) -> dict[str, Any]:
     gone = f"{data.fact}:"
     return {"facts": {f: held for f, held in state.facts.items() if f != data.fact and not f.startswith(gone)}}
-
-
-def _adopted(_: LeadState, __: Meta, data: e.LeadAdopted) -> dict[str, Any]:
-    return {"pipeline": data.pipeline, "pipeline_number": data.number}
 
 
 def _letter(state: LeadState, meta: Meta, data: e.LetterReceived) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from contracts import events as e
 from contracts.commands import CommandResult, Refusal
 from services.database import Database
+from services.leads.adopting import refusal_of, takes_none
 from services.leads.claims import claim, known_people, move_claim, put_people
 from services.leads.domain.arrivals import Recognised
 from services.leads.domain.decide import Surroundings
@@ -70,6 +71,8 @@ async def _decide(batch: LeadBatch, work: ImportWork, database: Database) -> Ref
 
 async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Refusal | _Versions:
     row = work.row
+    if await takes_none(batch, database, row.pipeline):
+        return refusal_of(row.pipeline)
     if row.pipeline not in batch.current:
         batch.current[row.pipeline] = await registry.current(database, row.pipeline)
     pipeline, number = batch.current[row.pipeline]

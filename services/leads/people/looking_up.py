@@ -15,6 +15,7 @@ from contracts import commands as c
 from services.database import Database
 from services.leads.domain.arrivals import Returning
 from services.leads.domain.persons import head_of
+from services.leads.domain.returning import brought_back
 from services.leads.domain.state import LeadState
 from services.leads.people import store
 from services.leads.work import ArrivalWork, CommandWork, EraseWork, Work
@@ -118,27 +119,11 @@ async def look_up_returning(batch: LeadBatch, database: Database, arrivals: Sequ
 
 
 def returning(batch: LeadBatch, contact: UUID) -> Returning | None:
-    """The person's most recently closed lead in the default pipeline, where its stage lets the client bring it back."""
-    head, pipeline = batch.person(contact), batch.settings.default_pipeline
-    had = (state for lead in batch.had.get(head, ()) if (state := batch.lead(lead)) is not None)
-    ended = [
-        state
-        for state in had
-        if state.pipeline == pipeline and not state.is_open and state.merged_into is None and not state.erased
-    ]
-    if not ended:
-        return None
-    return _brought_back_to(batch, max(ended, key=lambda state: (state.entered_at or state.captured_at, state.lead)))
-
-
-def _brought_back_to(batch: LeadBatch, lead: LeadState) -> Returning | None:
-    pipeline = batch.pinned.get((lead.pipeline, lead.pipeline_number))
-    stands = pipeline.by_id.get(lead.stage) if pipeline is not None else None
-    if pipeline is None or stands is None or stands.reopen is None or not stands.reopen.client:
-        return None
-    # Where the stage it left is not known to the pipeline any more, work starts again at its first stage.
-    stage = pipeline.by_id.get(stands.reopen.to or lead.left_open_stage or "") or pipeline.first
-    return Returning(lead.lead, stage)
+    """The lead of the default pipeline that the person's own word brings back."""
+    had = (state for lead in batch.had.get(batch.person(contact), ()) if (state := batch.lead(lead)) is not None)
+    return brought_back(
+        had, batch.settings.default_pipeline, lambda lead: batch.pinned.get((lead.pipeline, lead.pipeline_number))
+    )
 
 
 def stale(batch: LeadBatch) -> set[UUID]:

@@ -1,9 +1,10 @@
 """Claims against the events: open leads, identities, keys of erased persons (C3, M7).
 
 A fold of its own, on plain values. Invariants: a lead claims (person, pipeline) exactly while its last stage visit is of kind
-open and it is not merged into another; a person is the contact at the end of the chain of merges; an identity belongs to the
-contact that added it unshared, until that person is erased; a person's key is gone exactly when the person was erased.
-Identities are compared by HMAC, so nothing personal is in a difference.
+open and it is not merged into another; its place (`services.ops.verify.places`) is where its events left it; a person is the
+contact at the end of the chain of merges; an identity belongs to the contact that added it unshared, until that person is
+erased; a person's key is gone exactly when the person was erased. Identities are compared by HMAC, so nothing personal is in a
+difference.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from uuid import UUID
 from services.database import Database
 from services.ops.verify import store
 from services.ops.verify.opened import Opened
+from services.ops.verify.places import check_places
 from services.ops.verify.report import Report
 from services.privacy.cipher import identity_hmac
 
@@ -35,6 +37,7 @@ async def check_claims(database: Database, events: Range, pepper: bytes, report:
     """All claims of a range."""
     await _check_open_leads(database, events, report)
     await _check_people(database, events, report)
+    await check_places(database, events.begin, events.end, events.leads, report)
     await _check_identities(database, events, pepper, report)
     await _check_keys(database, events, report)
 
@@ -91,10 +94,11 @@ def _open_claim(opened: Sequence[Opened]) -> tuple[UUID, str] | None:
     for event in opened:
         if event.type == "leadline.lead.captured":
             place = UUID(event.data["contact"]), event.data["pipeline"]
+        elif event.type == "leadline.lead.adopted":
+            assert place is not None, "a lead's stream begins with its capture"
+            place = place[0], event.data["pipeline"]
         elif event.type == "leadline.lead.stage_entered":
             kind = event.data["kind"]
-        elif event.type == "leadline.lead.adopted" and place is not None:
-            place = place[0], event.data["pipeline"]
         elif event.type in ("leadline.lead.merged", "leadline.lead.unmerged"):
             merged = event.type == "leadline.lead.merged"
     return place if kind == "open" and not merged else None

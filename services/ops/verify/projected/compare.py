@@ -22,6 +22,7 @@ from services.ops.verify.chain import Stream
 from services.ops.verify.log_end import LogEnds
 from services.ops.verify.opened import Opened
 from services.ops.verify.projected import folds, store
+from services.ops.verify.projected.funnel import funnel
 from services.ops.verify.projected.store import Row, Table
 from services.ops.verify.report import Report
 from services.ops.verify.seen import check_seen
@@ -115,8 +116,10 @@ class ProjectionCheck:
                     self._expect_personal(expected[store.ENTRIES], entry, gone, event.sealed_shut)
                 expected[store.LEADS] += map(Expected, folds.whose(stream.id, events))
                 expected[store.DUPLICATES] += map(Expected, folds.duplicates(stream.id, events))
-                expected[store.FUNNEL_LEADS] += map(Expected, folds.funnel_lead(stream.id, events))
-                expected[store.FUNNEL_VISITS] += map(Expected, folds.funnel_visits(stream.id, events))
+                of_funnel = funnel(stream.id, events)
+                expected[store.FUNNEL_LEADS] += map(Expected, of_funnel.lead)
+                expected[store.FUNNEL_VISITS] += map(Expected, of_funnel.visits)
+                expected[store.FUNNEL_PAST] += map(Expected, of_funnel.past)
             elif stream.kind == "contact":
                 wiped = stream.id in build.wiped
                 person = folds.person(stream.id, events)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from services.ops.verify.opened import Opened
@@ -34,12 +33,13 @@ def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
     if captured is None:
         return None
     entered, assigned, offered = _last(events, "stage_entered"), _last(events, "assigned"), _last(events, "offer_made")
+    under = _last(events, "adopted") or captured
     price = offered.data["price"] if offered else None
     stood = entered.data if entered else {"stage": "", "kind": "open", "visit": 0}
     return {
         "lead": lead,
         "partition": partition,
-        "pipeline": captured.data["pipeline"],
+        "pipeline": under.data["pipeline"],
         "stage": stood["stage"],
         "kind": stood["kind"],
         "visit": stood["visit"],
@@ -161,67 +161,6 @@ def duplicates(lead: UUID, events: Sequence[Opened]) -> list[Row]:
             }
         )
     return rows
-
-
-def funnel_lead(lead: UUID, events: Sequence[Opened]) -> list[Row]:
-    """What the funnel keeps of the lead itself."""
-    captured, entered, assigned = (_last(events, name) for name in ("captured", "stage_entered", "assigned"))
-    if captured is None:
-        return []
-    return [
-        {
-            "lead": lead,
-            "pipeline": captured.data["pipeline"],
-            "source": captured.data["source"],
-            "captured_at": captured.happened_at,
-            "responsible": assigned.data["to"] if assigned else None,
-            "visit": entered.data["visit"] if entered else 0,
-        }
-    ]
-
-
-def funnel_visits(lead: UUID, events: Sequence[Opened]) -> list[Row]:
-    """The lead's stage visits, in order: how each began and ended, who worked on it last (M9)."""
-    captured, entered = _last(events, "captured"), _all(events, "stage_entered")
-    if captured is None:
-        return []
-    ends = {event.data["from_visit"]: event for event in entered if event.data.get("from_visit") is not None}
-    rows = []
-    for event in entered:
-        end = ends.get(event.data["visit"])
-        assigned = _last([earlier for earlier in events if earlier.version < event.version], "assigned")
-        worked = _last([earlier for earlier in events if end is None or earlier.version < end.version], "assigned")
-        rows.append(
-            {
-                "lead": lead,
-                "visit": event.data["visit"],
-                "pipeline": captured.data["pipeline"],
-                "stage": event.data["stage"],
-                "kind": event.data["kind"],
-                "cause": event.data["cause"],
-                "direction": event.data["direction"],
-                "from_stage": event.data.get("from_stage"),
-                "source": captured.data["source"],
-                "captured_at": captured.happened_at,
-                "responsible": assigned.data["to"] if assigned else None,
-                "worked_by": worked.data["to"] if worked else None,
-                "entered_at": event.happened_at,
-                "left_at": end.happened_at if end else None,
-                "to_stage": end.data["stage"] if end else None,
-                "left_by": end.data["cause"] if end else None,
-                "left_how": _way(event.data["kind"], end.data) if end else None,
-            }
-        )
-    return rows
-
-
-def _way(kind: str, end: dict[str, Any]) -> str:
-    """The way out of a visit, from the event that ended it."""
-    if end["kind"] in ("lost", "postponed"):
-        return str(end["kind"])
-    if (kind, end["kind"]) in (("open", "won"), ("lost", "won"), ("postponed", "won")):
-        return "won"
-    return {"back": "moved_back", "return": "moved_back", "skip": "skipped_on"}.get(end["direction"], "went_on")
 
 
 def _all(events: Iterable[Opened], *names: str) -> list[Opened]:
