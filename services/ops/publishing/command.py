@@ -2,7 +2,7 @@
 
 `diff`: exit status 0 when the text could be published as it is, 1 when something stands in the way. `publish`: 0 when it is in
 force and every lead asked for has moved, 1 when it was not published or some leads were not moved (named), 2 when it could not
-be done, or not to the end: the same command goes on. Leads move through a batcher of this process (`docs/decisions/0008`).
+be done, or not to the end: the same command goes on. Leads move through a batcher of this process (`docs/decisions/0010`).
 """
 
 from __future__ import annotations
