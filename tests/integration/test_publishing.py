@@ -363,6 +363,32 @@ async def test_N14_archive_names_the_leads_in_the_way_and_an_archived_pipeline_t
     assert (await verify(settings)).ok
 
 
+async def test_N14_a_merged_lead_stands_in_nobodys_way_until_the_merge_is_undone(
+    settings: Settings, pool: Pool, leads: Leads, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = unique("repair")
+    await registry.publish(pool, SystemClock(), text_of(name, ["work open Работа", "deal won Сделка"]), HEAD)
+    place = Given(leads.settings)
+    merged = await leads.lead_of(name="Анна", phone="+79000000001")
+    goes_on = await leads.lead_of(name="Анна", phone="+79000000002")
+    assert (await leads.send(merged, "adopt", by=HEAD, pipeline=name, number=1, stage="work")).outcome == "done"
+    assert await archiving.archive(place, name, as_json=False) == 1
+    assert (await leads.send(goes_on, "adopt", by=HEAD, pipeline=name, number=1, stage="work")).outcome == "done"
+    assert (await leads.send(merged, "merge", by=HEAD, into=goes_on)).outcome == "done"
+    assert (await leads.send(goes_on, "move", to="deal")).outcome == "done"
+    assert (await verify(settings)).ok
+    assert await archiving.archive(place, name, as_json=False) == 0
+    undone = await leads.send(merged, "unmerge", by=HEAD)
+    assert undone.refusal is not None
+    assert undone.refusal.rules == ("M3.takes_leads",)
+    assert await archiving.restore(place, name, as_json=False) == 0
+    assert (await leads.send(merged, "unmerge", by=HEAD)).outcome == "done"
+    capsys.readouterr()
+    assert await archiving.archive(place, name, as_json=False) == 1, "it stands by itself again, and in the way"
+    assert str(merged) in capsys.readouterr().out
+    assert (await verify(settings)).ok
+
+
 async def test_C3_a_lead_goes_to_another_pipeline_and_one_open_lead_of_a_person_holds(
     settings: Settings, pool: Pool, leads: Leads
 ) -> None:
