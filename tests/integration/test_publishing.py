@@ -302,8 +302,7 @@ async def test_M3_diff_says_in_words_what_changes_and_what_it_means_for_leads(
     out = capsys.readouterr().out
     for said in ("Новая стадия «Контакт» (contact, открытая)", "Нет больше стадии «Шаг 2» (s02)", "«Шаг 2» (s02): в работе 1", "--map s02="):  # fmt: skip  # noqa: E501
         assert said in out
-    english = settings.model_copy(update={"language": "en"})
-    assert await diff(Given(english), file, ("s02=contact",), as_json=False) == 0
+    assert await diff(Given(settings), file, ("s02=contact",), as_json=False, language="en") == 0
     assert "“Шаг 2 (en)” (s02): 1 → “Контакт (en)” (contact)" in capsys.readouterr().out
     assert await diff(Given(settings), file, ("s02=contact",), as_json=True) == 0
     told = json.loads(capsys.readouterr().out)
