@@ -24,6 +24,7 @@ _TOLD_AS_THEY_ARE = frozenset(
     }
 )
 _TOLD_IN_WORDS = frozenset({"in_turn", "by_hand", "imported", "callback_ordered", "missed_call", "answered_call"})
+_STAGE_SENTENCES = {"adopted": "event.stage_adopted", "unmerged": "event.stage_unmerged"}
 _MOMENTS = frozenset({"due_at", "ended_at"})
 _LISTS = frozenset({"candidates", "to", "cc", "attachment_names"})
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -121,7 +122,7 @@ class Telling:
             "number": data.get("number", ""),
         }
         if event.type.endswith(".stage_entered") and data.get("from_stage"):
-            key = "event.stage_adopted" if data.get("cause") == "adopted" else "event.stage_from"
+            key = _STAGE_SENTENCES.get(str(data.get("cause")), "event.stage_from")
         elif event.type.endswith(".adopted") and data.get("pipeline") == data.get("from_pipeline"):
             key = "event.adopted_version"
         elif event.type.endswith((".call_recorded", ".call_updated")):
