@@ -200,7 +200,8 @@ def as_told(rows: Any) -> list[Stay]:
     return [
         Stay(
             row.stage, row.pipeline, row.basis, row.entered_at, row.worked_by,
-            (row.left_how, row.left_at, row.to_stage) if row.left_how else None, row.left_reason,
+            (row.left_how, row.left_at, row.to_stage) if row.left_how else None,
+            row.pipeline_version, row.left_reason,
         )
         for row in rows
     ]  # fmt: skip
