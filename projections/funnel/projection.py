@@ -197,7 +197,7 @@ def _basis(event: Event) -> str:
 
 
 def _version(event: Event) -> int:
-    """Of the pipeline the lead came in under; 0 where the event does not say. From there on only an adoption changes it, whose own
-    events are decided under the version before."""
+    """Of the pipeline the lead came in under; 0 where the event does not say. From there on only an adoption changes it,
+    whose own events are decided under the version before."""
     number = (event.pipeline or "").rpartition("@")[2]
     return int(number) if number else 0
