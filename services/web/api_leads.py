@@ -6,20 +6,27 @@ id that makes a repeat harmless; the actor is the token's holder.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Annotated, Any
-from uuid import UUID
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError, create_model
 
-from contracts.commands import COMMAND_BODIES, Assign, Command, CommandBody, CommandResult
+from contracts.commands import COMMAND_BODIES, Assign, Capture, Command, CommandBody, CommandResult
 from contracts.pipeline import Pipeline
 from projections.board import store as board
 from projections.people import store as people
+from services.database import Database
 from services.leads.domain.identities import normalise_email, normalise_phone
+from services.leads.domain.state import lead_from
 from services.leads.reading import read_history
 from services.pipelines import registry
+from services.web import store
 from services.web.door import (
     Asking,
     AsOf,
@@ -47,6 +54,8 @@ from services.web.shapes import (
     event_out,
     lead_out,
 )
+from services.web.telling import Telling
+from services.web.texts import Words
 from services.web.tokens import ASSIGN_OTHERS, COMMAND, READ, Holder
 
 PAGE = 50
@@ -64,6 +73,7 @@ IdempotencyKey = Annotated[
 After = Annotated[str | None, Query(max_length=300, description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
 Filter = Annotated[str | None, Query(max_length=100)]
+Sort = Literal["newest", "nearness"]
 
 
 @router.get("/api/leads", summary="Leads, by phone, e-mail, stage, responsible")
@@ -75,6 +85,11 @@ async def list_leads(
     stage: Filter = None,
     responsible: Filter = None,
     pipeline: Filter = None,
+    nobody: Annotated[bool, Query(description="Only leads that nobody is responsible for")] = False,
+    sort: Annotated[
+        Sort,
+        Query(description="newest: the latest captured first; nearness: the fewest steps before a decision first (S6)"),
+    ] = "newest",
     after: After = None,
     limit: Limit = PAGE,
 ) -> LeadList:
@@ -87,14 +102,91 @@ async def list_leads(
             ids = [lead for person in found for lead in person.leads]
             if not ids:
                 return LeadList(items=[])
-        with place_in_list():
-            cards, following = await board.leads(
-                connection, stage=stage, responsible=responsible, pipeline=pipeline, ids=ids, after=after, limit=limit
-            )
-        pipelines: dict[str, Pipeline] = {}
-        for name in {card.pipeline for card in cards}:
-            pipelines[name], _ = await registry.current(connection, name)
+        chosen = board.Chosen(stage, responsible, pipeline, nobody, ids)
+        cards, following, pipelines = await sorted_leads(connection, chosen, sort, after, limit)
     return LeadList(items=[card_out(card, pipelines) for card in cards], next=following)
+
+
+async def sorted_leads(
+    connection: Database, chosen: board.Chosen, sort: Sort, after: str | None, limit: int
+) -> tuple[list[board.Card], str | None, dict[str, Pipeline]]:
+    """A page of leads, the place of the next, and the pipelines they are in. Raises ProblemError (422) for a bad `after`."""
+    pipelines: dict[str, Pipeline] = {}
+    with place_in_list():
+        if sort == "newest":
+            cards, following = await board.leads(connection, chosen, after=after, limit=limit)
+        else:
+            names = [chosen.pipeline] if chosen.pipeline else await store.pipelines(connection)
+            for name in names:
+                with suppress(registry.NoSuchPipelineError):
+                    pipelines[name], _ = await registry.current(connection, name)
+            cards, following = await board.nearest(connection, chosen, _left(pipelines), after=after, limit=limit)
+    for name in {card.pipeline for card in cards} - pipelines.keys():
+        pipelines[name], _ = await registry.current(connection, name)
+    return cards, following, pipelines
+
+
+def _left(pipelines: dict[str, Pipeline]) -> dict[tuple[str, str], int]:
+    """S6: how many steps of the scale each open stage has before the decision."""
+    return {
+        (name, stage.id): pipeline.places - (pipeline.place(stage.id) or 0)
+        for name, pipeline in pipelines.items()
+        for stage in pipeline.stages
+        if stage.kind == "open"
+    }
+
+
+class CapturePosted(Capture):
+    """A lead entered by hand. `happened_at`: when the client was met, if not now."""
+
+    happened_at: AwareDatetime | None = None
+
+
+@router.post(
+    "/api/leads",
+    status_code=201,
+    summary="Enter a lead by hand: a person, or a company without one (P7, P10)",
+    responses={409: {"description": "The person has an open lead in this pipeline; `lead` names it"}},
+)
+async def capture_lead(
+    request: Request,
+    response: Response,
+    door: TheDoor,
+    holder: Asking,
+    posted: CapturePosted,
+    key: IdempotencyKey = None,
+) -> CommandDone:
+    given = posted.model_dump(exclude_unset=True)
+    _refuse_nul(given)
+    happened_at = given.pop("happened_at", None)
+    result = await capture(door, holder, Capture.model_validate(given), key=key, happened_at=happened_at)
+    if result.outcome == "refused":
+        problem = refused(result, language_of(request, door.settings))
+        if (there := open_lead_of(result)) is not None:
+            problem.extra["lead"] = str(there)
+        raise problem
+    response.headers["Location"] = f"/api/leads/{result.stream}"
+    return await done(door, result)
+
+
+async def capture(
+    door: Door, holder: Holder, body: Capture, *, key: str | None, happened_at: datetime | None = None
+) -> CommandResult:
+    """Enter a lead by hand in the holder's name; its id follows from the command's. Raises ProblemError like `carry_out`."""
+    holder.must(COMMAND, "enter leads")
+    command = command_id(holder.actor, key)
+    return await door.leads.command(
+        Command(id=command, lead=uuid5(command, "lead"), actor=holder.actor, body=body, happened_at=happened_at)
+    )
+
+
+def open_lead_of(result: CommandResult) -> UUID | None:
+    """The open lead that a refusal names (C3)."""
+    refusal = result.refusal
+    if refusal is None or "C3.one_open_lead" not in refusal.rules:
+        return None
+    found = re.search(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", refusal.en)
+    return UUID(found[0]) if found else None
 
 
 def identities(door: Door, phone: str | None, email: str | None) -> tuple[str | None, str | None]:
@@ -119,8 +211,15 @@ async def read_lead(
     holder.must(READ, "read leads")
     await wait_for(door, lead, at_least)
     async with door.pool.acquire() as connection:
-        state, pipeline = await state_and_pipeline(door, connection, lead, as_of, happened=by == "happened")
-    return lead_out(state, pipeline)
+        history = await read_history(connection, door.ring, lead, as_of, happened=by == "happened")
+        if not history or history[0].meta.kind != "lead":
+            raise no_lead() if as_of is None else not_yet()
+        state = lead_from(history)
+        assert state is not None, "a history that is not empty has a state"
+        pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
+    telling = Telling(Words(door.settings.language), ZoneInfo(door.settings.time_zone))
+    last_step = telling.last_step([event_out(recorded) for recorded in history], pipeline)
+    return lead_out(state, pipeline, holder.role, last_step)
 
 
 @router.get("/api/leads/{lead}/history", summary="All events of a lead, or those up to a moment")
@@ -279,6 +378,8 @@ def _inline(value: Any, definitions: dict[str, Any]) -> Any:
 
 def _add_commands() -> None:
     for name, body_type in COMMAND_BODIES.items():
+        if body_type is Capture:
+            continue  # there is no lead yet: POST /api/leads
         posted_type = _posted(body_type)
         needs_body = any(field.is_required() for field in body_type.model_fields.values())
         router.add_api_route(

@@ -47,9 +47,11 @@ from services.web import (
     pages,
     pages_blobs,
     pages_board,
+    pages_capture,
     pages_funnel,
     pages_intake,
     pages_lead,
+    pages_move,
     pages_ops,
 )
 from services.web.door import Door, admit
@@ -118,7 +120,8 @@ def create_app(
     app.include_router(inbound_router(door.intake, admit, door.refusals))
     for api in (api_leads, api_boards, api_funnels, api_people, api_intake, api_blobs, api_ops):
         app.include_router(api.router)
-    for part in (docs, pages, pages_board, pages_funnel, pages_lead, pages_intake, pages_blobs, pages_ops):
+    on_leads = (pages_capture, pages_move, pages_lead)
+    for part in (docs, pages, pages_board, pages_funnel, *on_leads, pages_intake, pages_blobs, pages_ops):
         app.include_router(part.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(resources.files("services.web").joinpath("static"))), name="static")
     return app

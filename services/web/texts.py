@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from services.web.texts_work import WORK
+
 Language = Literal["ru", "en"]
 LANGUAGES: tuple[Language, ...] = ("ru", "en")
 
@@ -279,6 +281,19 @@ TEXTS: dict[str, tuple[str, str]] = {
     "event.leadline.lead.captured": ("Заявка получена: {source}", "The lead came in: {source}"),
     "event.leadline.lead.stage_entered": ("Стадия «{stage}»", "Stage “{stage}”"),
     "event.stage_from": ("Стадия «{before}» → «{stage}»", "Stage “{before}” → “{stage}”"),
+    "event.leadline.lead.adopted": (
+        "Дальше по воронке {pipeline}, версия {number}",
+        "Goes on in the pipeline {pipeline}, version {number}",
+    ),
+    "event.adopted_version": (
+        "Опубликована версия {number} воронки: лид дальше идёт по ней",
+        "Version {number} of the pipeline was published: the lead goes on under it",
+    ),
+    "event.stage_adopted": (
+        "Стадия «{before}» стала стадией «{stage}»: сменилась воронка, лид не двигали",
+        "The stage “{before}” became “{stage}”: the pipeline changed, nobody moved the lead",
+    ),
+    "returns_to": ("Вернётся в стадию", "Comes back to the stage"),
     "event.leadline.lead.assigned": ("Ответственный: {to}", "Responsible: {to}"),
     "event.in_turn": ("по очереди", "in turn"),
     "event.by_hand": ("вручную", "by hand"),
@@ -489,6 +504,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "error.details": ("Для администратора", "For operations"),
     "to_board": ("На доску", "To the board"),
+    **WORK,
 }
 
 
