@@ -107,6 +107,6 @@ def _first(given: Mapping[str, str], zone: ZoneInfo) -> list[dict[str, Any]]:
             fields = {name: text for name, text in card_of(part).items() if text}
             if fields:
                 first.append({"type": command, "fields": fields})
-        elif any(part.get(name, "").strip() for name in _CONTENT.get(command, ())):
+        elif command not in _CONTENT or any(part.get(name, "").strip() for name in _CONTENT[command]):
             first.append({"type": command, **_values(command, part, zone)})
     return first

@@ -17,7 +17,7 @@ from contracts.pipeline import UNKNOWN, CardField, Criterion, Fact, FactCriterio
 from services.leads.domain.state import LeadState
 from services.web.texts import Words
 
-Kind = Literal["text", "long", "number", "money", "date", "choice", "tick", "phone", "email", "link"]
+Kind = Literal["text", "long", "number", "money", "date", "time", "choice", "tick", "phone", "email", "link"]
 CONTACT = ("name", "company", "phone", "email")
 _CONTACT_KINDS: dict[str, Kind] = {"phone": "phone", "email": "email"}
 DOCUMENTS = ("proposal", "contract", "invoice", "brief", "other")
@@ -135,7 +135,7 @@ class FormMaker:
                 return self.attached(title, wanted, closed)
             case "task_done":
                 return self._task(title)
-        value = self._option(declared, "value", title)
+        value = self._option(declared, "value", title, self.words("result"))
         note = Input("comment", words("comment"), "long")
         return Form("establish", f"fact-{fact}", title, words("save"), (value, note), (("fact", fact),), closed)
 
@@ -199,6 +199,8 @@ class FormMaker:
             case "date":
                 kind: Kind = "date" if _is_day(typed) or not typed else "text"
                 return Input(name, label, kind, typed, hint=hint, unknown=unknown, mark=mark)
+            case "time":
+                return Input(name, label, "time", typed, hint=hint, unknown=unknown, mark=mark)
             case "phone":
                 return Input(name, label, "phone", value, hint=hint, mark=mark)
         return Input(name, label, "long", value, hint=hint, mark=mark)

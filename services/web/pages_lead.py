@@ -164,6 +164,8 @@ async def _page(
     tell = telling(door, words)
     maker = FormMaker(pipeline, words, role, state)
     fields = fields_out(state, pipeline, role)
+    criteria = checklist_out(state, pipeline)
+    asked = {item.missing.id for item in criteria if item.missing}
     may_act = role in COMMAND and past is None and not state.erased
     return render(
         request,
@@ -177,10 +179,8 @@ async def _page(
         here=pipeline.by_id.get(state.stage),
         path_stages=path_of(state, pipeline),
         last_step=tell.last_step(list(reversed(events)), pipeline),
-        criteria=[
-            (item, maker.for_missing(item.missing) if item.missing and may_act else None)
-            for item in checklist_out(state, pipeline)
-        ],
+        to_note={fact for fact in ("seen", "accepted") if not getattr(state, fact)} - asked,
+        criteria=[(item, maker.for_missing(item.missing) if item.missing and may_act else None) for item in criteria],
         targets=targets_of(state, pipeline),
         proposals=proposals_out(state, pipeline) if past is None else [],
         groups=_groups(fields, pipeline, words),
@@ -210,6 +210,7 @@ def _groups(fields: list[Any], pipeline: Pipeline, words: Words) -> list[tuple[s
     """The card's fields by groups, in the order they are shown; fields of no group last."""
     titles = {group.id: words.of(group.titles) for group in pipeline.groups}
     order = [*titles, None]
+    fields = [field for field in fields if field.value or field.mandatory or field.desirable]
     grouped = [
         (titles.get(g or "", words("card_rest") if titles else ""), [f for f in fields if f.group == g]) for g in order
     ]

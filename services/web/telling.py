@@ -21,7 +21,7 @@ from services.web.texts import Words
 NBSP = "\u00a0"
 _TOLD_AS_THEY_ARE = frozenset(
     {
-        *("volume", "comment", "reason", "name", "company", "phone", "email", "channel", "form", "other_lead"),
+        *("volume", "comment", "reason", "name", "company", "phone", "email", "form", "other_lead"),
         *("number", "line", "agent", "subject", "text", "page", "place", "assignee", "result", "account"),
         "override_reason",
     }
@@ -272,6 +272,8 @@ class Telling:
                 found += [(label, ", ".join(map(str, value)))] if value else []
             elif name == "reason" and value in _TOLD_IN_WORDS:
                 found.append((label, words(f"event.{value}")))
+            elif name == "channel":
+                found.append((label, words.get(f"channel.{value}", str(value))))
             elif name in _MOMENTS:
                 found.append((label, self.time(_moment(value))))
             elif name in _TOLD_AS_THEY_ARE:

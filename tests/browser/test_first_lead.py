@@ -54,6 +54,7 @@ async def test_U_a_form_becomes_a_card_that_is_moved_and_whose_history_is_read(
         await card.locator("select").select_option("processing")
         await card.locator("form button").click()
         await expect(page.get_by_role("alert")).to_contain_text(texts["refused"], ignore_case=True)
+        await page.locator("main").get_by_role("link", name=name).click()
 
         await page.get_by_role("button", name=texts["see"]).click()
         await page.get_by_role("button", name=texts["accept"]).click()
