@@ -6,15 +6,13 @@ id that makes a repeat harmless; the actor is the token's holder.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError, create_model
 
 from contracts.commands import COMMAND_BODIES, Assign, Capture, Command, CommandBody, CommandResult
@@ -136,59 +134,6 @@ def _left(pipelines: dict[str, Pipeline]) -> dict[tuple[str, str], int]:
     }
 
 
-class CapturePosted(Capture):
-    """A lead entered by hand. `happened_at`: when the client was met, if not now."""
-
-    happened_at: AwareDatetime | None = None
-
-
-@router.post(
-    "/api/leads",
-    status_code=201,
-    summary="Enter a lead by hand: a person, or a company without one (P7, P10)",
-    responses={409: {"description": "The person has an open lead in this pipeline; `lead` names it"}},
-)
-async def capture_lead(
-    request: Request,
-    response: Response,
-    door: TheDoor,
-    holder: Asking,
-    posted: CapturePosted,
-    key: IdempotencyKey = None,
-) -> CommandDone:
-    given = posted.model_dump(exclude_unset=True)
-    _refuse_nul(given)
-    happened_at = given.pop("happened_at", None)
-    result = await capture(door, holder, Capture.model_validate(given), key=key, happened_at=happened_at)
-    if result.outcome == "refused":
-        problem = refused(result, language_of(request, door.settings))
-        if (there := open_lead_of(result)) is not None:
-            problem.extra["lead"] = str(there)
-        raise problem
-    response.headers["Location"] = f"/api/leads/{result.stream}"
-    return await done(door, result)
-
-
-async def capture(
-    door: Door, holder: Holder, body: Capture, *, key: str | None, happened_at: datetime | None = None
-) -> CommandResult:
-    """Enter a lead by hand in the holder's name; its id follows from the command's. Raises ProblemError like `carry_out`."""
-    holder.must(COMMAND, "enter leads")
-    command = command_id(holder.actor, key)
-    return await door.leads.command(
-        Command(id=command, lead=uuid5(command, "lead"), actor=holder.actor, body=body, happened_at=happened_at)
-    )
-
-
-def open_lead_of(result: CommandResult) -> UUID | None:
-    """The open lead that a refusal names (C3)."""
-    refusal = result.refusal
-    if refusal is None or "C3.one_open_lead" not in refusal.rules:
-        return None
-    found = re.search(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", refusal.en)
-    return UUID(found[0]) if found else None
-
-
 def identities(door: Door, phone: str | None, email: str | None) -> tuple[str | None, str | None]:
     """Phone and e-mail in their normal form. Raises ProblemError (422) for what is none."""
     e164, address = normalise_phone(phone, door.settings.default_region), normalise_email(email)
@@ -218,7 +163,7 @@ async def read_lead(
         assert state is not None, "a history that is not empty has a state"
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
     telling = Telling(Words(door.settings.language), ZoneInfo(door.settings.time_zone))
-    last_step = telling.last_step([event_out(recorded) for recorded in history], pipeline)
+    last_step = telling.last_step((event_out(recorded) for recorded in reversed(history)), pipeline)
     return lead_out(state, pipeline, holder.role, last_step)
 
 
@@ -306,14 +251,14 @@ def _version_of(if_match: str | None) -> int | None:
     return int(text)
 
 
-def _refuse_nul(value: Any) -> None:
-    """Postgres' text cannot hold the NUL character, nor can any reader do anything with it."""
+def refuse_nul(value: Any) -> None:
+    """Raises ProblemError (422): Postgres' text cannot hold the NUL character, nor can any reader do anything with it."""
     if isinstance(value, str) and "\x00" in value:
         raise ProblemError(422, "nul", "body: a text may not hold the NUL character")
     if isinstance(value, dict):
         for name, inner in value.items():
-            _refuse_nul(name)
-            _refuse_nul(inner)
+            refuse_nul(name)
+            refuse_nul(inner)
 
 
 def _posted(body_type: type[CommandBody]) -> type[BaseModel]:
@@ -341,7 +286,7 @@ def _endpoint(name: str, body_type: type[CommandBody], posted_type: type[BaseMod
         except ValidationError as error:
             raise of_validation(error) from None
         given = posted.model_dump(exclude_unset=True)
-        _refuse_nul(given)
+        refuse_nul(given)
         expected, happened_at = given.pop("expected_version", None), given.pop("happened_at", None)
         result = await carry_out(
             door,

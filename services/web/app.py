@@ -38,6 +38,7 @@ from services.settings import Settings
 from services.web import (
     api_blobs,
     api_boards,
+    api_capture,
     api_funnels,
     api_intake,
     api_leads,
@@ -118,7 +119,7 @@ def create_app(
     app.add_middleware(Shield)
     _answer_errors(app)
     app.include_router(inbound_router(door.intake, admit, door.refusals))
-    for api in (api_leads, api_boards, api_funnels, api_people, api_intake, api_blobs, api_ops):
+    for api in (api_leads, api_capture, api_boards, api_funnels, api_people, api_intake, api_blobs, api_ops):
         app.include_router(api.router)
     on_leads = (pages_capture, pages_move, pages_lead)
     for part in (docs, pages, pages_board, pages_funnel, *on_leads, pages_intake, pages_blobs, pages_ops):

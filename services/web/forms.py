@@ -7,17 +7,14 @@ command takes, and says why where the reader's role may not give it. `services.w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import date
-from decimal import Decimal, InvalidOperation
-from typing import Literal
+from dataclasses import dataclass
 
 from contracts.commands import Missing
-from contracts.pipeline import UNKNOWN, CardField, Criterion, Fact, FactCriterion, Pipeline, Stage
+from contracts.pipeline import CardField, Criterion, Fact, FactCriterion, Pipeline, Stage
 from services.leads.domain.state import LeadState
+from services.web.inputs import Choice, Form, Input, Kind, Mark, demanded, field_input
 from services.web.texts import Words
 
-Kind = Literal["text", "long", "number", "money", "date", "time", "choice", "tick", "phone", "email", "link"]
 CONTACT = ("name", "company", "phone", "email")
 _CONTACT_KINDS: dict[str, Kind] = {"phone": "phone", "email": "email"}
 DOCUMENTS = ("proposal", "contract", "invoice", "brief", "other")
@@ -25,46 +22,6 @@ DOCUMENTS = ("proposal", "contract", "invoice", "brief", "other")
 SURE = "sure"
 """The box that says: yes, delete the person's data."""
 WAYS = ("email", "messenger", "post", "in_person", "other")
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One option of a choice; options of one `group` stand together."""
-
-    value: str
-    label: str
-    group: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One input. `tick`: a box whose value is `1`; `unknown`: whether «пока неизвестно» is ticked (None: not offered)."""
-
-    name: str
-    label: str
-    kind: Kind = "text"
-    value: str = ""
-    required: bool = False
-    options: tuple[Choice, ...] = ()
-    unit: str = ""
-    hint: str = ""
-    currency: str = ""
-    currencies: tuple[str, ...] = ()
-    unknown: bool | None = None
-    mark: Literal["", "mandatory", "desirable"] = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A form for one command. `closed`: why this reader cannot give it; such a form has no inputs to fill."""
-
-    command: str
-    id: str
-    title: str
-    button: str = ""
-    inputs: tuple[Input, ...] = ()
-    hidden: tuple[tuple[str, str], ...] = ()
-    closed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +43,7 @@ class FormMaker:
                 continue
             if made.command == "record" and not made.closed:
                 known = {field.name for field in fields}
-                fields += [_demanded(given, lack) for given in made.inputs if given.name not in known]
+                fields += [demanded(given, lack) for given in made.inputs if given.name not in known]
             else:
                 forms.append(made)
         if fields:
@@ -95,7 +52,7 @@ class FormMaker:
 
     def for_missing(self, lack: Missing) -> Form | None:
         """The form that records what is missing; None where no form of ours does (it is told in words)."""
-        title, save = self.words.of(lack), self.words("save")
+        title, save = _capital(self.words.of(lack)), self.words("save")
         if lack.what == "contact":
             names = ("phone", "email") if lack.id == "reachable" else (lack.id,)
             inputs = tuple(self._contact(name) for name in names if name in CONTACT)
@@ -117,7 +74,7 @@ class FormMaker:
         declared, words = self.pipeline.facts_by_id.get(fact), self.words
         if declared is None:
             return None
-        title = title or words.of(declared.titles)
+        title = title or _capital(words.of(declared.titles))
         closed = "" if self.role in declared.by else words("closed.fact")
         match fact:
             case "seen" | "accepted":
@@ -160,50 +117,10 @@ class FormMaker:
                 )
         return forms
 
-    def field(self, field: CardField, mark: Literal["", "mandatory", "desirable"] = "", prefix: str = "f_") -> Input:
+    def field(self, field: CardField, mark: Mark = "", prefix: str = "f_") -> Input:
         """The input of a card field, with the value it has."""
-        words, name = self.words, f"{prefix}{field.id}"
         value = self.state.card.get(field.id, "") if self.state else ""
-        label, hint = words.of(field.titles), words.of(field.hint) if field.hint else ""
-        unknown = (value == UNKNOWN) if field.may_be_unknown else None
-        typed = "" if unknown else value
-        match field.type:
-            case "choice" | "yes_no":
-                options = tuple(Choice(option.id, words.of(option.titles)) for option in field.options)
-                if field.type == "yes_no":
-                    options = (Choice("yes", words("yes")), Choice("no", words("no")))
-                if field.may_be_unknown:
-                    options += (Choice(UNKNOWN, words("unknown")),)
-                if value and value not in {option.value for option in options}:
-                    options = (Choice(value, value), *options)
-                return Input(name, label, "choice", value, options=options, hint=hint, mark=mark)
-            case "number":
-                unit = words.of(field.unit) if field.unit else ""
-                return Input(name, label, "number", typed, unit=unit, hint=hint, unknown=unknown, mark=mark)
-            case "money":
-                offered = field.currencies or ("RUB",)
-                amount, _, currency = typed.partition(" ")
-                if typed and not (_is_amount(amount) and currency in offered):
-                    return Input(name, label, "text", typed, hint=hint, unknown=unknown, mark=mark)
-                return Input(
-                    name,
-                    label,
-                    "money",
-                    amount.removesuffix(".00"),
-                    hint=hint,
-                    currency=currency or offered[0],
-                    currencies=offered,
-                    unknown=unknown,
-                    mark=mark,
-                )
-            case "date":
-                kind: Kind = "date" if _is_day(typed) or not typed else "text"
-                return Input(name, label, kind, typed, hint=hint, unknown=unknown, mark=mark)
-            case "time":
-                return Input(name, label, "time", typed, hint=hint, unknown=unknown, mark=mark)
-            case "phone":
-                return Input(name, label, "phone", value, hint=hint, mark=mark)
-        return Input(name, label, "long", value, hint=hint, mark=mark)
+        return field_input(field, value, self.words, mark, prefix)
 
     def offer(self, title: str = "") -> Form:
         """Terms offered: volume, price, delivery time."""
@@ -351,7 +268,7 @@ class FormMaker:
             made = self.fact(fact.id)
             if made is None or made.command != "establish" or made.closed:
                 continue
-            title = words.of(fact.titles)
+            title = _capital(words.of(fact.titles))
             if fact.options:
                 options += [Choice(f"{fact.id}/{o.id}", words.of(o.titles), title) for o in fact.options]
             else:
@@ -406,23 +323,6 @@ class FormMaker:
         return list(dict.fromkeys(found))
 
 
-def _demanded(given: Input, lack: Missing) -> Input:
-    """An input for what a move lacks: «пока неизвестно» would not do, and one of phone and e-mail is enough."""
-    options = tuple(option for option in given.options if option.value != UNKNOWN)
-    value = "" if given.value == UNKNOWN else given.value
-    return replace(given, required=lack.id != "reachable", unknown=None, options=options, value=value)
-
-
-def _is_amount(text: str) -> bool:
-    try:
-        return Decimal(text).is_finite()
-    except InvalidOperation:
-        return False
-
-
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+def _capital(text: str) -> str:
+    """Criteria and facts are written as parts of a sentence; at the head of a form they begin one."""
+    return text[:1].upper() + text[1:]

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.commands import Refusal
+from contracts.events import StageEntered
 from contracts.pipeline import Pipeline, Stage
 from contracts.recorded import Recorded
 from services.database import Database
@@ -131,8 +132,20 @@ def targets_of(state: LeadState, pipeline: Pipeline) -> list[Target]:
     return found
 
 
-def path_of(state: LeadState, pipeline: Pipeline) -> list[dict[str, Any]]:
-    """The scale with what is done, where the lead stands (or stood before its outcome), and what comes."""
+def time_in_stages(history: Sequence[Recorded], now: datetime) -> dict[str, float]:
+    """Seconds in each stage, all visits added up, mistakes that were undone left out (N11, N12)."""
+    entries = [(r.meta.happened_at, r.data) for r in history if isinstance(r.data, StageEntered)]
+    undone = {data.undoes for _, data in entries if data.undoes is not None}
+    spent: dict[str, float] = {}
+    for n, (at, data) in enumerate(entries):
+        until = entries[n + 1][0] if n + 1 < len(entries) else now
+        if data.visit not in undone:
+            spent[data.stage] = spent.get(data.stage, 0.0) + max(0.0, (until - at).total_seconds())
+    return spent
+
+
+def path_of(state: LeadState, pipeline: Pipeline, spent: dict[str, float]) -> list[dict[str, Any]]:
+    """The scale with what is done, where the lead stands (or stood before its outcome), what comes, and the time in each."""
     at = state.stage if state.stage in pipeline.scale else state.left_open_stage
     here = pipeline.steps.get(at or "", 0)
     marks = {True: "done", False: "next"}
@@ -140,6 +153,7 @@ def path_of(state: LeadState, pipeline: Pipeline) -> list[dict[str, Any]]:
         {
             "stage": pipeline.by_id[stage],
             "place": place,
+            "seconds": spent.get(stage),
             "mark": "here" if stage == at == state.stage else "left" if stage == at else marks[place < here],
         }
         for stage, place in pipeline.steps.items()

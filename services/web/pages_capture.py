@@ -14,10 +14,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
 from contracts.commands import Capture
-from services.web.api_leads import capture, open_lead_of
+from services.web.api_capture import capture, open_lead_of
 from services.web.door import Door, TheDoor, current_pipeline
 from services.web.form_reading import card_of
-from services.web.forms import FormMaker, Input
+from services.web.forms import FormMaker
+from services.web.inputs import Input
 from services.web.lead_view import Attempt
 from services.web.pages import Visiting, Visitor, posted, render
 from services.web.problems import where_of

@@ -23,8 +23,9 @@ from services.leads.domain.state import LeadState
 from services.web.api_leads import carry_out
 from services.web.door import Door, TheDoor
 from services.web.form_reading import body_of
-from services.web.forms import CONTACT, SURE, Form, FormMaker
-from services.web.lead_view import Attempt, Looked, Past, look, path_of, targets_of, told
+from services.web.forms import CONTACT, SURE, FormMaker
+from services.web.inputs import Form
+from services.web.lead_view import Attempt, Looked, Past, look, path_of, targets_of, time_in_stages, told
 from services.web.moments import moment
 from services.web.pages import Visiting, Visitor, posted, render, telling
 from services.web.pages_move import show_move
@@ -118,7 +119,7 @@ async def _again(
     stale = attempt.refusal is not None and attempt.refusal.status != 422
     if stage is not None and stage.id != looked.state.stage and not stale and not looked.state.erased:
         onward = back if back != f"/leads/{looked.state.lead}" else ""
-        return await show_move(request, door, visitor, looked, stage, attempt, onward)
+        return await show_move(request, visitor, looked, stage, attempt, onward)
     return await _page(request, door, visitor, looked, attempt)
 
 
@@ -161,7 +162,7 @@ async def _page(
     state, pipeline, words, role = looked.state, looked.pipeline, visitor.words, visitor.holder.role
     events = [event_out(recorded) for recorded in reversed(looked.history)]
     shown = events if request.query_params.get("all") == "1" else events[:EVENTS]
-    tell = telling(door, words)
+    tell, now = telling(door, words), past.at if past else await door.clock.now()
     maker = FormMaker(pipeline, words, role, state)
     fields = fields_out(state, pipeline, role)
     criteria = checklist_out(state, pipeline)
@@ -177,8 +178,8 @@ async def _page(
         pipeline=pipeline,
         stage=stage_out(pipeline, state.stage),
         here=pipeline.by_id.get(state.stage),
-        path_stages=path_of(state, pipeline),
-        last_step=tell.last_step(list(reversed(events)), pipeline),
+        path_stages=path_of(state, pipeline, time_in_stages(looked.history, now)),
+        last_step=tell.last_step(events, pipeline),
         to_note={fact for fact in ("seen", "accepted") if not getattr(state, fact)} - asked,
         criteria=[(item, maker.for_missing(item.missing) if item.missing and may_act else None) for item in criteria],
         targets=targets_of(state, pipeline),
@@ -197,7 +198,7 @@ async def _page(
         linked=linked,
         told=told(tell, shown, events, looked.under, pipeline),
         total=len(events),
-        now=past.at if past else await door.clock.now(),
+        now=now,
         past=past,
         may_act=may_act,
         is_head=role == "head",

@@ -14,11 +14,13 @@ from fastapi.responses import HTMLResponse
 
 from contracts.commands import Missing
 from contracts.pipeline import Stage
-from services.web.door import Door, TheDoor
-from services.web.forms import Form, FormMaker
+from services.web.door import TheDoor
+from services.web.forms import FormMaker
+from services.web.inputs import Form
 from services.web.lead_view import FILLABLE, Attempt, Looked, look
 from services.web.pages import Visiting, Visitor, render
 from services.web.problems import ProblemError
+from services.web.sessions import local_path
 from services.web.shapes import CheckOut, check_out
 from services.web.tokens import COMMAND
 
@@ -40,12 +42,11 @@ async def move_page(
     stage = looked.pipeline.by_id.get(to)
     if stage is None:
         raise ProblemError(404, "no-such-stage", "the lead's pipeline has no such stage")
-    return await show_move(request, door, visitor, looked, stage, back=back)
+    return await show_move(request, visitor, looked, stage, back=local_path(back, ""))
 
 
 async def show_move(
     request: Request,
-    door: Door,
     visitor: Visitor,
     looked: Looked,
     stage: Stage,
@@ -53,7 +54,6 @@ async def show_move(
     back: str = "",
 ) -> HTMLResponse:
     """The page: a form for the stage's kind. `attempt`: the move that was refused."""
-    del door
     state, pipeline, words = looked.state, looked.pipeline, visitor.words
     maker = FormMaker(pipeline, words, visitor.holder.role, state)
     answer = check_out(state, stage.id, pipeline)

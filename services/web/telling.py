@@ -5,7 +5,7 @@ Pure. Invariants: an event type without a sentence is told by its type, never le
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -180,9 +180,9 @@ class Telling:
             link, words_of_link = linked(data.get("link")), words("open_link")
         return Told(event, sentence, details, link, words_of_link)
 
-    def last_step(self, events: Sequence[EventOut], pipeline: Pipeline) -> StepOut | None:
-        """P8: the last step done on a lead, in both languages; `events`: all of them, oldest first."""
-        for event in reversed(events):
+    def last_step(self, events: Iterable[EventOut], pipeline: Pipeline) -> StepOut | None:
+        """P8: the last step done on a lead, in both languages; `events`: newest first."""
+        for event in events:
             if event.type.rpartition(".")[2] in _STEPS:
                 ru, en = (
                     replace(self, words=Words(language)).tell(event, pipeline).sentence for language in ("ru", "en")

@@ -115,7 +115,7 @@ WORK: dict[str, tuple[str, str]] = {
     "move_and_record": ("Записать и перевести в «{stage}»", "Record and move to “{stage}”"),
     "move_go": ("Перевести в «{stage}»", "Move to “{stage}”"),
     "move_elsewhere": ("На этом экране этого не записать", "This cannot be recorded here"),
-    "move_impossible": ("Перевести туда нельзя", "The lead cannot be moved there"),
+    "move_impossible": ("По правилам туда не перевести", "The rules do not let the lead go there"),
     "back_to_lead": ("К лиду", "To the lead"),
     "override": ("Перевести вопреки правилам", "Move against the rules"),
     "override_help": (

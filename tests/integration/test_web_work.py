@@ -194,7 +194,8 @@ async def test_N9_page_asks_for_exactly_what_is_missing_and_moves_in_one_act(web
     assert "120\u00a0000\u00a0EUR" in page.text
     assert "2400\u00a0мм" in page.text
 
-    page = await browser.get(f"/leads/{lead}/move", params={"to": "deal"})
+    page = await browser.get(f"/leads/{lead}/move", params={"to": "deal", "back": "javascript:alert(1)"})
+    assert "javascript:" not in page.text
     assert "Ждёт согласования руководителя" in page.text
     assert "Перевести вопреки правилам" not in page.text, "a seller overrides nothing"
     head = await web.signed_in("head")
