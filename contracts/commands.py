@@ -244,6 +244,8 @@ class Adopt(CommandBody):
     number: int = Field(ge=1)
     stage: Name | None = None
     """Where it stands there; left out: in the stage of the same id."""
+    returns_to: Name | None = None
+    """Of a rejected or paused lead: the open stage it comes back to there; left out: the one it left."""
     reason: Literal["published", "by_hand"] = "by_hand"
     comment: Text | None = None
 
@@ -260,6 +262,14 @@ class Unmerge(CommandBody):
     """N16: this lead was merged into another by mistake, and stands by itself again."""
 
     type: Literal["unmerge"] = "unmerge"
+    comment: Text | None = None
+
+
+class Dismiss(CommandBody):
+    """C3: whoever has the same phone or e-mail is another person: the suspected duplicate is none."""
+
+    type: Literal["dismiss"] = "dismiss"
+    other_contact: UUID
     comment: Text | None = None
 
 
@@ -336,6 +346,7 @@ Body = Annotated[
     | Complete
     | Merge
     | Unmerge
+    | Dismiss
     | Permit
     | Confirm
     | Adopt
@@ -366,6 +377,7 @@ COMMAND_BODIES: dict[str, type[CommandBody]] = {
     "complete": Complete,
     "merge": Merge,
     "unmerge": Unmerge,
+    "dismiss": Dismiss,
     "permit": Permit,
     "confirm": Confirm,
     "adopt": Adopt,

@@ -3,14 +3,14 @@ CREATE SCHEMA IF NOT EXISTS bi;
 
 CREATE OR REPLACE VIEW bi.leads AS
 SELECT lead, pipeline, stage, kind AS stage_kind, visit, entered_at, captured_at, name, company, source, channel, form,
-       responsible, amount, currency, contact, version, paused_until, erased
+       responsible, amount, currency, contact, version, paused_until, erased, merged_into
 FROM {board}.cards;
 COMMENT ON VIEW bi.leads IS 'One row per lead, as it stands now (a few milliseconds behind). Erased persons'' leads stay, without personal data.';
 COMMENT ON COLUMN bi.leads.lead IS 'The lead''s id: its stream in the event log and its key on Kafka.';
 COMMENT ON COLUMN bi.leads.pipeline IS 'Id of the pipeline the lead is worked in.';
 COMMENT ON COLUMN bi.leads.stage IS 'Id of the stage it stands in now; ids never change, titles may.';
 COMMENT ON COLUMN bi.leads.stage_kind IS 'open: being worked; won; lost: rejected; postponed: paused, no loss.';
-COMMENT ON COLUMN bi.leads.visit IS 'Number of its present stage visit within the lead, from 1: the last row in bi.stage_visits.';
+COMMENT ON COLUMN bi.leads.visit IS 'Number of its last entry into a stage within the lead, from 1: the last row in bi.stage_visits, unless it corrected a mistake (the visit before goes on).';
 COMMENT ON COLUMN bi.leads.entered_at IS 'When it entered its present stage (UTC instant).';
 COMMENT ON COLUMN bi.leads.captured_at IS 'When the lead came to be (UTC instant): the message''s own time, not that of its processing.';
 COMMENT ON COLUMN bi.leads.name IS 'Name of the person as last known; empty if unknown or erased.';
@@ -24,30 +24,53 @@ COMMENT ON COLUMN bi.leads.currency IS 'Currency of amount (ISO 4217). Never add
 COMMENT ON COLUMN bi.leads.contact IS 'The person''s id: bi.people.contact.';
 COMMENT ON COLUMN bi.leads.version IS 'Number of the lead''s last event.';
 COMMENT ON COLUMN bi.leads.paused_until IS 'The date a paused lead comes back on; empty if not paused.';
+COMMENT ON COLUMN bi.leads.merged_into IS 'The lead that goes on for this one, which then stands in no stage: leave it out of counts. Empty: not merged.';
 COMMENT ON COLUMN bi.leads.erased IS 'True: the person''s data was destroyed; the lead still counts.';
 
 CREATE OR REPLACE VIEW bi.stage_visits AS
 SELECT lead, visit, pipeline, stage, kind AS stage_kind, cause, direction, from_stage, responsible, entered_at, left_at,
-       to_stage, left_by, source, captured_at, worked_by, left_how
-FROM {funnel}.visits;
-COMMENT ON VIEW bi.stage_visits IS 'One row per visit of a lead to a stage: funnels and durations are counted from these.';
+       to_stage, left_by, source, captured_at, worked_by, left_how, basis, pipeline_version, left_direction, left_reason,
+       left_outcome, known_from, left_known_at
+FROM {funnel}.visits WHERE NOT undone;
+COMMENT ON VIEW bi.stage_visits IS 'One row per visit of a lead to a stage: funnels and durations are counted from these. Visits that were undone are in bi.undone_visits; the visit before such a one goes on.';
 COMMENT ON COLUMN bi.stage_visits.lead IS 'The lead: bi.leads.lead.';
 COMMENT ON COLUMN bi.stage_visits.visit IS 'Number of the visit within the lead, from 1.';
 COMMENT ON COLUMN bi.stage_visits.pipeline IS 'Id of the pipeline.';
 COMMENT ON COLUMN bi.stage_visits.stage IS 'Id of the stage visited.';
 COMMENT ON COLUMN bi.stage_visits.stage_kind IS 'open, won, lost or postponed.';
-COMMENT ON COLUMN bi.stage_visits.cause IS 'Why the visit began: captured, moved, rejected, paused, converted, reopened.';
-COMMENT ON COLUMN bi.stage_visits.direction IS 'in: captured; forward; back; skip: stages left out; out: to an outcome; return: back from one.';
+COMMENT ON COLUMN bi.stage_visits.cause IS 'Why the visit began: captured, moved, rejected, paused, converted, reopened, auto (by itself, everything being there), adopted (the pipeline changed), undone, unmerged.';
+COMMENT ON COLUMN bi.stage_visits.direction IS 'in: captured; forward; back; skip: stages left out; out: to an outcome; return: back from one; across: to a stage of another pipeline or version.';
 COMMENT ON COLUMN bi.stage_visits.from_stage IS 'Stage before this visit; empty for the first.';
 COMMENT ON COLUMN bi.stage_visits.responsible IS 'Who was responsible when the visit began.';
 COMMENT ON COLUMN bi.stage_visits.entered_at IS 'When the visit began (UTC instant).';
 COMMENT ON COLUMN bi.stage_visits.left_at IS 'When it ended (UTC instant); empty: the lead is still there.';
 COMMENT ON COLUMN bi.stage_visits.to_stage IS 'Stage after this visit; empty: still there.';
-COMMENT ON COLUMN bi.stage_visits.left_by IS 'Why the visit ended: the cause of the next one; empty: still there.';
+COMMENT ON COLUMN bi.stage_visits.left_by IS 'Why the visit ended: the cause of the next one, or merged; empty: still there.';
 COMMENT ON COLUMN bi.stage_visits.source IS 'Where the lead came from, as the channel named it.';
 COMMENT ON COLUMN bi.stage_visits.captured_at IS 'When the lead came to be (UTC instant): the cohort it belongs to.';
 COMMENT ON COLUMN bi.stage_visits.worked_by IS 'Who was responsible when the visit ended, or now if it has not; empty: nobody.';
 COMMENT ON COLUMN bi.stage_visits.left_how IS 'went_on, skipped_on, won, lost, moved_back, postponed, merged_away, handed_over; empty: still there. Together they are all visits.';
+COMMENT ON COLUMN bi.stage_visits.basis IS 'What let the lead enter: check (the rules), override (a head''s word), adoption (its pipeline changed), import, correction.';
+COMMENT ON COLUMN bi.stage_visits.pipeline_version IS 'Number of the pipeline''s version the stage was entered under; 0: not said.';
+COMMENT ON COLUMN bi.stage_visits.left_direction IS 'Direction of the next visit; empty: still there, or merged away.';
+COMMENT ON COLUMN bi.stage_visits.left_reason IS 'Of a loss: its reason, where the reject status has reasons.';
+COMMENT ON COLUMN bi.stage_visits.left_outcome IS 'Of a loss: what remains of the lead: refused, contact, ads, bad_data.';
+COMMENT ON COLUMN bi.stage_visits.known_from IS 'Since when the visit has been known as it stands, its end apart (UTC instant): later than entered_at for what was entered afterwards or corrected.';
+COMMENT ON COLUMN bi.stage_visits.left_known_at IS 'Since when its end has been known (UTC instant); empty: still there.';
+
+CREATE OR REPLACE VIEW bi.undone_visits AS
+SELECT lead, visit, pipeline, stage, kind AS stage_kind, cause, entered_at, responsible, known_from AS undone_at
+FROM {funnel}.visits WHERE undone;
+COMMENT ON VIEW bi.undone_visits IS 'Visits that were mistakes and were undone: they count for nothing, the visit before each goes on.';
+COMMENT ON COLUMN bi.undone_visits.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.undone_visits.visit IS 'Number of the visit within the lead.';
+COMMENT ON COLUMN bi.undone_visits.pipeline IS 'Id of the pipeline.';
+COMMENT ON COLUMN bi.undone_visits.stage IS 'Id of the stage that was entered by mistake.';
+COMMENT ON COLUMN bi.undone_visits.stage_kind IS 'open, won, lost or postponed.';
+COMMENT ON COLUMN bi.undone_visits.cause IS 'Why it began, as in bi.stage_visits.';
+COMMENT ON COLUMN bi.undone_visits.entered_at IS 'When it began (UTC instant).';
+COMMENT ON COLUMN bi.undone_visits.responsible IS 'Who was responsible when it began.';
+COMMENT ON COLUMN bi.undone_visits.undone_at IS 'When the correction was recorded (UTC instant).';
 
 CREATE OR REPLACE VIEW bi.funnel AS
 SELECT pipeline, (date_trunc('month', captured_at AT TIME ZONE 'UTC'))::date AS captured_month, stage, source, worked_by,
@@ -62,8 +85,10 @@ SELECT pipeline, (date_trunc('month', captured_at AT TIME ZONE 'UTC'))::date AS 
        count(*) FILTER (WHERE left_how = 'handed_over') AS handed_over,
        count(*) FILTER (WHERE left_how IS NULL) AS still_there,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM left_at - entered_at)) AS median_seconds,
-       percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM left_at - entered_at)) AS p90_seconds
-FROM {funnel}.visits
+       percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM left_at - entered_at)) AS p90_seconds,
+       count(*) FILTER (WHERE basis = 'override') AS overridden, count(*) FILTER (WHERE basis = 'adoption') AS adopted,
+       count(*) FILTER (WHERE basis = 'import') AS imported
+FROM {funnel}.visits WHERE NOT undone
 GROUP BY 1, 2, 3, 4, 5;
 COMMENT ON VIEW bi.funnel IS 'Cohort funnel: stage visits of the leads received in a month. entries = the eight ways out + still_there, in each row and in any sum of rows.';
 COMMENT ON COLUMN bi.funnel.pipeline IS 'Id of the pipeline. Never add figures of different pipelines.';
@@ -80,10 +105,13 @@ COMMENT ON COLUMN bi.funnel.lost IS 'Visits that ended with a reject status.';
 COMMENT ON COLUMN bi.funnel.moved_back IS 'Visits that ended with an earlier stage, or, from an outcome, with the return to work.';
 COMMENT ON COLUMN bi.funnel.postponed IS 'Visits that ended with a pause. No loss.';
 COMMENT ON COLUMN bi.funnel.merged_away IS 'Visits that ended because the lead was found to be another one.';
-COMMENT ON COLUMN bi.funnel.handed_over IS 'Visits that ended because the lead went to another pipeline.';
+COMMENT ON COLUMN bi.funnel.handed_over IS 'Visits that ended because the lead went to another pipeline, or to a stage of another version of it.';
 COMMENT ON COLUMN bi.funnel.still_there IS 'Visits that have not ended.';
 COMMENT ON COLUMN bi.funnel.median_seconds IS 'Median time in the stage of the visits that ended, in seconds; empty: none has. Never add or average these.';
 COMMENT ON COLUMN bi.funnel.p90_seconds IS 'Time in the stage that 9 of 10 ended visits stayed under, in seconds; empty: none has ended.';
+COMMENT ON COLUMN bi.funnel.overridden IS 'Of the entries, those by a head''s override of the rules.';
+COMMENT ON COLUMN bi.funnel.adopted IS 'Of the entries, those because the pipeline or its version changed.';
+COMMENT ON COLUMN bi.funnel.imported IS 'Of the entries, those that an import brought in.';
 
 CREATE OR REPLACE VIEW bi.timeline AS
 SELECT lead, version, type, happened_at, recorded_at, actor_id, actor_kind, on_behalf_of, data, personal, erased
@@ -153,7 +181,7 @@ CREATE OR REPLACE VIEW bi.people AS
 SELECT p.contact, p.name, p.company,
        ARRAY(SELECT i.value FROM {people}.identities AS i WHERE i.contact = p.contact AND i.kind = 'phone' ORDER BY 1) AS phones,
        ARRAY(SELECT i.value FROM {people}.identities AS i WHERE i.contact = p.contact AND i.kind = 'email' ORDER BY 1) AS emails,
-       (SELECT count(*) FROM {people}.leads AS l WHERE l.contact = p.contact) AS leads, p.made_at, p.erased
+       (SELECT count(*) FROM {people}.leads AS l WHERE l.contact = p.contact) AS leads, p.made_at, p.erased, p.merged_into
 FROM {people}.people AS p;
 COMMENT ON VIEW bi.people IS 'Persons with their phones and e-mails. An erased one keeps an empty row.';
 COMMENT ON COLUMN bi.people.contact IS 'The person''s id.';
@@ -163,4 +191,5 @@ COMMENT ON COLUMN bi.people.phones IS 'Phones in international form (E.164).';
 COMMENT ON COLUMN bi.people.emails IS 'E-mail addresses, normalised.';
 COMMENT ON COLUMN bi.people.leads IS 'How many leads the person has or had.';
 COMMENT ON COLUMN bi.people.made_at IS 'When the person became known (UTC instant).';
+COMMENT ON COLUMN bi.people.merged_into IS 'The same person as this one, who goes on; empty: a person of their own.';
 COMMENT ON COLUMN bi.people.erased IS 'True: the person''s data was destroyed.';

@@ -36,3 +36,5 @@ class Event(NamedTuple):
     """Whether it carries personal values at all."""
     erased: bool
     """Whether those cannot be opened any more (M7)."""
+    pipeline: str | None = None
+    """`id@version` of the pipeline it was decided under."""

@@ -59,6 +59,7 @@ def event_of(arrived: Arrived, key: AESGCM | None) -> Event:
         None if personal_json is None else personal_json.decode(),
         bool(sealed),
         erased,
+        meta.get("pipeline"),
     )
 
 

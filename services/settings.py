@@ -102,6 +102,8 @@ class Settings(BaseSettings):
     """The same of one address (of IPv6: one /64 network) that posts without a token."""
     rate_peer_burst: int = Field(default=100, ge=1, validation_alias="LEADLINE_RATE_PEER_BURST")
     language: str = Field(default="ru", pattern="^(ru|en)$", validation_alias="LEADLINE_LANGUAGE")
+    funnel_grace_hours: int = Field(default=24, ge=1, le=24 * 92, validation_alias="LEADLINE_FUNNEL_GRACE_HOURS")
+    """How long after its end a period's report is closed: what is recorded later is shown beside it (docs/howto/funnel.md)."""
     time_zone: str = Field(default="Europe/Moscow", validation_alias="LEADLINE_TIME_ZONE")
 
     clock: datetime | None = Field(default=None, validation_alias="LEADLINE_CLOCK")

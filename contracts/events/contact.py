@@ -16,7 +16,8 @@ about who sits there and never joins anything but visits."""
 
 
 class ContactEvent(Event):
-    """Base of a contact's events; `Meta.person` is the contact itself."""
+    """Base of a contact's events; `Meta.person` is the contact itself, but in `ContactAbsorbed` and `ContactReleased` the other
+    one, whose identities they name."""
 
     KIND: ClassVar[AggregateKind] = "contact"
 
@@ -53,6 +54,19 @@ class IdentityShared(ContactEvent):
     other_contact: UUID
 
 
+class IdentityUnshared(ContactEvent):
+    """C3, N16: the other person who uses this identity turned out to be the same one: they were merged, and it joins again by
+    itself as far as they are concerned."""
+
+    TOPIC: ClassVar[str] = "leadline.contact.identity_unshared"
+
+    identity_kind: IdentityKind
+    value: Personal[str]
+    other_contact: UUID
+    still_shared: bool = False
+    """Whether a third person uses it, so that it joins nothing by itself all the same."""
+
+
 class IdentityConfirmed(ContactEvent):
     """C9: somebody was reached there. `proof`: how, `meta.happened_at` when."""
 
@@ -84,7 +98,8 @@ class PersonErased(ContactEvent):
 
     TOPIC: ClassVar[str] = "leadline.contact.person_erased"
 
-    reason: Literal["asked", "retention", "by_hand"]
+    reason: Literal["asked", "retention", "by_hand", "bad_data"]
+    """bad_data: the lead was rejected as such (C1)."""
 
 
 ContactChannel = Literal["phone", "sms", "email", "messenger", "ads"]

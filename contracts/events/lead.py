@@ -32,7 +32,8 @@ LostOutcome = Literal["refused", "contact", "ads", "bad_data"]
 
 
 class LeadEvent(Event):
-    """Base of a lead's events."""
+    """Base of a lead's events. `Meta.person` is the lead's contact; another one where the event came by an identity of a contact
+    that is the same person (N16)."""
 
     KIND: ClassVar[AggregateKind] = "lead"
 
@@ -215,6 +216,15 @@ class DuplicateSuspected(LeadEvent):
     identity_kind: IdentityKind
     other_contact: UUID
     other_lead: UUID | None = None
+
+
+class DuplicateDismissed(LeadEvent):
+    """C3: a person says that whoever has the same phone or e-mail is somebody else: nothing is to be decided any more."""
+
+    TOPIC: ClassVar[str] = "leadline.lead.duplicate_dismissed"
+
+    other_contact: UUID
+    comment: Personal[str | None] = None
 
 
 class CallFacts(LeadEvent):
@@ -424,6 +434,8 @@ class LeadAdopted(LeadEvent):
     from_number: int = Field(ge=1)
     reason: Literal["published", "by_hand"]
     comment: Personal[str | None] = None
+    returns_to: str | None = None
+    """Of a lead that stands in an outcome: the open stage it comes back to from now on, where that is not the one it left."""
 
 
 class LeadMerged(LeadEvent):

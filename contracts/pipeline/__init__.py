@@ -15,6 +15,7 @@ from contracts.pipeline.criteria import (
     FactOption,
     FieldCriterion,
 )
+from contracts.pipeline.expected import ExpectedFinding
 from contracts.pipeline.parts import Condition, Id, Kind, Model, Period, Role, StageId, TimeLimit, Titles, Words
 from contracts.pipeline.pipeline import Pipeline
 from contracts.pipeline.stages import LostOutcome, Reason, Reopening, Stage, StageMove
@@ -27,6 +28,7 @@ __all__ = [
     "Condition",
     "ContactCriterion",
     "Criterion",
+    "ExpectedFinding",
     "Fact",
     "FactCriterion",
     "FactOption",

@@ -7,11 +7,13 @@ money `120000.00 RUB`, date `2026-12-24`, time `18:30`, choice the option's id, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
+from contracts.pipeline.names import Misfit, misfits, twice
 from contracts.pipeline.parts import Condition, Id, Model, Role, Titles
 
 FieldType = Literal["text", "number", "money", "date", "time", "choice", "yes_no", "phone"]
@@ -59,23 +61,43 @@ class CardField(Model):
 
     @model_validator(mode="after")
     def _as_its_type_asks(self) -> CardField:
+        if (error := misfits(self._misfits())) is not None:
+            raise error
+        return self
+
+    def _misfits(self) -> Iterator[Misfit]:
         for what, owner in (("unit", "number"), ("least", "number"), ("most", "number"), ("currencies", "money")):
             if getattr(self, what) not in (None, ()) and self.type != owner:
-                raise ValueError(f"field {self.id}: {what} goes with type {owner}, not with {self.type}")
-        if (self.type == "choice") != bool(self.options):
-            raise ValueError(f"field {self.id}: a choice, and only a choice, has options")
-        ids = [option.id for option in self.options]
-        if twice := sorted({i for i in ids if ids.count(i) > 1}):
-            raise ValueError(f"field {self.id}: option ids must be unique; twice: {', '.join(twice)}")
-        if UNKNOWN in ids:
-            raise ValueError(f"field {self.id}: «пока неизвестно» is no option; write unknown: true instead")
+                yield (
+                    (what,),
+                    f"field {self.id}: {what} goes with type {owner}, not with {self.type}; take it away, or write "
+                    f"type: {owner}",
+                )
+        if self.options and self.type != "choice":
+            yield (
+                ("options",),
+                f"field {self.id}: only a choice has options; make it type: choice, or take the options away",
+            )
+        if self.type == "choice" and not self.options:
+            yield (
+                ("type",),
+                f"field {self.id}: a choice needs options, for example "
+                'options: [{id: stone, titles: {ru: "Камень", en: "Stone"}}]',
+            )
+        yield from twice(f"field {self.id}: option", (option.id for option in self.options), ("options",))
+        for n, option in enumerate(self.options):
+            if option.id == UNKNOWN:
+                yield (
+                    ("options", n, "id"),
+                    f"field {self.id}: «пока неизвестно» is no option; write unknown: true on the field instead",
+                )
         if self.unknown and self.type in ("text", "phone"):
-            raise ValueError(
-                f"field {self.id}: a {self.type} that is unknown is left empty; unknown goes with other types"
+            yield (
+                ("unknown",),
+                f"field {self.id}: a {self.type} that is unknown is left empty; unknown goes with other types",
             )
         if self.least is not None and self.most is not None and self.least > self.most:
-            raise ValueError(f"field {self.id}: least {self.least} is more than most {self.most}")
-        return self
+            yield ("least",), f"field {self.id}: least {self.least} is more than most {self.most}; swap them"
 
     @property
     def may_be_unknown(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from contracts.pipeline.names import misfits, twice
 from contracts.pipeline.parts import Condition, Id, Model, OrId, Role, StageId, Titles
 
 BUILT_IN_FACTS: Final[dict[str, Titles]] = {
@@ -51,9 +52,8 @@ class Fact(Model):
 
     @model_validator(mode="after")
     def _options_are_told_apart(self) -> Fact:
-        ids = [option.id for option in self.options]
-        if twice := sorted({i for i in ids if ids.count(i) > 1}):
-            raise ValueError(f"fact {self.id}: option ids must be unique; twice: {', '.join(twice)}")
+        if (error := misfits(twice(f"fact {self.id}: option", (o.id for o in self.options), ("options",)))) is not None:
+            raise error
         return self
 
     def option(self, value: str | None) -> FactOption | None:
@@ -105,6 +105,6 @@ Criterion = Annotated[
     Discriminator(
         _kind_of_criterion,
         custom_error_type="criterion",
-        custom_error_message="a criterion names one of: fact, field, contact; for example {{field: needs}}",
+        custom_error_message="a criterion names one of: fact, field, contact; for example {field: needs}",
     ),
 ]

@@ -6,11 +6,12 @@ from functools import cached_property
 from typing import Literal
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from contracts.pipeline.card import CardField, Group
 from contracts.pipeline.coherence import incoherences
 from contracts.pipeline.criteria import BUILT_IN_FACTS, Criterion, Fact, FieldCriterion
+from contracts.pipeline.expected import ExpectedFinding
+from contracts.pipeline.names import misfits
 from contracts.pipeline.parts import Id, Model, StageId, Titles
 from contracts.pipeline.stages import Stage
 
@@ -32,13 +33,13 @@ class Pipeline(Model):
     facts: tuple[Fact, ...] = Field(default=(), max_length=100)
     """Facts of this pipeline's own, and options for built-in ones."""
     stages: tuple[Stage, ...] = Field(min_length=2, max_length=50)
+    expected_findings: tuple[ExpectedFinding, ...] = Field(default=(), max_length=200)
+    """Findings of `leadline lint` that stand, each with its reason."""
 
     @model_validator(mode="after")
     def _coherent(self) -> Pipeline:
-        found = tuple(incoherences(self))
-        if found:
-            words = "; ".join(message for _, message in found).replace("{", "{{").replace("}", "}}")
-            raise PydanticCustomError("incoherent", words, {"places": found})
+        if (error := misfits(incoherences(self))) is not None:
+            raise error
         return self
 
     @cached_property

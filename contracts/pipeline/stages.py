@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from contracts.pipeline.card import Asked
 from contracts.pipeline.criteria import Criterion
+from contracts.pipeline.names import Misfit, misfits, twice
 from contracts.pipeline.parts import Condition, Id, Kind, Model, OrId, Period, Role, StageId, TimeLimit, Titles, Words
 
 LostOutcome = Literal["refused", "contact", "ads", "bad_data"]
@@ -90,6 +92,11 @@ class Stage(Model):
 
     @model_validator(mode="after")
     def _as_its_kind_asks(self) -> Stage:
+        if (error := misfits(self._misfits())) is not None:
+            raise error
+        return self
+
+    def _misfits(self) -> Iterator[Misfit]:
         closed = self.kind in ("lost", "postponed")
         for what, fits, owners in (
             ("outcome", self.kind == "lost", "lost"),
@@ -101,15 +108,20 @@ class Stage(Model):
             ("final", self.kind == "lost", "lost"),
         ):
             if getattr(self, what) not in (None, (), False) and not fits:
-                raise ValueError(f"stage {self.id}: {what} goes with {owners} stages; this one is {self.kind}")
+                yield (
+                    (what,),
+                    f"stage {self.id}: {what} goes with {owners} stages; this one is {self.kind}; "
+                    f"take {what} away, or change the kind",
+                )
         if self.moves is not None and self.kind == "won":
-            raise ValueError(f"stage {self.id}: a won stage has no moves; see won_moves of the pipeline")
-        reasons = [reason.id for reason in self.reasons]
-        if twice := sorted({i for i in reasons if reasons.count(i) > 1}):
-            raise ValueError(f"stage {self.id}: reason ids must be unique; twice: {', '.join(twice)}")
-        if self.kind == "postponed" and any(reason.outcome for reason in self.reasons):
-            raise ValueError(f"stage {self.id}: a postponed lead has no outcome yet; leave outcome out of its reasons")
-        return self
+            yield ("moves",), f"stage {self.id}: a won stage has no moves; see won_moves of the pipeline"
+        yield from twice(f"stage {self.id}: reason", (reason.id for reason in self.reasons), ("reasons",))
+        for n, reason in enumerate(self.reasons):
+            if self.kind == "postponed" and reason.outcome is not None:
+                yield (
+                    ("reasons", n, "outcome"),
+                    f"stage {self.id}: a postponed lead has no outcome yet; leave outcome out of its reasons",
+                )
 
     def reason(self, reason: str | None) -> Reason | None:
         """The reason of this id."""

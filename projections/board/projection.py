@@ -27,11 +27,16 @@ OFFERED = lead_events.OfferMade.TOPIC
 RECORDED = lead_events.CardRecorded.TOPIC
 JOINED = lead_events.InboundJoined.TOPIC
 PAUSED = lead_events.LeadPaused.TOPIC
+ADOPTED = lead_events.LeadAdopted.TOPIC
 LETTER = lead_events.LetterReceived.TOPIC
+MERGED = lead_events.LeadMerged.TOPIC
+UNMERGED = lead_events.LeadUnmerged.TOPIC
 ERASED = contact_events.PersonErased.TOPIC
 TYPES = frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND == "lead") | {ERASED}
 """Every event of a lead."""
-COUNTED = TYPES - {CAPTURED, ENTERED, ASSIGNED, OFFERED, RECORDED, JOINED, LETTER, PAUSED, ERASED}
+COUNTED = TYPES - {
+    *(CAPTURED, ENTERED, ASSIGNED, OFFERED, RECORDED, JOINED, LETTER, PAUSED, ADOPTED, MERGED, UNMERGED, ERASED)
+}
 """Events that change nothing on a card but its version."""
 
 
@@ -60,6 +65,7 @@ class CardRow:
     paused_until: date | None
     sealed: bool
     erased: bool
+    merged_into: str | None
 
 
 CARD_COLUMNS = tuple(f.name for f in fields(CardRow))
@@ -99,8 +105,10 @@ class BoardRows:
 
 
 def place_of(card: CardRow) -> Place:
-    """The card's share in counts and sums."""
-    return Place(card.pipeline, card.stage, card.partition, card.erased, card.amount, card.currency)
+    """The card's share in counts and sums; one that was merged into another stands in no stage (N16)."""
+    return Place(
+        card.pipeline, "" if card.merged_into else card.stage, card.partition, card.erased, card.amount, card.currency
+    )
 
 
 def apply(rows: BoardRows, event: Event) -> None:
@@ -132,14 +140,20 @@ def apply(rows: BoardRows, event: Event) -> None:
             card.name = values["name"] or None
         if "company" in values:
             card.company = values["company"] or None
-    elif kind in (JOINED, LETTER):
+    elif kind in (JOINED, LETTER) and event.person == card.contact:  # else of a merged contact, whose card has the name
         card.name = card.name or event.personal.get("name")
         card.company = card.company or event.personal.get("company")
+    elif kind == MERGED:
+        card.merged_into = data["into"]
+    elif kind == UNMERGED:
+        card.merged_into = None
     elif kind == PAUSED:
         card.paused_until = date.fromisoformat(data["until"])
+    elif kind == ADOPTED:
+        card.pipeline = data["pipeline"]
     if event.sealed:
         card.sealed = True
-        if event.erased:
+        if event.erased and event.person == card.contact:
             _wipe_card(card)
         changed = rows.touched
     card.version = event.version
@@ -170,6 +184,7 @@ def _captured(event: Event) -> CardRow:
         paused_until=None,
         sealed=event.sealed,
         erased=event.erased,
+        merged_into=None,
     )
 
 

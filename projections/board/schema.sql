@@ -19,13 +19,14 @@ CREATE TABLE {schema}.cards (
     captured_at timestamptz NOT NULL,
     paused_until date,
     sealed boolean NOT NULL,
-    erased boolean NOT NULL
+    erased boolean NOT NULL,
+    merged_into uuid
 ) WITH (fillfactor = 70);
-CREATE INDEX cards_stage ON {schema}.cards (pipeline, stage, entered_at DESC, lead);
+CREATE INDEX cards_stage ON {schema}.cards (pipeline, stage, entered_at DESC, lead) WHERE merged_into IS NULL;
 CREATE INDEX cards_responsible ON {schema}.cards (responsible, captured_at DESC, lead);
 CREATE INDEX cards_captured ON {schema}.cards (captured_at DESC, lead);
 CREATE INDEX cards_contact ON {schema}.cards (contact);
-COMMENT ON TABLE {schema}.cards IS 'A card per lead, as of its last event. Wiped of personal data when the person is erased.';
+COMMENT ON TABLE {schema}.cards IS 'A card per lead, as of its last event; merged_into: it went into that lead and stands in no stage. Wiped of personal data when the person is erased.';
 
 CREATE TABLE {schema}.counts (
     pipeline text NOT NULL,

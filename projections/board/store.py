@@ -28,8 +28,11 @@ _CARDS = ", ".join(board.CARD_COLUMNS)
 _TYPES = {
     "lead": "uuid", "partition": "int", "visit": "int", "entered_at": "timestamptz", "amount": "numeric",
     "contact": "uuid", "version": "bigint", "captured_at": "timestamptz", "paused_until": "date",
-    "sealed": "boolean", "erased": "boolean",
+    "sealed": "boolean", "erased": "boolean", "merged_into": "uuid",
 }  # fmt: skip
+
+
+_AS_TEXT = frozenset({"contact", "merged_into"})
 
 
 def _arrays(columns: Iterable[str]) -> str:
@@ -80,7 +83,7 @@ class StoredRows:
         wiped = await connection.fetch(
             f"""UPDATE {self.schema}.cards SET name = NULL, company = NULL, erased = true
                 WHERE contact = ANY($1::uuid[]) AND sealed AND NOT erased
-                RETURNING pipeline, stage, partition, amount, currency""",  # noqa: S608
+                RETURNING pipeline, CASE WHEN merged_into IS NULL THEN stage ELSE '' END, partition, amount, currency""",  # noqa: S608
             list(self.rows.wiped),
         )
         return [
@@ -120,7 +123,7 @@ async def load(connection: Database, build: int, events: Sequence[Event]) -> Sto
     rows = BoardRows()
     if wanted := streams - new:
         found = await connection.fetch(
-            f"""SELECT lead::text, {", ".join(c if c != "contact" else "contact::text" for c in board.CARD_COLUMNS[1:])}
+            f"""SELECT lead::text, {", ".join(f"{c}::text" if c in _AS_TEXT else c for c in board.CARD_COLUMNS[1:])}
                 FROM {schema}.cards WHERE lead = ANY($1::uuid[])""",  # noqa: S608
             list(wanted),
         )
@@ -187,6 +190,7 @@ class Card:
     captured_at: datetime
     paused_until: date | None
     erased: bool
+    merged_into: UUID | None = None
 
 
 _CARD = ", ".join(f.name for f in fields(Card))
@@ -219,7 +223,8 @@ async def cards(
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
         f"""SELECT {_CARD} FROM {schema}.cards
-            WHERE pipeline = $1 AND stage = $2 AND ($3::timestamptz IS NULL OR (entered_at, lead) < ($3, $4::uuid))
+            WHERE pipeline = $1 AND stage = $2 AND merged_into IS NULL
+              AND ($3::timestamptz IS NULL OR (entered_at, lead) < ($3, $4::uuid))
             ORDER BY entered_at DESC, lead DESC LIMIT $5""",  # noqa: S608
         pipeline,
         stage,
@@ -241,7 +246,7 @@ class Chosen:
     ids: Sequence[UUID] | None = None
 
 
-_CHOSEN = """($1::text IS NULL OR stage = $1) AND ($2::text IS NULL OR responsible = $2)
+_CHOSEN = """($1::text IS NULL OR (stage = $1 AND merged_into IS NULL)) AND ($2::text IS NULL OR responsible = $2)
     AND ($3::text IS NULL OR pipeline = $3) AND (NOT $4::boolean OR responsible IS NULL)
     AND ($5::uuid[] IS NULL OR lead = ANY($5))"""
 
@@ -249,7 +254,9 @@ _CHOSEN = """($1::text IS NULL OR stage = $1) AND ($2::text IS NULL OR responsib
 async def leads(
     connection: Database, chosen: Chosen, *, after: str | None = None, limit: int = 50
 ) -> tuple[list[Card], str | None]:
-    """Leads that meet all conditions given, the latest captured first, and the cursor of the next page."""
+    """Leads that meet all conditions given, the latest captured first, and the cursor of the next page.
+
+    One that was merged into another stands in no stage (N16)."""
     at, lead = cursor(after)
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
@@ -273,12 +280,14 @@ async def nearest(
     limit: int = 50,
 ) -> tuple[list[Card], str | None]:
     """S6: leads by nearness to the decision, and the cursor of the next page. `left`: the steps that open stages (pipeline,
-    stage) have before it; of leads equally near, whoever has waited longest in their stage comes first. Outcomes come last."""
+    stage) have before it; of leads equally near, whoever has waited longest in their stage comes first. Outcomes come last, and
+    behind them leads that were merged into another."""
     rank_after, at, lead = _near_cursor(after)
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
         f"""SELECT {_CARD}, rank FROM (
-                SELECT c.*, CASE WHEN c.kind = 'open' THEN coalesce(l.steps, {_UNKNOWN_STAGE})
+                SELECT c.*, CASE WHEN c.merged_into IS NOT NULL THEN {_UNKNOWN_STAGE} + 9
+                                 WHEN c.kind = 'open' THEN coalesce(l.steps, {_UNKNOWN_STAGE})
                                  ELSE array_position({_OUTCOMES}, c.kind) + {_UNKNOWN_STAGE} END AS rank
                 FROM {schema}.cards AS c
                 LEFT JOIN unnest($6::text[], $7::text[], $8::int[]) AS l (pipeline, stage, steps) USING (pipeline, stage)
@@ -331,7 +340,7 @@ async def people(connection: Database, pipeline: str) -> list[Held]:
     """S6: how many leads of whom stand in which stage of a pipeline now."""
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
-        f"""SELECT responsible, stage, count(*) FROM {schema}.cards WHERE pipeline = $1
+        f"""SELECT responsible, stage, count(*) FROM {schema}.cards WHERE pipeline = $1 AND merged_into IS NULL
             GROUP BY responsible, stage""",  # noqa: S608
         pipeline,
     )

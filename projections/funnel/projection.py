@@ -1,22 +1,26 @@
-"""The funnel's rules: what each event of a lead does to its stage visits (M9, N11, N12).
+"""The funnel's rules: what each event of a lead does to its stage visits (M9, N11, N12, S3).
 
-Pure. Invariants: a visit ends in exactly one way (`HOW`) or is still going on, so a stage's entries are always the sum of its
-ways out and of what is still there, however often leads come back; a visit that ended is never touched again; times are those
-at which things happened. Nothing personal is here, so an erasure changes nothing.
+Pure. Invariants: a visit that counts ends in exactly one way (`HOW`) or is still going on, so a stage's entries are always the
+sum of its ways out and of what is still there; a visit that ended is never touched again but by a correction. A mistake counts
+for nothing: an undone visit is kept, marked so, and the one before it goes on as if it had never ended; so does a visit that was
+merged away, once the merge is taken back. Times are those at which things happened, beside those since which they are known
+(`rows`). Nothing personal is here, so an erasure changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
-from datetime import datetime
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
-from contracts.events.lead import LeadAssigned, LeadCaptured, StageEntered
+from contracts.events import lead as lead_events
 from projections.event import Event
+from projections.funnel.rows import FunnelRows, LeadRow, VisitRow
 
-CAPTURED, ENTERED, ASSIGNED = LeadCaptured.TOPIC, StageEntered.TOPIC, LeadAssigned.TOPIC
-TYPES = frozenset({CAPTURED, ENTERED, ASSIGNED})
+CAPTURED, ENTERED = lead_events.LeadCaptured.TOPIC, lead_events.StageEntered.TOPIC
+ASSIGNED, REJECTED = lead_events.LeadAssigned.TOPIC, lead_events.LeadRejected.TOPIC
+ADOPTED, MERGED, UNMERGED = (
+    event.TOPIC for event in (lead_events.LeadAdopted, lead_events.LeadMerged, lead_events.LeadUnmerged)
+)
 
 HOW: Final = (
     "went_on",
@@ -28,109 +32,155 @@ HOW: Final = (
     "merged_away",
     "handed_over",
 )
-"""The ways a visit ends, in the order of M9. No event of this release merges a lead or hands it to another pipeline: these two
-are counted, as nothing."""
-
-
-@dataclass(slots=True)
-class LeadRow:
-    """What a lead's next visit needs. `visit`: number of the last one, 0 before the first."""
-
-    lead: str
-    pipeline: str
-    source: str
-    captured_at: datetime
-    responsible: str | None = None
-    visit: int = 0
-
-
-LEAD_COLUMNS = tuple(f.name for f in fields(LeadRow))
-
-
-@dataclass(slots=True)
-class VisitRow:
-    """A stage visit. `responsible`: when it began; `worked_by`: when it ended, or now."""
-
-    lead: str
-    visit: int
-    pipeline: str
-    stage: str
-    kind: str
-    cause: str
-    direction: str
-    from_stage: str | None
-    source: str
-    captured_at: datetime
-    responsible: str | None
-    worked_by: str | None
-    entered_at: datetime
-    left_at: datetime | None = None
-    to_stage: str | None = None
-    left_by: str | None = None
-    left_how: str | None = None
-
-
-VISIT_COLUMNS = tuple(f.name for f in fields(VisitRow))
-
-
-@dataclass(slots=True)
-class FunnelRows:
-    """Leads a batch touches, with the visit each is in; what of it changed."""
-
-    leads: dict[str, LeadRow] = field(default_factory=dict)
-    visits: dict[tuple[str, int], VisitRow] = field(default_factory=dict)
-    changed: set[tuple[str, int]] = field(default_factory=set)
-    touched: set[str] = field(default_factory=set)
+"""The ways a visit ends, in the order of M9."""
 
 
 def apply(rows: FunnelRows, event: Event) -> None:
     """Let one event change the rows. Raises KeyError or ValueError for an event that misses what it must have."""
-    data = event.data
     rows.touched.add(event.stream)
     if event.type == CAPTURED:
-        rows.leads[event.stream] = LeadRow(event.stream, data["pipeline"], data["source"], event.happened_at)
-    elif event.type == ENTERED:
-        _enter(rows, rows.leads[event.stream], event)
-    else:
-        lead = rows.leads[event.stream]
-        lead.responsible = data["to"]
-        if lead.visit:
-            rows.visits[lead.lead, lead.visit].worked_by = data["to"]
-            rows.changed.add((lead.lead, lead.visit))
+        data = event.data
+        rows.leads[event.stream] = LeadRow(
+            event.stream, data["pipeline"], data["source"], event.happened_at, event.recorded_at
+        )
+        return
+    lead = rows.leads[event.stream]
+    lead.known_at = max(lead.known_at, event.recorded_at)  # a clock that was set back makes nothing known earlier
+    _CHANGES[event.type](rows, lead, event)
 
 
-def _enter(rows: FunnelRows, lead: LeadRow, event: Event) -> None:
+def corrects(event: Event) -> bool:
+    """Whether more of the lead's visits than the last one are needed."""
+    return event.type == ENTERED and event.data.get("undoes") is not None
+
+
+def _assigned(rows: FunnelRows, lead: LeadRow, event: Event) -> None:
+    lead.responsible = event.data["to"]
+    here = rows.here(lead)
+    if here is not None and here.left_at is None:
+        rows.correct(here, lead.known_at, worked_by=lead.responsible)
+
+
+def _rejected(_: FunnelRows, lead: LeadRow, event: Event) -> None:
+    lead.reason, lead.outcome = event.data.get("reason"), event.data.get("outcome", "refused")
+
+
+def _adopted(_: FunnelRows, lead: LeadRow, event: Event) -> None:
+    lead.pipeline = event.data["pipeline"]
+
+
+def _merged(rows: FunnelRows, lead: LeadRow, event: Event) -> None:
+    here = rows.here(lead)
+    if here is not None and here.left_at is None:
+        rows.end(here, lead.known_at, left_at=event.happened_at, left_by="merged", left_how="merged_away")
+
+
+def _unmerged(rows: FunnelRows, lead: LeadRow, _: Event) -> None:
+    here = rows.here(lead)
+    if here is not None and here.left_how == "merged_away":
+        rows.reopen(here, lead.known_at, lead.responsible)
+
+
+def _entered(rows: FunnelRows, lead: LeadRow, event: Event) -> None:
     data = event.data
-    stage, kind, cause, direction = data["stage"], data["kind"], data["cause"], data["direction"]
-    if lead.visit:
-        before = rows.visits[lead.lead, lead.visit]
-        before.left_at, before.to_stage, before.left_by = event.happened_at, stage, cause
-        before.left_how = how(before.kind, kind, direction)
-        rows.changed.add((lead.lead, lead.visit))
+    stage, cause, undoes = data["stage"], data["cause"], data.get("undoes")
+    corrected = undoes is not None or cause in ("undone", "unmerged")
+    if undoes is not None:
+        _undo(rows, lead, undoes)
+    here = rows.here(lead)
+    reason, outcome, lead.reason, lead.outcome = lead.reason, lead.outcome, None, None
+    if here is not None and here.left_at is None:
+        if corrected and here.stage == stage and here.pipeline == lead.pipeline:
+            return  # the visit before the mistake goes on: this is no entry
+        way = "handed_over" if here.pipeline != lead.pipeline else how(here.kind, data["kind"], data["direction"])
+        lost = way == "lost"
+        rows.end(
+            here,
+            lead.known_at,
+            left_at=event.happened_at,
+            to_stage=stage,
+            left_by=cause,
+            left_how=way,
+            left_direction=data["direction"],
+            left_version=_version(event),
+            left_reason=reason if lost else None,
+            left_outcome=outcome if lost else None,
+        )
     lead.visit = data["visit"]
-    rows.visits[lead.lead, lead.visit] = VisitRow(
-        lead.lead,
-        lead.visit,
-        lead.pipeline,
-        stage,
-        kind,
-        cause,
-        direction,
-        data.get("from_stage"),
-        lead.source,
-        lead.captured_at,
-        lead.responsible,
-        lead.responsible,
-        event.happened_at,
+    rows.begin(
+        VisitRow(
+            lead.lead,
+            lead.visit,
+            lead.pipeline,
+            _version(event),
+            stage,
+            data["kind"],
+            cause,
+            data["direction"],
+            _basis(event),
+            data.get("from_stage"),
+            lead.source,
+            lead.captured_at,
+            lead.responsible,
+            lead.responsible,
+            event.happened_at,
+            lead.known_at,
+        )
     )
-    rows.changed.add((lead.lead, lead.visit))
+
+
+def _undo(rows: FunnelRows, lead: LeadRow, number: int) -> None:
+    """A visit was a mistake: the one before goes on, or, if the lead has moved on meanwhile, leads to where it went."""
+    wrong = rows.visits.get((lead.lead, number))
+    if wrong is None or wrong.undone:
+        return
+    before = rows.counted(lead, range(number - 1, 0, -1))
+    after = rows.counted(lead, range(number + 1, lead.visit + 1))
+    rows.correct(wrong, lead.known_at, undone=True)
+    if after is None:
+        lead.visit = before.visit if before is not None else 0
+    if before is None:
+        return
+    if after is None:
+        rows.reopen(before, lead.known_at, lead.responsible)
+        return
+    handed = before.pipeline != after.pipeline
+    rows.correct(
+        before,
+        lead.known_at,
+        left_at=after.entered_at,
+        to_stage=after.stage,
+        left_by=after.cause,
+        left_how="handed_over" if handed else how(before.kind, after.kind, after.direction),
+        left_direction=after.direction,
+        left_version=after.pipeline_version,
+        left_reason=wrong.left_reason,
+        left_outcome=wrong.left_outcome,
+        left_known_at=lead.known_at,
+        worked_by=after.responsible,
+    )
+    rows.correct(after, lead.known_at, from_stage=before.stage)
+
+
+_CHANGES: Final[dict[str, Callable[[FunnelRows, LeadRow, Event], None]]] = {
+    ENTERED: _entered,
+    ASSIGNED: _assigned,
+    REJECTED: _rejected,
+    ADOPTED: _adopted,
+    MERGED: _merged,
+    UNMERGED: _unmerged,
+}
+TYPES = frozenset({CAPTURED, *_CHANGES})
 
 
 def how(left: str, entered: str, direction: str) -> str:
     """How a visit of kind `left` ended when one of kind `entered` began.
 
     A lead is won once: a move among won stages goes on, back or skips like any other. A return from an outcome is a move back.
+    Into a stage of another pipeline or version (`across`) it is handed over, whatever that stage is.
     """
+    if direction == "across":
+        return "handed_over"
     if entered == "won" and left != "won":
         return "won"
     if entered in ("lost", "postponed"):
@@ -140,7 +190,13 @@ def how(left: str, entered: str, direction: str) -> str:
     return "skipped_on" if direction == "skip" else "went_on"
 
 
-def columns_of(rows: Iterable[Any], names: tuple[str, ...]) -> list[list[Any]]:
-    """The rows as one list per column, for `unnest`."""
-    rows = list(rows)
-    return [[getattr(row, name) for row in rows] for name in names]
+def _basis(event: Event) -> str:
+    """What let the lead enter: whatever an import brings in is of the import, also where no rule would have objected."""
+    basis: str = event.data.get("basis", "check")
+    return "import" if basis == "check" and event.actor["kind"] == "import" else basis
+
+
+def _version(event: Event) -> int:
+    """Of the pipeline the event was decided under; 0 where it does not say."""
+    number = (event.pipeline or "").rpartition("@")[2]
+    return int(number) if number else 0

@@ -8,15 +8,19 @@ from operator import attrgetter
 
 from projections.event import Event
 from projections.funnel import projection as funnel
-from projections.funnel.projection import FunnelRows, LeadRow, VisitRow
+from projections.funnel import rows as funnel_rows
+from projections.funnel.rows import FunnelRows, LeadRow, VisitRow
 from projections.projection import Projection, schema_of
 from projections.reading import checksum_of
 from services.database import Database
 
 NAME = "funnel"
-_LEADS, _VISITS = ", ".join(funnel.LEAD_COLUMNS), ", ".join(funnel.VISIT_COLUMNS)
+_LEADS, _VISITS = ", ".join(funnel_rows.LEAD_COLUMNS), ", ".join(funnel_rows.VISIT_COLUMNS)
 _TYPES = {
-    "lead": "uuid", "visit": "int", "captured_at": "timestamptz", "entered_at": "timestamptz", "left_at": "timestamptz",
+    "lead": "uuid", "visit": "int", "pipeline_version": "int", "left_version": "int", "undone": "boolean",
+    **dict.fromkeys(
+        ("captured_at", "known_at", "entered_at", "known_from", "known_to", "left_at", "left_known_at"), "timestamptz"
+    ),
 }  # fmt: skip
 
 
@@ -24,8 +28,11 @@ def _arrays(columns: Iterable[str]) -> str:
     return ", ".join(f"${n}::{_TYPES.get(name, 'text')}[]" for n, name in enumerate(columns, start=1))
 
 
-_LEFT = ("worked_by", "left_at", "to_stage", "left_by", "left_how")
-_SET_VISIT = ", ".join(f"{c} = excluded.{c}" for c in _LEFT)
+_CHANGED = ("worked_by", "from_stage", "known_from", "undone", *funnel_rows.END_COLUMNS)
+_SET_VISIT = ", ".join(f"{c} = excluded.{c}" for c in _CHANGED)
+_SET_LEAD = ", ".join(
+    f"{c} = excluded.{c}" for c in ("pipeline", "known_at", "responsible", "visit", "reason", "outcome")
+)
 
 
 @dataclass(slots=True)
@@ -36,54 +43,65 @@ class StoredRows:
     rows: FunnelRows
 
     async def save(self, connection: Database) -> None:
-        """Write back leads and visits."""
+        """Write back leads and visits, and what was known before a correction."""
         rows, schema = self.rows, self.schema
         if rows.touched:
             leads = [rows.leads[lead] for lead in sorted(rows.touched)]
             await connection.execute(
-                f"""INSERT INTO {schema}.leads ({_LEADS}) SELECT * FROM unnest({_arrays(funnel.LEAD_COLUMNS)})
-                    ON CONFLICT (lead) DO UPDATE
-                        SET responsible = excluded.responsible, visit = excluded.visit""",  # noqa: S608 (names of ours)
-                *funnel.columns_of(leads, funnel.LEAD_COLUMNS),
+                f"""INSERT INTO {schema}.leads ({_LEADS}) SELECT * FROM unnest({_arrays(funnel_rows.LEAD_COLUMNS)})
+                    ON CONFLICT (lead) DO UPDATE SET {_SET_LEAD}""",  # noqa: S608 (names of ours)
+                *funnel_rows.columns_of(leads, funnel_rows.LEAD_COLUMNS),
             )
         if rows.changed:
             visits = [rows.visits[key] for key in sorted(rows.changed)]
             await connection.execute(
-                f"""INSERT INTO {schema}.visits ({_VISITS}) SELECT * FROM unnest({_arrays(funnel.VISIT_COLUMNS)})
+                f"""INSERT INTO {schema}.visits ({_VISITS}) SELECT * FROM unnest({_arrays(funnel_rows.VISIT_COLUMNS)})
                     ON CONFLICT (lead, visit) DO UPDATE SET {_SET_VISIT}""",  # noqa: S608
-                *funnel.columns_of(visits, funnel.VISIT_COLUMNS),
+                *funnel_rows.columns_of(visits, funnel_rows.VISIT_COLUMNS),
             )
+        if rows.past:
+            await self._copy(connection, "past_visits", funnel_rows.PAST_COLUMNS, rows.past)
 
     async def save_new(self, connection: Database) -> None:
         """The same where nothing of these streams is stored yet (a build being filled), twice as fast."""
-        for table, columns, values in (
-            ("leads", funnel.LEAD_COLUMNS, self.rows.leads.values()),
-            ("visits", funnel.VISIT_COLUMNS, self.rows.visits.values()),
-        ):
-            read = attrgetter(*columns)
-            await connection.copy_records_to_table(
-                table, schema_name=self.schema, columns=columns, records=map(read, values)
-            )
+        rows = self.rows
+        await self._copy(connection, "leads", funnel_rows.LEAD_COLUMNS, rows.leads.values())
+        await self._copy(connection, "visits", funnel_rows.VISIT_COLUMNS, rows.visits.values())
+        await self._copy(connection, "past_visits", funnel_rows.PAST_COLUMNS, rows.past)
+
+    async def _copy(self, connection: Database, table: str, columns: tuple[str, ...], values: Iterable[object]) -> None:
+        read = attrgetter(*columns)
+        await connection.copy_records_to_table(
+            table, schema_name=self.schema, columns=columns, records=map(read, values)
+        )
 
 
 async def load(connection: Database, build: int, events: Sequence[Event]) -> StoredRows:
-    """The leads that these events touch, each with the visit it is in."""
+    """The leads that these events touch, each with the visit it is in; all visits of those that are corrected."""
     schema, rows = schema_of(NAME, build), FunnelRows()
     new = {event.stream for event in events if event.type == funnel.CAPTURED}
     if wanted := {event.stream for event in events} - new:
-        visit = ", ".join(f"v.{c}" if c != "lead" else "v.lead::text" for c in funnel.VISIT_COLUMNS)
+        corrected = [event.stream for event in events if funnel.corrects(event)]
+        leads = ", ".join(f"l.{c}" if c != "lead" else "l.lead::text" for c in funnel_rows.LEAD_COLUMNS)
+        visit = ", ".join(f"v.{c}" if c != "lead" else "v.lead::text" for c in funnel_rows.VISIT_COLUMNS)
         found = await connection.fetch(
-            f"""SELECT l.lead::text, {", ".join(f"l.{c}" for c in funnel.LEAD_COLUMNS[1:])}, {visit}
+            f"""SELECT {leads}, {visit}
                 FROM {schema}.leads AS l LEFT JOIN {schema}.visits AS v ON v.lead = l.lead AND v.visit = l.visit
                 WHERE l.lead = ANY($1::uuid[])""",  # noqa: S608
             list(wanted),
         )
-        wide = len(funnel.LEAD_COLUMNS)
+        if corrected:
+            found += await connection.fetch(
+                f"""SELECT {leads}, {visit} FROM {schema}.leads AS l JOIN {schema}.visits AS v ON v.lead = l.lead
+                    WHERE l.lead = ANY($1::uuid[])""",  # noqa: S608
+                corrected,
+            )
+        wide = len(funnel_rows.LEAD_COLUMNS)
         for row in found:
-            lead = LeadRow(*row[:wide])
-            rows.leads[lead.lead] = lead
-            if lead.visit:
-                rows.visits[lead.lead, lead.visit] = VisitRow(*row[wide:])
+            lead = rows.leads.setdefault(row[0], LeadRow(*row[:wide]))
+            if row[wide] is not None:
+                visited = VisitRow(*row[wide:])
+                rows.visits[lead.lead, visited.visit] = visited
     return StoredRows(schema, rows)
 
 
@@ -93,9 +111,9 @@ def apply(stored: StoredRows, event: Event) -> None:
 
 
 async def checksum(connection: Database, build: int) -> bytes:
-    """32 bytes over leads and visits."""
+    """32 bytes over leads, visits, and what visits were known to be."""
     schema = schema_of(NAME, build)
-    tables = ("leads", "visits")
+    tables = ("leads", "visits", "past_visits")
     return await checksum_of(connection, *(f"SELECT t::text AS line FROM {schema}.{t} AS t" for t in tables))  # noqa: S608
 
 

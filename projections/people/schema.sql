@@ -4,9 +4,11 @@ CREATE TABLE {schema}.people (
     company text,
     made_at timestamptz,
     version bigint NOT NULL,
-    erased boolean NOT NULL
+    erased boolean NOT NULL,
+    merged_into uuid
 ) WITH (fillfactor = 80);
-COMMENT ON TABLE {schema}.people IS 'Persons. An erased one keeps its row, empty, so that numbers stay whole.';
+CREATE INDEX people_merged ON {schema}.people (merged_into) WHERE merged_into IS NOT NULL;
+COMMENT ON TABLE {schema}.people IS 'Persons. An erased one keeps its row, empty, so that numbers stay whole; merged_into: the same person as that one, who goes on.';
 
 CREATE TABLE {schema}.identities (
     contact uuid NOT NULL,
@@ -34,3 +36,14 @@ CREATE TABLE {schema}.leads (
 );
 CREATE INDEX leads_contact ON {schema}.leads (contact);
 COMMENT ON TABLE {schema}.leads IS 'Which leads are whose.';
+
+CREATE TABLE {schema}.duplicates (
+    lead uuid NOT NULL,
+    other_contact uuid NOT NULL,
+    identity_kind text NOT NULL,
+    suspected_at timestamptz NOT NULL,
+    dismissed_at timestamptz,
+    PRIMARY KEY (lead, other_contact)
+);
+CREATE INDEX duplicates_open ON {schema}.duplicates (suspected_at DESC, lead) WHERE dismissed_at IS NULL;
+COMMENT ON TABLE {schema}.duplicates IS 'Leads whose phone or e-mail a person of another name has too (C3); dismissed_at: a person said that they are two.';

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 from projections.event import Event
 from projections.people import projection as people
-from projections.people.projection import PeopleRows, PersonRow
+from projections.people.projection import PeopleRows, PersonRow, Suspicion
 from projections.projection import Projection, schema_of
-from projections.reading import checksum_of, live_schema
+from projections.reading import checksum_of
 from services.database import Database
 
 NAME = "people"
@@ -29,17 +28,18 @@ class StoredRows:
         if rows.touched:
             touched = [rows.people[contact] for contact in sorted(rows.touched)]
             await connection.execute(
-                f"""INSERT INTO {schema}.people (contact, name, company, made_at, version, erased)
+                f"""INSERT INTO {schema}.people (contact, name, company, made_at, version, erased, merged_into)
                     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[],
-                                         $6::boolean[])
+                                         $6::boolean[], $7::uuid[])
                     ON CONFLICT (contact) DO UPDATE SET name = excluded.name, company = excluded.company,
-                        version = excluded.version, erased = excluded.erased""",  # noqa: S608 (a name of ours)
+                        version = excluded.version, erased = excluded.erased, merged_into = excluded.merged_into""",  # noqa: S608 (a name of ours)
                 [p.contact for p in touched],
                 [p.name for p in touched],
                 [p.company for p in touched],
                 [p.made_at for p in touched],
                 [p.version for p in touched],
                 [p.erased for p in touched],
+                [p.merged_into for p in touched],
             )
         if rows.identities:
             await connection.execute(
@@ -50,12 +50,13 @@ class StoredRows:
                 *([key[n] for key in rows.identities] for n in range(3)),
                 *([found[n] for found in rows.identities.values()] for n in range(2)),
             )
-        if rows.shared:
+        if rows.marks:
             await connection.execute(
-                f"""UPDATE {schema}.identities AS i SET shared = true
-                    FROM unnest($1::uuid[], $2::text[], $3::text[]) AS s (contact, kind, value)
+                f"""UPDATE {schema}.identities AS i SET shared = s.shared
+                    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[]) AS s (contact, kind, value, shared)
                     WHERE i.contact = s.contact AND i.kind = s.kind AND i.value = s.value""",  # noqa: S608
-                *([key[n] for key in rows.shared] for n in range(3)),
+                *([key[n] for key in rows.marks] for n in range(3)),
+                list(rows.marks.values()),
             )
         if rows.proven:
             await connection.execute(
@@ -78,6 +79,16 @@ class StoredRows:
                 list(rows.leads),
                 list(rows.leads.values()),
             )
+        if rows.suspicions:
+            await connection.execute(
+                f"""INSERT INTO {schema}.duplicates (lead, other_contact, identity_kind, suspected_at, dismissed_at)
+                    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+                    ON CONFLICT (lead, other_contact) DO UPDATE SET dismissed_at = excluded.dismissed_at""",  # noqa: S608
+                *([place[n] for place in rows.suspicions] for n in range(2)),
+                [found.identity_kind for found in rows.suspicions.values()],
+                [found.suspected_at for found in rows.suspicions.values()],
+                [found.dismissed_at for found in rows.suspicions.values()],
+            )
         for table in ("identities", "words") if rows.wiped else ():
             await connection.execute(
                 f"DELETE FROM {schema}.{table} WHERE contact = ANY($1::uuid[])",  # noqa: S608
@@ -90,13 +101,20 @@ async def load(connection: Database, build: int, events: Sequence[Event]) -> Sto
     schema = schema_of(NAME, build)
     rows = PeopleRows()
     made = {event.stream for event in events if event.type == people.MADE}
-    if wanted := {event.stream for event in events if event.type != people.CAPTURED} - made:
+    if wanted := {event.stream for event in events if event.type not in people.OF_LEADS} - made:
         for row in await connection.fetch(
-            f"""SELECT contact::text, name, company, made_at, version, erased FROM {schema}.people
+            f"""SELECT contact::text, name, company, made_at, version, erased, merged_into::text FROM {schema}.people
                 WHERE contact = ANY($1::uuid[])""",  # noqa: S608
             list(wanted),
         ):
             rows.people[row[0]] = PersonRow(*row)
+    if leads := {event.stream for event in events if event.type in (people.SUSPECTED, people.DISMISSED)}:
+        for row in await connection.fetch(
+            f"""SELECT lead::text, other_contact::text, identity_kind, suspected_at, dismissed_at
+                FROM {schema}.duplicates WHERE lead = ANY($1::uuid[])""",  # noqa: S608
+            list(leads),
+        ):
+            rows.suspicions[(row[0], row[1])] = Suspicion(*row[2:])
     return StoredRows(schema, rows)
 
 
@@ -106,75 +124,17 @@ def apply(stored: StoredRows, event: Event) -> None:
 
 
 async def checksum(connection: Database, build: int) -> bytes:
-    """32 bytes over persons, identities, words and leads."""
+    """32 bytes over persons, identities, words, leads and suspected duplicates."""
     schema = schema_of(NAME, build)
-    tables = ("people", "identities", "words", "leads")
+    tables = ("people", "identities", "words", "leads", "duplicates")
     return await checksum_of(connection, *(f"SELECT x::text AS line FROM {schema}.{t} AS x" for t in tables))  # noqa: S608
 
 
 PEOPLE = Projection(
     NAME,
     ("leads.events", "people.events"),
-    frozenset({people.MADE, people.ADDED, people.SHARED, people.ERASED, people.CAPTURED, *people.PROVEN}),
+    people.TYPES,
     load,
     apply,
     checksum,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person found. All but `contact` and `leads` is empty once erased."""
-
-    contact: UUID
-    name: str | None
-    company: str | None
-    phones: list[str]
-    emails: list[str]
-    leads: list[UUID]
-    erased: bool
-
-
-async def search(
-    connection: Database,
-    *,
-    phone: str | None = None,
-    email: str | None = None,
-    name: str | None = None,
-    limit: int = 50,
-) -> list[Person]:
-    """Persons that meet all conditions given; none given: nobody.
-
-    `phone`, `email`: the beginning of the normalised value (E.164, small letters). `name`: beginnings of words of name or
-    company, all of which must fit.
-    """
-    words = sorted(people.words_of(name or ""))
-    if not phone and not email and not words:
-        return []
-    schema = await live_schema(connection, NAME)
-    rows = await connection.fetch(
-        f"""SELECT p.contact, p.name, p.company,
-                   ARRAY(SELECT value FROM {schema}.identities WHERE contact = p.contact AND kind = 'phone' ORDER BY 1),
-                   ARRAY(SELECT value FROM {schema}.identities WHERE contact = p.contact AND kind = 'email' ORDER BY 1),
-                   ARRAY(SELECT lead FROM {schema}.leads WHERE contact = p.contact ORDER BY 1), p.erased
-            FROM {schema}.people AS p
-            WHERE ($1::text IS NULL OR p.contact IN (
-                      SELECT contact FROM {schema}.identities WHERE kind = 'phone' AND value LIKE $1))
-              AND ($2::text IS NULL OR p.contact IN (
-                      SELECT contact FROM {schema}.identities WHERE kind = 'email' AND value LIKE $2))
-              AND ($3::text[] IS NULL OR p.contact IN (
-                      SELECT w.contact FROM unnest($3) AS q (beginning)
-                      JOIN {schema}.words AS w ON w.word LIKE q.beginning
-                      GROUP BY w.contact HAVING count(DISTINCT q.beginning) = cardinality($3)))
-            ORDER BY p.made_at DESC, p.contact LIMIT $4""",  # noqa: S608
-        _beginning(phone) if phone else None,
-        _beginning(email.lower()) if email else None,
-        [_beginning(word) for word in words] or None,
-        limit,
-    )
-    return [Person(*row) for row in rows]
-
-
-def _beginning(text: str) -> str:
-    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return f"{escaped}%"

@@ -26,6 +26,7 @@ from services.leads.batcher import AT_ONCE, BATCH_WORK, Batcher
 from services.leads.door import door
 from services.leads.handlers import Reader
 from services.leads.work import BUILD, CONSUMER
+from services.pipelines.archiving import is_archived
 from services.privacy.store import KeyRing
 from services.serving import serve_http, with_health
 from services.settings import Settings
@@ -39,12 +40,24 @@ KEPT = timedelta(days=90)
 """How long the answer to a person's command is kept: nobody repeats a click after that."""
 
 
+class ArchivedDefaultError(Exception):
+    """New leads are to come to a pipeline that is archived: the service does not start."""
+
+    def __init__(self, pipeline: str) -> None:
+        super().__init__(
+            f"LEADLINE_DEFAULT_PIPELINE names {pipeline}, which is archived: name another one, or leadline restore {pipeline}"
+        )
+
+
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; then finish the running batch, answer the callers, leave the group."""
     health.expect("door")
     memory = Memory(KeyRing(settings.master_key_bytes))
     pool = await open_pool(settings.database_url, service="leads", smallest=2, largest=6, on_connect=memory.doubt)
     async with pool:
+        async with pool.acquire() as database:
+            if await is_archived(database, settings.default_pipeline):
+                raise ArchivedDefaultError(settings.default_pipeline)
         clock = clock_of(settings.clock, pool)
         batcher = Batcher(settings, pool, clock, memory)
         reader = Reader(settings, pool)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,13 +30,18 @@ from services.eventlog.consuming.parked import store as parking
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, peek
 from services.eventlog.recording import store as recording
+from services.leads import adopting, store
 from services.leads import effects as fx
-from services.leads import store
 from services.leads.domain.arrivals import Owner, Reference, Referred
+from services.leads.domain.contact import ContactState, evolve_contact
 from services.leads.domain.history import HistoryRow
-from services.leads.domain.state import ContactState, LeadState, evolve_contact, evolve_lead
+from services.leads.domain.state import LeadState, evolve_lead
 from services.leads.imports import effects as importing
 from services.leads.imports import store as imports
+from services.leads.people import looking_up as people
+from services.leads.people import store as persons
+from services.leads.publishing import store as publishing
+from services.leads.publishing.places import place_after
 from services.leads.work import BUILD, CONSUMER, ArrivalWork, CommandWork, Done, EraseWork, ImportWork, Tally, Work
 from services.pipelines import registry
 from services.privacy.store import KeyRing, destroy_keys, insert_keys, link_messages
@@ -149,6 +154,13 @@ class LeadBatch:
     heads: dict[UUID, Head] = field(default_factory=dict)
     owners: dict[bytes, Owner] = field(default_factory=dict)
     open_leads: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
+    """By (contact that goes on for the person, pipeline)."""
+    persons: dict[UUID, UUID] = field(default_factory=dict)
+    """Which contact goes on for each, of those looked up (N16)."""
+    had: dict[UUID, set[UUID]] = field(default_factory=dict)
+    """The leads of a person, by the contact that goes on for them, of those whose messages are at hand."""
+    pinned: dict[tuple[str, int], Pipeline] = field(default_factory=dict)
+    """Versions of pipelines that leads at hand stand in."""
     referred: dict[bytes, Referred] = field(default_factory=dict)
     answered: dict[UUID, store.CommandRow] = field(default_factory=dict)
     outcomes: dict[UUID, store.OutcomeRow] = field(default_factory=dict)
@@ -157,6 +169,10 @@ class LeadBatch:
     rows: dict[UUID, imports.RowAnswer] = field(default_factory=dict)
     current: dict[str, tuple[Pipeline, int]] = field(default_factory=dict)
     """Pipelines in force, by id, as this batch sees them."""
+    archived: dict[str, bool] = field(default_factory=dict)
+    """Whether pipelines that leads come to are archived."""
+    unpublished: Mapping[tuple[str, int], Pipeline] = field(default_factory=dict)
+    """Of a rehearsal: versions that are yet to be published."""
     out: fx.Effects = field(default_factory=lambda: fx.Effects())
     turn: int = 0
     erased: set[UUID] = field(default_factory=set)
@@ -217,9 +233,10 @@ class LeadBatch:
         streams: set[UUID] = set()
         for owned in await store.owners(database, sorted(hmacs), pipeline):
             self.owners[owned.hmac] = Owner(owned.contact, owned.shared)
-            streams.add(owned.contact)
+            self.persons[owned.contact] = owned.head
+            streams |= {owned.contact, owned.head}
             if owned.lead is not None:
-                self.open_leads[(owned.contact, pipeline)] = owned.lead
+                self.open_leads[(owned.head, pipeline)] = owned.lead
                 streams.add(owned.lead)
         streams |= await self._look_up_references(database)
         await self._hold(database, streams)
@@ -229,6 +246,11 @@ class LeadBatch:
         await self._load(database, streams)
         await self._look_up_people(database, rows)
         await self._look_up_conversations(database)
+        await people.look_up(self, database)
+        if arrivals:
+            await people.look_up_returning(self, database, people.arrivals_of(self.work))
+        if stale := {recording.lock_number(stream.bytes) for stream in people.stale(self)} - self.extra_locks:
+            raise LocksMissedError(stale)
         if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture) for w in self.work):
             self.turn = await store.next_turn(database, pipeline)
 
@@ -244,7 +266,7 @@ class LeadBatch:
 
     async def _look_up_conversations(self, database: Database) -> None:
         """A conversation's token is its lead's id; its person's open lead may be another one by now."""
-        people: set[UUID] = {r.contact for r in self.referred.values() if r.contact is not None}
+        contacts: set[UUID] = {r.contact for r in self.referred.values() if r.contact is not None}
         for piece in self.work:
             if not isinstance(piece, ArrivalWork):
                 continue
@@ -252,28 +274,25 @@ class LeadBatch:
                 token = thread_lead(reference)
                 if token is not None and (lead := self.lead(token)) is not None and not lead.erased:
                     self.referred[reference.hmac] = Referred(None, lead.contact, lead.lead)
-                    people.add(lead.contact)
-        if not people:
+                    contacts.add(lead.contact)
+        if not contacts:
             return
-        await self._hold(database, people)
-        await self._load(database, people - self.heads.keys())
+        heads = await people.look_up_persons(self, database, contacts)
         pipeline = self.settings.default_pipeline
-        found = await store.open_leads(database, sorted((contact, pipeline) for contact in people))
+        found = await store.open_leads(database, sorted((head, pipeline) for head in heads))
         self.open_leads |= found
-        leads = set(found.values()) - self.heads.keys()
-        await self._hold(database, leads)
-        await self._load(database, leads)
+        await self.have(database, found.values())
 
     async def _look_up_people(self, database: Database, rows: Sequence[HistoryRow]) -> None:
         """What touches the person behind a lead needs that contact, and whether they have another open lead."""
-        people: set[UUID] = set()
+        contacts: set[UUID] = set()
         pairs: set[tuple[UUID, str]] = set()
         for row in rows:
             owners = [owner for i in row.identities if (owner := self.owners.get(i.hmac)) is not None]
             pairs.update((owner.contact, row.pipeline) for owner in owners)
             imported = self.lead(row.lead)
             if imported is not None and (row.identities or not imported.is_open):
-                people.add(imported.contact)
+                contacts.add(imported.contact)
                 pairs.add((imported.contact, imported.pipeline))
         for piece in self.work:
             if not isinstance(piece, CommandWork):
@@ -285,14 +304,16 @@ class LeadBatch:
                 continue
             state = self.lead(piece.command.lead)
             if state is not None and (piece.identities or not state.is_open):
-                people.add(state.contact)
+                contacts.add(state.contact)
                 pairs.add((state.contact, state.pipeline))
-        if people:
-            await self._hold(database, people)
-            await self._load(database, people - self.heads.keys())
+        crossing = adopting.claims_asked(self.work, self.lead)
+        pairs |= crossing
+        contacts.update(contact for contact, _ in crossing)
+        await people.look_up_persons(self, database, contacts)
         if pairs:
             # Claims read under the contact's lock: the one read with the identities may be older.
-            self.open_leads |= await store.open_leads(database, sorted(pairs))
+            theirs = {(self.person(contact), pipeline) for contact, pipeline in pairs}
+            self.open_leads |= await store.open_leads(database, sorted(theirs))
 
     # --- step 4 ----------------------------------------------------------------------------------------------------
 
@@ -324,6 +345,24 @@ class LeadBatch:
             assert before is None or isinstance(before, ContactState)
             state = evolve_contact(before, meta, data)
         self.heads[stream] = Head(meta.version, digest, state)
+
+    async def have(self, database: Database, streams: Iterable[UUID]) -> None:
+        """Lock and load further streams, those that are not here yet."""
+        wanted = set(streams) - self.heads.keys()
+        await self._hold(database, wanted)
+        await self._load(database, wanted)
+
+    def person(self, contact: UUID) -> UUID:
+        """The contact that goes on for this one: itself, unless it was merged (N16)."""
+        return self.persons.get(contact, contact)
+
+    def open_lead_of(self, contact: UUID, pipeline: str) -> UUID | None:
+        """The open lead of the person whose contact this is."""
+        return self.open_leads.get((self.person(contact), pipeline))
+
+    def leads(self) -> list[LeadState]:
+        """Every lead at hand."""
+        return [lead for stream in self.heads if (lead := self.lead(stream)) is not None]
 
     def lead(self, lead: UUID) -> LeadState | None:
         """The lead as this batch knows it so far; its person's erasure shows even on a cached state."""
@@ -419,7 +458,11 @@ class LeadBatch:
             state = encode_with(envelope, meta, event, key)
             digest = digest_of(digest, state)
             self.out.events.append(Stored(stream, version, event.TOPIC, kind, state, self.now, digest))
+            if isinstance(event, e.LeadCaptured):
+                self.out.person_leads.append((stream, event.contact, event.pipeline, happened_at))
             self._evolve(stream, digest, meta, event)
+        if isinstance(after := self.heads[stream].state, LeadState) and (place := place_after(data, after)) is not None:
+            self.out.places[stream] = place
 
     def new_key(self, person: UUID) -> None:
         """A person gets a key, stored with the batch."""
@@ -437,8 +480,13 @@ class LeadBatch:
         await recording.append(database, out.events)
         await store.claim_identities(database, out.identity_claims)
         await store.share_identities(database, sorted(set(out.shared)))
+        await persons.keep_leads(database, out.person_leads)
+        await persons.regroup(database, self._regrouped())
+        await persons.mark(database, out.marks)
         await store.free_open_leads(database, sorted(out.closed))
+        await persons.move_claims(database, out.moved_claims)
         await store.claim_open_leads(database, out.opened)
+        await publishing.keep(database, out.places.values())
         await store.remember(database, out.commands)
         await store.set_outcomes(database, out.outcomes)
         await imports.remember(database, out.rows.values())
@@ -452,8 +500,17 @@ class LeadBatch:
         for person in sorted(self.erased):
             await store.forget_identities(database, person)
             await store.forget_references(database, person)
+            await publishing.erase(database, person)
             await destroy_keys(database, person)
         self.tally.events = len(out.events)
+
+    def _regrouped(self) -> dict[UUID, tuple[UUID, UUID] | None]:
+        """Where contacts stand that were merged or set apart: into which, and who goes on for them."""
+        states = {contact: self.contact(contact) for contact in self.out.regrouped}
+        return {
+            contact: (state.merged_into, self.person(contact)) if state and state.merged_into else None
+            for contact, state in states.items()
+        }
 
     # --- after the transaction -------------------------------------------------------------------------------------
 

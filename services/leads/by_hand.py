@@ -11,12 +11,14 @@ from contracts import commands as c
 from contracts.commands import CommandResult, Refusal
 from contracts.meta import Actor
 from services.database import Database
+from services.leads.adopting import refusal_of, takes_none
 from services.leads.answers import refuse, remember
 from services.leads.automatic import follow
-from services.leads.claims import move_claim, put_people
-from services.leads.domain.arrivals import Known, Turn
+from services.leads.claims import claim, known_people, move_claim, put_people
+from services.leads.domain.arrivals import Turn
 from services.leads.domain.capturing import capture
 from services.leads.domain.decide import Surroundings
+from services.leads.people.effects import put_recommendation, recommender_refused
 from services.leads.work import CommandWork, Done
 from services.pipelines import registry
 
@@ -38,12 +40,16 @@ async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Databas
         pipeline, number = await registry.current(database, body.pipeline or batch.settings.default_pipeline)
     except registry.NoSuchPipelineError:
         return refuse(batch, work, _no_pipeline(), 0)
+    if (refusal := recommender_refused(batch, body)) is not None:
+        return refuse(batch, work, refusal, 0)
+    if await takes_none(batch, database, pipeline.pipeline):
+        return refuse(batch, work, refusal_of(pipeline.pipeline), 0)
     responsibles = tuple(batch.settings.responsibles)
     found = capture(
         command,
         body,
         work.identities,
-        _known(batch, work, pipeline.pipeline),
+        known_people(batch, work.identities, pipeline.pipeline),
         pipeline,
         number,
         batch.now,
@@ -67,11 +73,10 @@ async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Databas
     put_people(batch, found, envelope)
     batch.record(command.lead, "lead", found.contact, found.lead_events, **envelope)
     _assign(batch, command, found, envelope)
-    claim = (found.contact, pipeline.pipeline)
-    batch.open_leads[claim] = command.lead
-    batch.out.opened.append((*claim, command.lead))
+    put_recommendation(batch, body, command.lead, envelope)
     before = batch.lead(command.lead)
     assert before is not None
+    claim(batch, before)
     follow(batch, command.lead, found.lead_events, pipeline, envelope)
     after = batch.lead(command.lead)
     assert after is not None
@@ -96,16 +101,6 @@ def _assign(batch: LeadBatch, command: c.Command, found: Any, envelope: dict[str
     if in_turn:
         batch.turn += 1
         batch.out.turns.append(batch.turn)
-
-
-def _known(batch: LeadBatch, work: CommandWork, pipeline: str) -> Known:
-    owners = {i.hmac: owner for i in work.identities if (owner := batch.owners.get(i.hmac)) is not None}
-    people = {owner.contact for owner in owners.values()}
-    return Known(
-        owners=owners,
-        contacts={contact: state for contact in people if (state := batch.contact(contact)) is not None},
-        open_leads={c: lead for c in people if (lead := batch.open_leads.get((c, pipeline))) is not None},
-    )
 
 
 def _there_already() -> Refusal:

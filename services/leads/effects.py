@@ -19,17 +19,21 @@ from contracts.pipeline import Pipeline
 from services.database import Database
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
-from services.leads import store
+from services.leads import adopting, store
 from services.leads.answers import answered, refuse, remember
 from services.leads.automatic import follow
 from services.leads.by_hand import ROTATION, capture_by_hand
-from services.leads.claims import envelope_of, move_claim, put_people
+from services.leads.claims import claim, envelope_of, known_people, move_claim, put_people
 from services.leads.domain.arrivals import Arrival, Known, Recognised, Referred, Turn
+from services.leads.domain.case import Case
 from services.leads.domain.decide import Surroundings, decide
 from services.leads.domain.recognition import keep_recorded_identity, recognise
 from services.leads.domain.rules import no_such_lead
 from services.leads.domain.state import LeadState, with_
 from services.leads.imports.store import RowAnswer
+from services.leads.people import effects as people
+from services.leads.people.looking_up import returning
+from services.leads.publishing.places import Place
 from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, Understood
 from services.pipelines import registry
 from services.privacy.messages import message_hash, seal_message
@@ -64,10 +68,20 @@ class Effects:
     messages: list[Message] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
     turns: list[int] = field(default_factory=list)
+    person_leads: list[tuple[UUID, UUID, str, datetime]] = field(default_factory=list)
+    """(lead, contact, pipeline, captured at) of new leads."""
+    regrouped: set[UUID] = field(default_factory=set)
+    """Contacts that were merged or set apart (N16)."""
+    moved_claims: dict[UUID, UUID] = field(default_factory=dict)
+    """Open leads that are another person's now, and whose."""
+    marks: dict[bytes, bool] = field(default_factory=dict)
+    """Identities whose mark «shared» a merge changes."""
     rows: dict[UUID, RowAnswer] = field(default_factory=dict)
     """What became of rows of imports."""
     taken: dict[UUID, int] = field(default_factory=dict)
     """How far each import has come."""
+    places: dict[UUID, Place] = field(default_factory=dict)
+    """Where leads stand that changed their stage or version."""
 
 
 async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> Done:
@@ -82,23 +96,38 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     if state is None:
         return refuse(batch, work, no_such_lead(), 0)
     pipeline = await registry.version(database, state.pipeline, state.pipeline_number)
-    held = batch.open_leads.get((state.contact, state.pipeline))
+    held = batch.open_lead_of(state.contact, state.pipeline)
+    envelope = envelope_of(batch, work, state)
+    if (act := people.ACTS.get(type(command.body))) is not None:
+        refusal = act(batch, Case(state, pipeline, None, command, batch.now), envelope)
+        return refuse(batch, work, refusal, state.version) if refusal else _carried_out(batch, work, state)
     around = Surroundings(
         responsibles=tuple(batch.settings.responsibles),
         other_open_lead=held if held != state.lead else None,
         region=batch.settings.default_region,
         activity=uuid5(command.id, "activity") if isinstance(command.body, c.Plan) else None,
     )
-    decided = decide(state, command, pipeline, batch.now, around)
+    decided = await _decided(batch, command, state, pipeline, around, database)
     if isinstance(decided, Refusal):
         return refuse(batch, work, decided, state.version)
+    bad_data, refusal = people.deletion(batch, state, decided)
+    if refusal is not None:
+        return refuse(batch, work, refusal, state.version)
     identities = _identities_of_record(batch, work, state) if decided else []
-    envelope = envelope_of(batch, work, state)
     batch.record(state.lead, "lead", state.contact, decided, **envelope)
     for found in identities:
         put_people(batch, found, envelope)
         batch.record(state.lead, "lead", state.contact, found.lead_events, **envelope)
-    follow(batch, state.lead, decided, pipeline, envelope)
+    if not isinstance(command.body, c.Adopt):  # publishing moves nobody on
+        follow(batch, state.lead, decided, pipeline, envelope)
+    if bad_data:
+        people.erase_person(batch, state.contact, "bad_data", envelope)
+    return _carried_out(batch, work, state)
+
+
+def _carried_out(batch: LeadBatch, work: CommandWork, state: LeadState) -> Done:
+    """The answer to a command that was done; `state`: the lead before it."""
+    command = work.command
     after = batch.lead(state.lead)
     assert after is not None
     move_claim(batch, state, after)
@@ -111,6 +140,17 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
         at=batch.now,
     )
     return remember(batch, work, result)
+
+
+async def _decided(
+    batch: LeadBatch, command: c.Command, state: LeadState, pipeline: Pipeline, around: Surroundings, database: Database
+) -> tuple[e.Event, ...] | Refusal:
+    if isinstance(command.body, c.Adopt):
+        return await adopting.decide_adoption(batch, command, state, pipeline, database)
+    decided = decide(state, command, pipeline, batch.now, around)
+    if isinstance(decided, Refusal):
+        return decided
+    return await adopting.archived_refusal(batch, state, decided, database) or decided
 
 
 async def take_in(batch: LeadBatch, work: ArrivalWork, database: Database, pipeline: Pipeline, number: int) -> Done:
@@ -171,14 +211,19 @@ def _known(batch: LeadBatch, arrival: Arrival, pipeline: str) -> Known:
     referred = {r.hmac: found for r in arrival.names if (found := batch.referred.get(r.hmac)) is not None}
     people = {owner.contact for owner in owners.values()}
     people.update(found.contact for found in referred.values() if found.contact is not None)
-    open_leads = {c: lead for c in people if (lead := batch.open_leads.get((c, pipeline))) is not None}
+    open_leads = {c: lead for c in people if (lead := batch.open_lead_of(c, pipeline)) is not None}
     leads = {*open_leads.values(), *(found.lead for found in referred.values() if found.lead is not None)}
+    back = {c: brought for c in people - open_leads.keys() if (brought := returning(batch, c)) is not None}
+    leads.update(brought.lead for brought in back.values())
+    stand = {lead: stands for lead in leads if (stands := batch.lead(lead)) is not None}
     return Known(
         owners=owners,
         contacts={contact: state for contact in people if (state := batch.contact(contact)) is not None},
         open_leads=open_leads,
-        leads={lead: stands for lead in leads if (stands := batch.lead(lead)) is not None},
+        leads=stand,
         referred=referred,
+        persons={contact: batch.person(contact) for contact in {*people, *(lead.contact for lead in stand.values())}},
+        returning=back,
     )
 
 
@@ -188,7 +233,8 @@ def _put_lead(batch: LeadBatch, found: Recognised, envelope: dict[str, Any]) -> 
     before = batch.lead(found.lead)
     if before is not None:
         envelope = _within(envelope, before)
-        found.contact = found.contact or before.contact
+        if found.contact is None or batch.person(found.contact) != batch.person(before.contact):
+            found.contact = before.contact
     assert found.contact is not None
     batch.record(found.lead, "lead", found.contact, found.lead_events, **envelope)
     if found.assigned is not None:
@@ -209,8 +255,7 @@ def _claim(batch: LeadBatch, found: Recognised, before: LeadState | None) -> Non
     if before is not None:
         move_claim(batch, before, after)
     elif after.is_open:
-        batch.open_leads[(after.contact, after.pipeline)] = after.lead
-        batch.out.opened.append((after.contact, after.pipeline, after.lead))
+        claim(batch, after)
 
 
 def _put_references(batch: LeadBatch, arrival: Arrival, found: Recognised) -> None:
@@ -243,22 +288,13 @@ def erase(batch: LeadBatch, work: EraseWork) -> Done:
             status=410 if there else 404,
         )
         return refuse(batch, work, refusal, contact.version if contact else 0)
-    batch.record(
-        command.contact,
-        "contact",
-        command.contact,
-        (e.PersonErased(reason=command.reason),),
-        command=command.id,
-        actor=command.actor,
-        happened_at=batch.now,
-        correlation=str(command.id),
-    )
-    batch.erased.add(command.contact)
-    batch.owners = {hmac: owner for hmac, owner in batch.owners.items() if owner.contact != command.contact}
-    batch.referred = {
-        hmac: Referred(found.inbound_id) if found.contact == command.contact else found
-        for hmac, found in batch.referred.items()
+    envelope = {
+        "command": command.id,
+        "actor": command.actor,
+        "happened_at": batch.now,
+        "correlation": str(command.id),
     }
+    people.erase_person(batch, command.contact, command.reason, envelope)
     version = contact.version + 1
     result = CommandResult(
         command=command.id,
@@ -320,11 +356,6 @@ def _keep_direct(batch: LeadBatch, work: ArrivalWork, contact: UUID | None) -> N
 
 
 def _identities_of_record(batch: LeadBatch, work: CommandWork, state: LeadState) -> list[Recognised]:
-    contact = batch.contact(state.contact)
-    found = []
-    for identity in work.identities:
-        owner = batch.owners.get(identity.hmac)
-        other = batch.open_leads.get((owner.contact, state.pipeline)) if owner else None
-        have = contact.identities if contact else frozenset()
-        found.append(keep_recorded_identity(state, identity, owner, have, other))
-    return found
+    contact, known = batch.contact(state.contact), known_people(batch, work.identities, state.pipeline)
+    have = contact.identities if contact else frozenset()
+    return [keep_recorded_identity(state, identity, known, have) for identity in work.identities]

@@ -34,6 +34,8 @@ class OwnerRow:
     hmac: bytes
     contact: UUID
     shared: bool
+    head: UUID
+    """The contact that goes on for that one (N16)."""
     lead: UUID | None
 
 
@@ -140,8 +142,9 @@ async def owners(database: Database, hmacs: Sequence[bytes], pipeline: str) -> l
     if not hmacs:
         return []
     rows = await database.fetch(
-        """SELECT i.hmac, i.contact, i.shared, o.lead FROM leadline.identities AS i
-           LEFT JOIN leadline.open_leads AS o ON o.contact = i.contact AND o.pipeline = $2
+        """SELECT i.hmac, i.contact, i.shared, coalesce(m.head, i.contact), o.lead FROM leadline.identities AS i
+           LEFT JOIN leadline.merged_contacts AS m ON m.contact = i.contact
+           LEFT JOIN leadline.open_leads AS o ON o.contact = coalesce(m.head, i.contact) AND o.pipeline = $2
            WHERE i.hmac = ANY($1::bytea[])""",
         hmacs,
         pipeline,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from services.ops.place import OpsError
 
 if TYPE_CHECKING:
+    from services.clock import Clock
     from services.database import Database, Pool
     from services.settings import Settings
 
@@ -40,6 +41,16 @@ async def ops_connection(settings: Settings) -> AsyncIterator[Database]:
     """One connection of such a pool."""
     async with ops_pool(settings) as pool, pool.acquire() as connection:
         yield connection
+
+
+async def clock_of_system(settings: Settings, pool: Pool) -> Clock:
+    """The system's clock: its own where it is a practice system, which only its database says here."""
+    from services.clock import PracticeClock, clock_of
+    from services.ops import store
+
+    async with pool.acquire() as connection:
+        practice = await store.practice_now(connection)
+    return PracticeClock(pool) if practice is not None else clock_of(settings.clock, pool)
 
 
 def short(error: BaseException) -> str:

@@ -8,12 +8,12 @@ e-mail typed is not printed, logged or sent anywhere.
 from __future__ import annotations
 
 import asyncio
-import getpass
 import sys
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID, uuid4
 
 from services.ops.place import OpsError, Place
+from services.ops.terminal import user
 
 if TYPE_CHECKING:
     from contracts.commands import CommandResult, EraseContact
@@ -36,7 +36,7 @@ async def erase(place: Place, person: str, reason: Reason, yes: bool) -> int:
     command = EraseContact(
         id=uuid4(),
         contact=contact,
-        actor=Actor(id=_user(), kind="person", role="ops"),
+        actor=Actor(id=user(), kind="person", role="ops"),
         reason=reason,
     )
     result = await _send(settings, command)
@@ -75,14 +75,6 @@ def _confirmed(contact: UUID) -> bool:
         raise OpsError("erasing cannot be undone; say --yes when there is no terminal to ask on")
     answer = input(f"Erase all data of contact {contact}? This cannot be undone. Type yes: ")
     return answer.strip().lower() in ("yes", "да")
-
-
-def _user() -> str:
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        return "ops"
-    return name if name.isascii() and name.isprintable() and 0 < len(name.strip()) <= 100 else "ops"
 
 
 async def _send(settings: Settings, command: EraseContact) -> CommandResult:

@@ -59,6 +59,35 @@ class Parked:
     released_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A lead that is merged into another: since which version of its stream, and when that was."""
+
+    lead: UUID
+    version: int
+    at: datetime
+
+
+async def merged_leads(
+    database: Database, by: str | None, since: datetime | None, leads: list[UUID] | None
+) -> list[Merged]:
+    """Leads that are merged still, the newest merge first: by this actor, recorded since, among these; None: any."""
+    rows = await database.fetch(
+        """SELECT m.originator_id, m.originator_version, m.recorded_at FROM leadline.events AS m
+           WHERE m.topic = 'leadline.lead.merged' AND ($2::timestamptz IS NULL OR m.recorded_at >= $2)
+             AND ($3::uuid[] IS NULL OR m.originator_id = ANY($3))
+             AND ($1::text IS NULL OR convert_from(m.state, 'UTF8')::jsonb -> 'meta' -> 'actor' ->> 'id' = $1)
+             AND NOT EXISTS (SELECT FROM leadline.events AS u
+                             WHERE u.originator_id = m.originator_id AND u.originator_version > m.originator_version
+                               AND u.topic = 'leadline.lead.unmerged')
+           ORDER BY m.recorded_at DESC, m.originator_id""",
+        by,
+        since,
+        leads,
+    )
+    return [Merged(*row) for row in rows]
+
+
 async def add_token(database: Database, sha256: bytes, name: str, role: str, at: datetime) -> None:
     """Store a token by its digest (32 bytes)."""
     await database.execute(

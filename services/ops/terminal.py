@@ -6,6 +6,7 @@ characters are shown as signs); JSON goes to stdout alone, everything else said 
 
 from __future__ import annotations
 
+import getpass
 import sys
 import unicodedata
 from datetime import datetime
@@ -30,6 +31,15 @@ def plain(text: object) -> str:
     """A text on one line that does nothing to a terminal but stand there."""
     spaced = " ".join(str(text).split())
     return "".join(MASK_OF_CONTROL if unicodedata.category(sign) in HIDDEN else sign for sign in spaced)
+
+
+def user() -> str:
+    """Who is at this terminal, as an event can hold it: visible ASCII; `ops` where the system does not say."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        return "ops"
+    return name if name.isascii() and name.isprintable() and 0 < len(name.strip()) <= 100 else "ops"
 
 
 def print_json(value: Any) -> None:

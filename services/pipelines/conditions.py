@@ -83,4 +83,23 @@ def _bound(text: str) -> set[str]:
 def _first_line(error: Exception) -> str:
     text = str(error)
     found = re.search(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)", text)
-    return f"at character {found[2]}: {found[3][:200]}" if found else text.splitlines()[0][:200]
+    return f"at character {found[2]}: {_in_words(found[3])}" if found else text.splitlines()[0][:200]
+
+
+def _in_words(problem: str) -> str:
+    """What the parser says, for people who write conditions."""
+    if found := re.search(r"missing '(.+)' at", problem):
+        return f"a {found[1]} is missing"
+    found = re.search(
+        r"(?:mismatched input|extraneous input|token recognition error at:|alternative at input) '(.+?)'(?: |$)",
+        problem,
+    )
+    if found is None:
+        return problem[:200]
+    sign = found[1].strip()
+    if sign == "<EOF>":
+        return "it ends too early"
+    other = {"=": "==", "and": "&&", "or": "||", "not": "!", "&": "&&", "|": "||", "<>": "!=", "«": "'"}.get(sign)
+    if other is None and sign[0] in "'\"":
+        return "a quote is open"
+    return f"{sign} does not belong here" + (f"; write {other}" if other else "")

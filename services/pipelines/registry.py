@@ -7,20 +7,18 @@ again does nothing. A pipeline that does not exist raises `NoSuchPipelineError`,
 from __future__ import annotations
 
 import hashlib
-from importlib import resources
-from uuid import UUID, uuid5
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
 
 from contracts.events import PipelinePublished
-from contracts.meta import GENESIS, Actor, Meta, Stored, digest_of
+from contracts.meta import Actor
 from contracts.pipeline import Pipeline
 from services.clock import Clock
 from services.database import Database, Pool
-from services.eventlog.mapper import encode
-from services.eventlog.recording import store as recording
-from services.pipelines import store
+from services.pipelines import bundled, store
 from services.pipelines.language import read_pipeline
-
-NAMESPACE = UUID("8f8f7f0a-54bb-5a6c-8a55-2f0b8d0b2d10")
+from services.pipelines.stream import append, hold
 
 _read: dict[tuple[str, str], Pipeline] = {}
 """Pipelines by (id, SHA-256 of the text)."""
@@ -56,38 +54,51 @@ async def version(database: Database, pipeline: str, number: int) -> Pipeline:
     return held
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version that was published."""
+
+    number: int
+    pipeline: Pipeline
+    published_at: datetime
+
+
+async def versions(database: Database, pipeline: str) -> list[Version]:
+    """All versions of a pipeline, the first first. Raises NoSuchPipelineError."""
+    found = []
+    for number, text, at in await store.numbered(database, pipeline):
+        if (pipeline, number) not in _numbered:
+            _numbered[(pipeline, number)] = read_pipeline(text, f"{pipeline}@{number}")
+        found.append(Version(number, _numbered[(pipeline, number)], at))
+    if not found:
+        await current(database, pipeline)  # which raises, naming those there are
+    return found
+
+
+Look = Callable[[Database, Pipeline], Awaitable[None]]
+"""Looks at a text under its pipeline's lock, before it is put in force. Raises whatever stands in its way."""
+
+
 async def publish(
-    pool: Pool, clock: Clock, text: str, actor: Actor, file: str = "pipeline.yaml"
+    pool: Pool, clock: Clock, text: str, actor: Actor, file: str = "pipeline.yaml", *, look: Look | None = None
 ) -> tuple[Pipeline, int]:
-    """Put a pipeline's text in force. Returns it with its number; the text in force already keeps its number."""
+    """Put a pipeline's text in force. Returns it with its number; the text in force already keeps its number.
+
+    Raises PipelineError, and what `look` raises; nothing was written then.
+    """
     pipeline = read_pipeline(text, file)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
-    stream = uuid5(NAMESPACE, pipeline.pipeline)
     now = await clock.now()
     async with pool.acquire() as database, database.transaction():
-        await recording.lock(database, {recording.lock_number(stream.bytes)})
+        await hold(database, pipeline.pipeline)
+        if look is not None:
+            await look(database, pipeline)
         newest = await store.newest(database, pipeline.pipeline)
         if newest is not None and newest[2] == sha256:
             return pipeline, newest[0]
-        past = await recording.load(database, [(stream, 0)])
         number = (newest[0] if newest else 0) + 1
         data = PipelinePublished(pipeline=pipeline.pipeline, number=number, source=text, sha256=sha256)
-        command = uuid5(stream, f"publish:{number}:{sha256}")
-        meta = Meta(
-            stream=stream,
-            version=(past[-1].version if past else 0) + 1,
-            kind="pipeline",
-            type=data.TOPIC,
-            happened_at=now,
-            recorded_at=now,
-            actor=actor,
-            command=command,
-            correlation=str(command),
-            pipeline=f"{pipeline.pipeline}@{number}",
-        )
-        state = encode(meta, data, None)
-        digest = digest_of(past[-1].digest if past else GENESIS, state)
-        await recording.append(database, [Stored(stream, meta.version, data.TOPIC, "pipeline", state, now, digest)])
+        await append(database, pipeline.pipeline, number, data, f"publish:{number}:{sha256}", actor, now)
         await store.add(database, pipeline.pipeline, number, text, sha256, now)
     return pipeline, number
 
@@ -95,10 +106,9 @@ async def publish(
 async def publish_bundled(pool: Pool, clock: Clock) -> None:
     """Put the bundled pipelines in force where there is no version of theirs yet (what a company changed stays)."""
     actor = Actor(id="leadline", kind="system")
-    for file in resources.files("contracts").joinpath("pipelines").iterdir():
-        if file.name.endswith(".yaml"):
-            text = file.read_text(encoding="utf-8")
-            async with pool.acquire() as database:
-                known = await store.newest(database, read_pipeline(text, file.name).pipeline)
-            if known is None:
-                await publish(pool, clock, text, actor, file.name)
+    for file in bundled.pipeline_files():
+        text = file.read_text(encoding="utf-8")
+        async with pool.acquire() as database:
+            known = await store.newest(database, read_pipeline(text, file.name).pipeline)
+        if known is None:
+            await publish(pool, clock, text, actor, file.name)

@@ -1,4 +1,4 @@
-"""The SQL of pipeline versions. Versions are only added; the event `PipelinePublished` says the same on Kafka."""
+"""The SQL of pipeline versions and the archive. Versions are only added; the events of pipelines say the same on Kafka."""
 
 from __future__ import annotations
 
@@ -35,6 +35,33 @@ async def add(database: Database, pipeline: str, number: int, text: str, sha256:
         sha256,
         at,
     )
+
+
+async def numbered(database: Database, pipeline: str) -> list[tuple[int, str, datetime]]:
+    """All versions, the first first: (number, YAML text, published at)."""
+    rows = await database.fetch(
+        """SELECT number, source, published_at FROM leadline.pipeline_versions WHERE pipeline = $1 ORDER BY number""",
+        pipeline,
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def archived_at(database: Database, pipeline: str) -> datetime | None:
+    """Since when a pipeline is archived; None while it is in force."""
+    at: datetime | None = await database.fetchval(
+        "SELECT archived_at FROM leadline.archived_pipelines WHERE pipeline = $1", pipeline
+    )
+    return at
+
+
+async def set_archived(database: Database, pipeline: str, at: datetime | None) -> None:
+    """Put a pipeline into the archive, or take it out (None)."""
+    if at is None:
+        await database.execute("DELETE FROM leadline.archived_pipelines WHERE pipeline = $1", pipeline)
+    else:
+        await database.execute(
+            "INSERT INTO leadline.archived_pipelines (pipeline, archived_at) VALUES ($1, $2)", pipeline, at
+        )
 
 
 async def names(database: Database) -> list[str]:

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query
 
 from projections.board import store as board
 from services.database import Database
+from services.pipelines import registry
 from services.web.door import Asking, AtLeast, TheDoor, current_pipeline, place_in_list, wait_for
 from services.web.problems import ProblemError
 from services.web.shapes import BoardOut, ColumnOut, LeadList, PeopleOut, PersonRow, card_out, stage_out
@@ -78,6 +79,9 @@ async def board_of(
     known, number = await current_pipeline(connection, pipeline)
     totals = {column.stage: column for column in await board.columns(connection, pipeline)}
     stages = [stage.id for stage in known.stages] + sorted(set(totals) - set(known.by_id))
+    past = (
+        [v.pipeline for v in await registry.versions(connection, pipeline)] if len(stages) > len(known.stages) else []
+    )
     columns: list[ColumnOut] = []
     for stage in stages:
         total = totals.get(stage)
@@ -87,7 +91,7 @@ async def board_of(
         )
         columns.append(
             ColumnOut(
-                stage=stage_out(known, stage),
+                stage=stage_out(known, stage, past),
                 count=total.count if total else 0,
                 sums=dict(total.sums) if total else {},
                 erased=total.erased if total else 0,

@@ -18,7 +18,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError, create_mo
 from contracts.commands import COMMAND_BODIES, Assign, Capture, Command, CommandBody, CommandResult
 from contracts.pipeline import Pipeline
 from projections.board import store as board
-from projections.people import store as people
+from projections.people import reading as people
 from services.database import Database
 from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.state import lead_from

@@ -42,8 +42,10 @@ from services.web import (
     api_funnels,
     api_intake,
     api_leads,
+    api_merging,
     api_ops,
     api_people,
+    api_pipelines,
     docs,
     pages,
     pages_blobs,
@@ -54,6 +56,9 @@ from services.web import (
     pages_lead,
     pages_move,
     pages_ops,
+    pages_people,
+    pages_pipelines,
+    pages_playbook,
 )
 from services.web.door import Door, admit
 from services.web.forwarding import LeadsDoor
@@ -119,10 +124,34 @@ def create_app(
     app.add_middleware(Shield)
     _answer_errors(app)
     app.include_router(inbound_router(door.intake, admit, door.refusals))
-    for api in (api_leads, api_capture, api_boards, api_funnels, api_people, api_intake, api_blobs, api_ops):
+    for api in (
+        api_leads,
+        api_capture,
+        api_boards,
+        api_funnels,
+        api_pipelines,
+        api_people,
+        api_merging,
+        api_intake,
+        api_blobs,
+        api_ops,
+    ):
         app.include_router(api.router)
-    on_leads = (pages_capture, pages_move, pages_lead)
-    for part in (docs, pages, pages_board, pages_funnel, *on_leads, pages_intake, pages_blobs, pages_ops):
+    for part in (
+        docs,
+        pages,
+        pages_board,
+        pages_funnel,
+        pages_pipelines,
+        pages_capture,
+        pages_move,
+        pages_lead,
+        pages_people,
+        pages_intake,
+        pages_blobs,
+        pages_ops,
+        pages_playbook,
+    ):
         app.include_router(part.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(resources.files("services.web").joinpath("static"))), name="static")
     return app

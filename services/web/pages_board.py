@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from contracts.pipeline import Pipeline
 from projections.board import store as board
 from projections.board.store import Card
-from projections.people import store as people
+from projections.people import reading as people
 from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.rules import ways_closed
 from services.pipelines import registry

@@ -19,7 +19,9 @@ from pydantic import ValidationError
 
 from contracts.commands import COMMAND_BODIES, CommandResult
 from contracts.pipeline import Pipeline, Stage
+from services.leads.domain.refusal_words import proposals as said_of_contact
 from services.leads.domain.state import LeadState
+from services.leads.people import reading
 from services.web.api_leads import carry_out
 from services.web.door import Door, TheDoor
 from services.web.form_reading import body_of
@@ -41,6 +43,7 @@ from services.web.shapes_card import (
     fields_out,
     proposals_out,
 )
+from services.web.shapes_people import person_out
 from services.web.telling import linked
 from services.web.texts import Words
 from services.web.tokens import COMMAND
@@ -159,10 +162,15 @@ async def _page(
     attempt: Attempt | None = None,
     past: Past | None = None,
 ) -> HTMLResponse:
+    person = None
+    if past is None:
+        async with door.pool.acquire() as connection:
+            person = await reading.person_of(connection, door.ring, looked.state.contact)
     state, pipeline, words, role = looked.state, looked.pipeline, visitor.words, visitor.holder.role
     events = [event_out(recorded) for recorded in reversed(looked.history)]
     shown = events if request.query_params.get("all") == "1" else events[:EVENTS]
     tell, now = telling(door, words), past.at if past else await door.clock.now()
+    today = now.astimezone(ZoneInfo(door.settings.time_zone)).date()
     maker = FormMaker(pipeline, words, role, state)
     fields = fields_out(state, pipeline, role)
     criteria = checklist_out(state, pipeline)
@@ -198,6 +206,7 @@ async def _page(
         linked=linked,
         told=told(tell, shown, events, looked.under, pipeline),
         total=len(events),
+        person=person_out(person, [], said_of_contact(looked.history, person.permissions), today) if person else None,
         now=now,
         past=past,
         may_act=may_act,

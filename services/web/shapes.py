@@ -5,6 +5,7 @@ Invariants: times are RFC 3339, money is text and a currency; a field of an eras
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields as fields_of
 from datetime import date, datetime
 from decimal import Decimal
@@ -54,6 +55,7 @@ class LeadCard(BaseModel):
     entered_at: datetime
     captured_at: datetime
     paused_until: date | None = None
+    merged_into: UUID | None = None
     name: str | None = None
     company: str | None = None
     source: str | None = None
@@ -153,11 +155,17 @@ class LeadOut(BaseModel):
     answer: str | None
     calls: list[CallOut]
     activities: list[ActivityOut]
+    merged_into: UUID | None = None
+    """N16: the lead that goes on for this one."""
+    absorbed: list[UUID] = []
+    """Leads that were merged into this one; their history stands on them."""
+    recommended_by: UUID | None = None
+    recommended: list[UUID] = []
+    """P7: who recommended the client, and whom the client recommended."""
     erased: bool
     checks: list[CheckOut]
     pipeline_titles: Titles
     outcome: str | None
-    recommended_by: UUID | None
     facts: list[FactOut]
     proposals: list[ProposalOut]
     checklist: list[ChecklistOut]
@@ -256,6 +264,7 @@ class PersonOut(BaseModel):
     emails: list[str] = []
     leads: list[UUID] = []
     erased: bool = False
+    merged: list[UUID] = []
 
 
 class PersonList(BaseModel):
@@ -274,10 +283,10 @@ def card_out(card: object, pipelines: dict[str, Pipeline]) -> LeadCard:
     return out
 
 
-def stage_out(pipeline: Pipeline, stage: str) -> StageOut:
-    """A stage; one that this version does not know any more is shown by its id."""
-    known = pipeline.by_id.get(stage)
-    titles, kind = (known.titles, known.kind) if known else (Titles(ru=stage, en=stage), "open")
+def stage_out(pipeline: Pipeline, stage: str, past: Sequence[Pipeline] = ()) -> StageOut:
+    """A stage; one that this version does not know any more is called as the last `past` version called it, else by its id."""
+    named = next((p.by_id[stage] for p in (pipeline, *reversed(past)) if stage in p.by_id), None)
+    titles, kind = (named.titles, named.kind) if named else (Titles(ru=stage, en=stage), "open")
     return StageOut(id=stage, titles=titles, kind=kind, place=pipeline.place(stage), places=pipeline.places)
 
 
@@ -291,7 +300,6 @@ def check_out(state: LeadState, to: str, pipeline: Pipeline) -> CheckOut:
 _AS_IN_STATE = (
     *("lead", "version", "pipeline", "visit", "entered_at", "captured_at", "paused_until", "responsible", "seen"),
     *("accepted", "contact", "name", "company", "phone", "email", "card", "answer", "erased", "outcome"),
-    "recommended_by",
 )
 
 
@@ -305,6 +313,10 @@ def lead_out(state: LeadState, pipeline: Pipeline, role: str, last_step: StepOut
         offer=readable(state.offer)[0] if state.offer else None,
         calls=calls_out(state),
         activities=activities_out(state),
+        merged_into=state.merged_into,
+        absorbed=list(state.absorbed),
+        recommended_by=state.recommended_by,
+        recommended=list(state.recommended),
         checks=[check_out(state, stage.id, pipeline) for stage in pipeline.stages if stage.id != state.stage],
         pipeline_titles=pipeline.titles,
         facts=facts_out(state, pipeline),

@@ -1,7 +1,8 @@
 """What the funnel's API answers with, and how it is made from the projection's numbers (M9, C5).
 
 Invariants: a share says of how many it is, and whether that is enough to conclude from; each number carries the link to what it
-counts; percentages are exact decimals, rounded half up to a tenth.
+counts; percentages are exact decimals, rounded half up to a tenth; of a closed report both figures are given, never one for the
+other.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from contracts.pipeline import Pipeline, Titles
+from projections.funnel.numbers.asked import LEAD_NUMBERS, SCALE_NUMBERS, UNDONE, VISIT_NUMBERS
 from projections.funnel.numbers.store import StageNumbers
-from projections.funnel.projection import HOW
 from services.web.shapes import StageOut, stage_out
 
 LEAST_CASES = 20
@@ -46,8 +47,10 @@ class Share(BaseModel):
 class FunnelStage(BaseModel):
     """A stage. `entries` + `there_before` = the eight ways out + `still_there`; all of these count visits.
 
-    `leads`: different leads that reached the stage; `present`: those and the ones that were there before the period.
-    `conversion_on`: of those present, who went further. `conversion_to_deal`: of those that reached it, who became deals.
+    `overridden`, `adopted`, `imported`: of the entries, those that no rule let in by itself. `undone`: visits that were mistakes,
+    in no other number. `skipped_over`: visits to stages before it that ended with one after it. `leads`: different leads that
+    visited the stage; `reached`: that visited it or a later one; `present`: that were there, those from before the period too.
+    `conversion_on`: of those present, who went further. `conversion_to_deal`: of those that visited it, who became deals.
     """
 
     stage: StageOut
@@ -63,9 +66,18 @@ class FunnelStage(BaseModel):
     handed_over: NumberOut
     still_there: NumberOut
     returned: NumberOut
+    overridden: NumberOut
+    adopted: NumberOut
+    imported: NumberOut
+    undone: NumberOut
+    skipped_over: NumberOut
     leads: NumberOut
+    reached: NumberOut
     present: NumberOut
     lost_to: dict[str, NumberOut]
+    """By reject status."""
+    lost_for: dict[str, NumberOut]
+    """By reason, of those that have one."""
     conversion_on: Share
     conversion_to_deal: Share
     ended: int
@@ -77,18 +89,44 @@ class FunnelStage(BaseModel):
 class FunnelGroup(BaseModel):
     """A funnel: of all leads, or of those of one source or responsible. `group` is empty for nobody.
 
-    `now`: where the leads received stand; `won`: leads won, each once. `verdict`: C5's diagnosis of a cohort.
+    `now`: where the leads received stand; `won`: leads won, each once. `counted`: those received, without those that were merged
+    into others, which are counted there; `conversion` and `first_step` are of them. `verdict`: C5's diagnosis of a cohort.
     """
 
     group: str | None
     received: NumberOut
+    counted: NumberOut
     deals: NumberOut
     won: NumberOut
     now: dict[str, NumberOut]
+    confirmed: NumberOut
+    """Leads that went on from the first stage: whose interest was confirmed."""
+    lost_later: NumberOut
     conversion: Share
     first_step: Share
     verdict: Verdict
     stages: list[FunnelStage]
+
+
+class Difference(BaseModel):
+    """A number of a closed report that is known to be otherwise now. `stage` is empty for those of the whole pipeline."""
+
+    stage: str | None
+    number: str
+    original: NumberOut
+    restated: NumberOut
+    difference: int
+
+
+class Closing(BaseModel):
+    """A closed report: what had happened before `until`, as it was known at `known_at`. `restated`: it would say otherwise now,
+    in what `differences` names. `events`: the address of the events that changed it."""
+
+    known_at: datetime
+    until: datetime
+    restated: bool
+    differences: list[Difference]
+    events: str
 
 
 class FunnelOut(BaseModel):
@@ -101,8 +139,16 @@ class FunnelOut(BaseModel):
     start: datetime | None
     end: datetime | None
     by: Literal["source", "responsible"] | None
+    as_of: datetime | None
+    """As it was known then; empty: now."""
+    until: datetime | None
+    """As if nothing had happened from then on; empty: all that has."""
+    responsible: str | None
+    """Only what is theirs; empty: everybody's."""
     deal_stage: str
     read_at: datetime
+    closing: Closing | None
+    """Empty while the period is not closed, and where another moment or one responsible is asked for."""
     least_cases: int = LEAST_CASES
     total: FunnelGroup
     groups: list[FunnelGroup]
@@ -134,8 +180,30 @@ class BehindList(BaseModel):
     next: str | None = None
 
 
+class LateOut(BaseModel):
+    """An event that changed a closed report."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    lead: UUID
+    name: str | None = None
+    erased: bool = False
+    version: int
+    type: str
+    happened_at: datetime
+    recorded_at: datetime
+    actor: str
+
+
+class LateList(BaseModel):
+    """A page of these events, in the order they were recorded; `next` goes into `after`."""
+
+    items: list[LateOut]
+    next: str | None = None
+
+
 Link = Callable[..., str]
-"""(number, stage=None, status=None) -> the address of the list behind it."""
+"""(number, stage=None, status=…, reason=…) -> the address of the list behind it."""
 
 
 def share(part: int, of: int) -> Share:
@@ -144,14 +212,19 @@ def share(part: int, of: int) -> Share:
     return Share(part=part, of=of, percent=percent, enough=of >= LEAST_CASES)
 
 
-def verdict_of(received: int, first_step: int, deals: int) -> Verdict:
-    """C5: few leads of interest: their quality; many, and deals lost later: the sellers' work; too few: says so."""
-    if received < LEAST_CASES:
+def verdict_of(counted: int, first_step: int, lost_later: int) -> Verdict:
+    """C5: few leads of interest: their quality; many, and some of them lost later: the sellers' work; too few leads: says so."""
+    if counted < LEAST_CASES:
         return "too_few"
-    confirmed = Decimal(first_step) * 100 / Decimal(received)
+    confirmed = Decimal(first_step) * 100 / Decimal(counted)
     if confirmed < FEW_CONFIRMED:
         return "lead_quality"
-    return "sellers_work" if confirmed >= MANY_CONFIRMED and deals < first_step else "none"
+    return "sellers_work" if confirmed >= MANY_CONFIRMED and lost_later else "none"
+
+
+_OF_STAGE = (*VISIT_NUMBERS, *LEAD_NUMBERS, *SCALE_NUMBERS, UNDONE)
+_SHOWN = tuple(name for name in _OF_STAGE if name in FunnelStage.model_fields)
+NOW = ("open", "won", "lost", "postponed", "merged", "handed_over")
 
 
 def group_out(
@@ -163,43 +236,77 @@ def group_out(
 ) -> FunnelGroup:
     """A funnel as an answer: the stages in the pipeline's order, then those that only past versions had."""
 
-    def number(name: str, stage: str | None = None, count: int = 0, status: str | None = None) -> NumberOut:
-        return NumberOut(count=count, leads=link(name, stage, status))
-
     def total(name: str) -> NumberOut:
-        return number(name, count=totals.get(name, 0))
+        return NumberOut(count=totals.get(name, 0), leads=link(name))
 
     order = [stage.id for stage in pipeline.stages]
     order += sorted(set(stages) - set(order))
-    received, deals, first = (totals.get(name, 0) for name in ("received", "deals", "first_step"))
+    counted, deals, first = (totals.get(name, 0) for name in ("counted", "deals", "first_step"))
     return FunnelGroup(
         group=group,
         received=total("received"),
+        counted=total("counted"),
         deals=total("deals"),
         won=total("won_leads"),
-        now={kind: total(f"now_{kind}") for kind in ("open", "won", "lost", "postponed")},
-        conversion=share(deals, received),
-        first_step=share(first, received),
-        verdict=verdict_of(received, first, deals),
-        stages=[_stage(stage_out(pipeline, stage), stages.get(stage), number) for stage in order],
+        now={kind: total(f"now_{kind}") for kind in NOW},
+        confirmed=total("first_step"),
+        lost_later=total("lost_later"),
+        conversion=share(deals, counted),
+        first_step=share(first, counted),
+        verdict=verdict_of(counted, first, totals.get("lost_later", 0)),
+        stages=[_stage(stage_out(pipeline, stage), stages.get(stage), link) for stage in order],
     )
 
 
-def _stage(stage: StageOut, found: StageNumbers | None, number: Callable[..., NumberOut]) -> FunnelStage:
-    counts = {**found.visits, **found.leads} if found else {}
-    names = ("entries", "there_before", *HOW, "still_there", "returned", "leads", "present")
-    present, reached = counts.get("present", 0), counts.get("leads", 0)
+def _stage(stage: StageOut, found: StageNumbers | None, link: Link) -> FunnelStage:
+    counts = _counts(found) if found else {}
+    numbers = {name: NumberOut(count=counts.get(name, 0), leads=link(name, stage.id)) for name in _SHOWN}
     return FunnelStage(
         stage=stage,
-        **{name: number(name, stage.id, counts.get(name, 0)) for name in names},
+        **numbers,
         lost_to={
-            status: number("lost", stage.id, count, status)
+            status: NumberOut(count=count, leads=link("lost", stage.id, status=status))
             for status, count in sorted((found.lost_to if found else {}).items())
         },
-        conversion_on=share(counts.get("went_further", 0), present),
-        conversion_to_deal=share(counts.get("became_deals", 0), reached),
+        lost_for={
+            reason: NumberOut(count=count, leads=link("lost", stage.id, reason=reason))
+            for reason, count in sorted((found.lost_for if found else {}).items())
+        },
+        conversion_on=share(counts.get("went_further", 0), counts.get("present", 0)),
+        conversion_to_deal=share(counts.get("became_deals", 0), counts.get("leads", 0)),
         ended=found.ended if found else 0,
         median_seconds=found.median_seconds if found else None,
         p90_seconds=found.p90_seconds if found else None,
         enough_times=bool(found and found.ended >= LEAST_CASES),
     )
+
+
+def _counts(found: StageNumbers) -> dict[str, int]:
+    return {**found.visits, **found.leads, **found.scale, UNDONE: found.undone}
+
+
+Counts = dict[tuple[str | None, str], int]
+"""By stage (None: the whole pipeline) and number."""
+
+
+def counts_of(totals: dict[str, int], stages: dict[str, StageNumbers]) -> Counts:
+    """All numbers of a funnel that are counts."""
+    found: Counts = {(None, name): count for name, count in totals.items()}
+    for stage, numbers in stages.items():
+        found |= {(stage, name): count for name, count in _counts(numbers).items() if name != UNDONE}
+    return found
+
+
+def differences_of(original: Counts, restated: Counts, link_then: Link, link_now: Link) -> list[Difference]:
+    """The numbers that differ, each with both figures."""
+    return [
+        Difference(
+            stage=stage,
+            number=name,
+            original=NumberOut(count=was, leads=link_then(name, stage)),
+            restated=NumberOut(count=now, leads=link_now(name, stage)),
+            difference=now - was,
+        )
+        for stage, name in {**original, **restated}
+        if (was := original.get((stage, name), 0)) != (now := restated.get((stage, name), 0))
+    ]

@@ -21,7 +21,7 @@ from services.web.texts import Words
 NBSP = "\u00a0"
 _TOLD_AS_THEY_ARE = frozenset(
     {
-        *("volume", "comment", "reason", "name", "company", "phone", "email", "form", "other_lead"),
+        *("volume", "comment", "reason", "name", "company", "phone", "email", "form", "other_lead", "into"),
         *("number", "line", "agent", "subject", "text", "page", "place", "assignee", "result", "account"),
         "override_reason",
     }

@@ -1,4 +1,4 @@
-"""All words of the pages, in Russian and English, in one table.
+"""All words of the pages, in Russian and English, in one table (the funnel's in one of their own).
 
 Invariants: every text stands in both languages; a key that does not exist raises KeyError (in tests, not before people: a test
 renders every page in both languages). Texts hold no HTML.
@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+from services.web.texts_funnel import FUNNEL_TEXTS
+from services.web.texts_people import PEOPLE_TEXTS
 from services.web.texts_work import WORK
 
 Language = Literal["ru", "en"]
 LANGUAGES: tuple[Language, ...] = ("ru", "en")
 
 TEXTS: dict[str, tuple[str, str]] = {
+    **FUNNEL_TEXTS,
     # frame
     "board": ("Доска", "Board"),
     "leads": ("Лиды", "Leads"),
@@ -77,11 +80,37 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The board does not show the last change yet. Reload the page.",
     ),
     "moved": ("Готово: {name} — «{stage}».", "Done: {name} is in “{stage}”."),
+    # playbook
+    "playbook": ("Таблица продавца", "Playbook"),
+    "playbook_version": ("версия {number}", "version {number}"),
+    "download": ("Скачать", "Download"),
+    "playbook.md": ("Markdown", "Markdown"),
+    "playbook.html": ("HTML для печати", "HTML to print"),
+    "playbook.csv": ("CSV для таблиц", "CSV for spreadsheets"),
     "no_pipelines": ("Воронок ещё нет.", "There are no pipelines yet."),
     "days": ("{n} д", "{n} d"),
     "hours": ("{n} ч", "{n} h"),
     "minutes": ("{n} мин", "{n} min"),
     "in_stage": ("в стадии", "in stage"),
+    # pipelines
+    "pipelines": ("Воронки", "Pipelines"),
+    "pipeline.version": ("Версия", "Version"),
+    "pipeline.versions": ("Версии", "Versions"),
+    "pipeline.kind": ("Вид", "Kind"),
+    "pipeline.open": ("В работе", "Open"),
+    "pipeline.postponed": ("Отложены", "Paused"),
+    "pipeline.won": ("Сделки", "Won"),
+    "pipeline.lost": ("Забракованы", "Rejected"),
+    "pipeline.behind": ("По старым версиям", "Under older versions"),
+    "pipeline.behind_help": (
+        "По старым версиям идут лиды: {count}. Перевести их: leadline publish ФАЙЛ --adopt-open.",
+        "{count} leads go on under older versions. To move them: leadline publish FILE --adopt-open.",
+    ),
+    "pipeline.default": ("сюда приходят новые лиды", "new leads come here"),
+    "pipeline.archived": ("в архиве с {at}", "archived since {at}"),
+    "pipeline.in_force": ("действует версия {number}, с {at}", "version {number} is in force, since {at}"),
+    "pipeline.changed": ("Что изменила версия {number}", "What version {number} changed"),
+    "pipeline.text": ("Текст воронки", "The pipeline's text"),
     # lists
     "found": ("Найдено", "Found"),
     "nothing": ("Ничего не найдено.", "Nothing found."),
@@ -93,119 +122,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "mine": ("Мои", "Mine"),
     "all": ("Все", "All"),
     "next_page": ("Дальше", "Next"),
-    # funnel
-    "funnel": ("Конверсия", "Funnel"),
-    "funnel.from": ("С", "From"),
-    "funnel.to": ("По", "To"),
-    "funnel.view": ("Считать", "Count"),
-    "funnel.by": ("Отдельно по", "Also by"),
-    "funnel.show": ("Показать", "Show"),
-    "funnel.read_at": ("данные на {at}", "as of {at}"),
-    "funnel.cohort": ("когорта: лиды, полученные за период", "cohort: leads received in the period"),
-    "funnel.activity": ("движение: что произошло за период", "activity: what happened in the period"),
-    "funnel.cohort_help": (
-        "Берутся лиды, полученные за период, и всё, что с ними стало с тех пор. Цифры меняются, пока лиды движутся.",
-        "The leads received in the period, with all that became of them since. The numbers change while these leads move.",
-    ),
-    "funnel.activity_help": (
-        "Берутся все переходы за период, чьи бы лиды ни были. Цифры прошедшего периода больше не меняются, если ничего не "
-        "записано задним числом.",
-        "All moves in the period, whichever leads they were of. The numbers of a past period change no more, unless "
-        "something is entered late.",
-    ),
-    "funnel.plot": ("Сколько разных лидов дошло до стадии", "How many different leads reached each stage"),
-    "funnel.received": ("Получено", "Received"),
-    "funnel.deals": ("Сделки", "Deals"),
-    "funnel.conversion.cohort": ("конверсия", "conversion"),
-    "funnel.conversion.activity": (
-        "сделок за период на полученные за период",
-        "deals in the period to leads received in it",
-    ),
-    "funnel.won_leads": ("Выиграно лидов (каждый один раз)", "Leads won (each once)"),
-    "funnel.now": ("Где полученные сейчас", "Where those received are now"),
-    "funnel.now_open": ("Сейчас в работе", "Open now"),
-    "funnel.now_won": ("Сейчас выиграны", "Won now"),
-    "funnel.now_lost": ("Сейчас забракованы", "Lost now"),
-    "funnel.now_postponed": ("Сейчас отложены", "Postponed now"),
-    "funnel.first_step": ("Прошли первую стадию", "Went on from the first stage"),
-    "funnel.verdict.too_few": (
-        "вывода нет: меньше {least} лидов",
-        "no verdict: fewer than {least} leads",
-    ),
-    "funnel.verdict.lead_quality": ("дело в качестве лидов", "the leads' quality is the problem"),
-    "funnel.verdict.sellers_work": ("дело в работе продавцов", "the sellers' work is the problem"),
-    "funnel.verdict.none": ("явного вывода нет", "no clear verdict"),
-    "funnel.there_before": ("Уже были", "There before"),
-    "funnel.there_before_help": (
-        "Пребывания, начавшиеся до периода и не закончившиеся до него",
-        "Visits that began before the period and had not ended then",
-    ),
-    "funnel.entries": ("Входов", "Entries"),
-    "funnel.entries_help": (
-        "Сколько раз лиды входили в стадию, повторные входы тоже",
-        "How often leads entered the stage, repeated entries too",
-    ),
-    "funnel.leads": ("Лидов", "Leads"),
-    "funnel.leads_help": ("Сколько разных лидов дошло до стадии", "How many different leads reached the stage"),
-    "funnel.present": ("Лидов в стадии за период", "Leads there in the period"),
-    "funnel.went_further": ("Пошли дальше", "Went further"),
-    "funnel.became_deals": ("Стали сделками", "Became deals"),
-    "funnel.went_on": ("Дальше", "Went on"),
-    "funnel.went_on_help": ("Ушли в следующую стадию", "Left for the next stage"),
-    "funnel.skipped_on": ("Через стадию", "Skipped on"),
-    "funnel.skipped_on_help": ("Ушли дальше, минуя стадии", "Left for a later stage, leaving stages out"),
-    "funnel.won": ("Выиграны", "Won"),
-    "funnel.won_help": ("Ушли в выигранную стадию", "Left for a won stage"),
-    "funnel.lost": ("Забракованы", "Lost"),
-    "funnel.lost_help": ("Ушли в статус забраковки", "Left for a reject status"),
-    "funnel.moved_back": ("Назад", "Moved back"),
-    "funnel.moved_back_help": (
-        "Вернулись в более раннюю стадию, а из исхода — в работу",
-        "Went back to an earlier stage, or, from an outcome, to work",
-    ),
-    "funnel.returned": ("возобновлены", "reopened"),
-    "funnel.postponed": ("Отложены", "Postponed"),
-    "funnel.postponed_help": ("Ушли на паузу. Это не потеря", "Were paused. This is no loss"),
-    "funnel.merged_away": ("Объединены", "Merged away"),
-    "funnel.merged_away_help": ("Оказались другим лидом", "Were found to be another lead"),
-    "funnel.handed_over": ("Переданы", "Handed over"),
-    "funnel.handed_over_help": ("Ушли в другую воронку", "Went to another pipeline"),
-    "funnel.still_there": ("Ещё там", "Still there"),
-    "funnel.still_there_help": (
-        "Пребывание не закончилось (в движении — к концу периода)",
-        "The visit has not ended (activity: had not by the end of the period)",
-    ),
-    "funnel.conversion_on": ("Дальше, %", "Further, %"),
-    "funnel.conversion_on_help": (
-        "Какая часть лидов стадии пошла дальше",
-        "Which part of the stage's leads went further",
-    ),
-    "funnel.conversion_to_deal": ("В сделку, %", "To a deal, %"),
-    "funnel.conversion_to_deal_help": (
-        "Какая часть лидов, дошедших до стадии, стала сделками",
-        "Which part of the leads that reached the stage became deals",
-    ),
-    "funnel.median": ("Время: медиана", "Time: median"),
-    "funnel.median_help": (
-        "Половина закончившихся пребываний была короче",
-        "Half of the visits that ended were shorter",
-    ),
-    "funnel.p90": ("Время: 90 %", "Time: p90"),
-    "funnel.p90_help": ("9 из 10 закончившихся пребываний были короче", "9 of 10 visits that ended were shorter"),
-    "funnel.few": ("мало", "few"),
-    "funnel.few_help": (
-        "«Мало»: случаев меньше {least}, выводов по ним не делайте.",
-        "“Few”: fewer than {least} cases, conclude nothing from them.",
-    ),
-    "funnel.identity": (
-        "Входы (и кто уже был) всегда равны сумме: дальше, через стадию, выиграны, забракованы, назад, отложены, объединены, "
-        "переданы, ещё там.",
-        "Entries (and those there before) are always the sum of: went on, skipped on, won, lost, moved back, postponed, "
-        "merged away, handed over, still there.",
-    ),
-    "funnel.entered_at": ("Вошёл", "Entered"),
-    "funnel.left_at": ("Вышел", "Left"),
-    "funnel.how": ("Как вышел", "How it left"),
     # lead
     "lead": ("Лид", "Lead"),
     "version": ("версия {version}", "version {version}"),
@@ -504,6 +420,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "error.details": ("Для администратора", "For operations"),
     "to_board": ("На доску", "To the board"),
+    **PEOPLE_TEXTS,
     **WORK,
 }
 

@@ -19,8 +19,6 @@ WORK: dict[str, tuple[str, str]] = {
         "The lead comes back to “{stage}”, and the move to “{now}” counts as a mistake, in no report. The history keeps it.",
     ),
     "undo_sure": ("Да, отменить переход", "Yes, undo the move"),
-    "recommended_by": ("По рекомендации", "Recommended by"),
-    "lead_link": ("лид", "lead"),
     # the lead's page: card
     "card": ("Карточка", "Card"),
     "card_edit": ("Заполнить карточку", "Fill in the card"),
@@ -185,22 +183,5 @@ WORK: dict[str, tuple[str, str]] = {
     "event.leadline.lead.fact_withdrawn": (
         "Отозвано как ошибка: {fact}",
         "Withdrawn as a mistake: {fact}",
-    ),
-    "event.leadline.lead.merged": (
-        "Лид объединён с другим: это то же обращение того же клиента",
-        "The lead was merged into another: the same wish of the same client",
-    ),
-    "event.leadline.lead.absorbed": ("К лиду присоединён другой", "Another lead was merged into this one"),
-    "event.leadline.lead.unmerged": (
-        "Объединение было ошибкой: лид снова сам по себе",
-        "The merge was a mistake: the lead stands by itself again",
-    ),
-    "event.leadline.lead.released": (
-        "Объединение было ошибкой: присоединённый лид отделён",
-        "The merge was a mistake: the lead that was merged in is separate again",
-    ),
-    "event.leadline.lead.client_recommended": (
-        "Клиент порекомендовал нас: появился новый лид",
-        "The client recommended us: there is a new lead",
     ),
 }

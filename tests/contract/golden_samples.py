@@ -169,6 +169,8 @@ SAMPLES: tuple[e.Event, ...] = (
     e.LeadUnmerged(into=OTHER, comment="брат"),
     e.LeadReleased(lead=OTHER, contact=CONTACT, moved=(7, 9)),
     e.ClientRecommended(lead=OTHER),
+    e.DuplicateDismissed(other_contact=OTHER, comment="сестра"),
+    e.IdentityUnshared(identity_kind="phone", value="+79161234567", other_contact=OTHER, still_shared=True),
     e.PermissionRecorded(
         channel="phone",
         allowed=False,

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+import projections.app
+import projections.schema
+import services.eventlog.relay.app
 from contracts.meta import Stored
 from services.clock import SystemClock
 from services.database import Pool
+from services.health import Health
 from services.ops.imports.command import Asked, import_file
 from services.ops.imports.mapping import Mapping
 from services.ops.imports.run import Plan, Summary, import_rows
@@ -112,3 +119,23 @@ async def written(pool: Pool) -> int:
     """How many events there are of leads and contacts."""
     count: int = await pool.fetchval("SELECT count(*) FROM leadline.events WHERE kind <> 'pipeline'")
     return count
+
+
+@asynccontextmanager
+async def published(settings: Settings, pool: Pool) -> AsyncIterator[None]:
+    """Relay and projections at work until all events are on Kafka and on the board."""
+    async with pool.acquire() as database:
+        await projections.schema.prepare(database)
+    stop = asyncio.Event()
+    tasks = [
+        asyncio.create_task(services.eventlog.relay.app.run(settings, Health("relay"), stop)),
+        asyncio.create_task(projections.app.run(settings, Health("projections"), stop)),
+    ]
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait(tasks, timeout=30)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,26 +6,19 @@ it is absent, these tests are skipped and say so.
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-import projections.app
-import projections.schema
-import services.eventlog.relay.app
 from projections.board import store as board
 from services.clock import SystemClock
 from services.database import Pool
-from services.health import Health
 from services.ops.verify.run import verify
 from services.pipelines.registry import publish_bundled
 from services.settings import Settings
 from tests.eventlog_builders import until
-from tests.integration.import_case import events, loan_log, reached, run_command, run_import, written
+from tests.integration.import_case import events, loan_log, published, reached, run_command, run_import, written
 
 PUBLISHED = {
     "submitted": 13_087, "partlysubmitted": 13_087, "preaccepted": 7_367, "accepted": 5_113, "finalized": 5_015,
@@ -48,26 +41,6 @@ def log(tmp_path: Path) -> Path:
     """A copy in a folder that may be written to."""
     assert LOG is not None
     return Path(shutil.copy(LOG, tmp_path / LOG.name))
-
-
-@asynccontextmanager
-async def published(settings: Settings, pool: Pool) -> AsyncIterator[None]:
-    """Relay and projections at work until all events are on Kafka and on the board."""
-    async with pool.acquire() as database:
-        await projections.schema.prepare(database)
-    stop = asyncio.Event()
-    tasks = [
-        asyncio.create_task(services.eventlog.relay.app.run(settings, Health("relay"), stop)),
-        asyncio.create_task(projections.app.run(settings, Health("projections"), stop)),
-    ]
-    try:
-        yield
-    finally:
-        stop.set()
-        await asyncio.wait(tasks, timeout=30)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_I_the_loan_log_gives_the_published_counts_and_verify_agrees(

@@ -14,8 +14,12 @@ from uuid import uuid4
 
 import pytest
 
+from contracts.meta import Actor
+from services.clock import SystemClock
 from services.database import Pool
 from services.ops.main import main
+from services.pipelines import bundled
+from services.pipelines.registry import publish
 from services.settings import Settings
 from tests.eventlog_builders import until
 from tests.integration.leads_case import Leads, running
@@ -174,3 +178,18 @@ async def test_I_serve_runs_one_service_until_it_is_told_to_stop(leads: Leads, p
     lines = [json.loads(line) for line in err.decode().splitlines()]
     assert {line["service"] for line in lines} == {"relay"}
     assert "Анна" not in err.decode()
+
+
+async def test_P2_the_playbook_printed_is_of_the_version_in_force(
+    leads: Leads, pool: Pool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = bundled.pipeline_file("classic")
+    assert file is not None
+    ours = file.read_text(encoding="utf-8").replace('Увидеть заявку", en', 'Прочитать заявку", en')
+    await publish(pool, SystemClock(), ours, Actor(id="helen", kind="person", role="head"))
+    status, out, err = await command(capsys, "playbook", "classic")
+    assert (status, err) == (0, "")
+    assert "1. Прочитать заявку<br>2. Принять её в работу" in out
+    status, out, err = await command(capsys, "playbook", "none")
+    assert (status, out) == (2, "")
+    assert "no pipeline none; there are: classic, countertops" in err

@@ -19,7 +19,7 @@ from contracts.meta import digest_of
 from projections import app
 from projections.all import PROJECTIONS
 from projections.board import store as board
-from projections.people import store as people
+from projections.people import reading as people
 from projections.schema import prepare
 from projections.timeline import store as timeline
 from services.database import Pool
@@ -403,7 +403,16 @@ async def test_K4_bi_role_reads_the_views_and_may_write_nothing(settings: Settin
             row[0]
             for row in await bi.fetch("SELECT table_name FROM information_schema.views WHERE table_schema = 'bi'")
         ]
-        assert sorted(views) == ["funnel", "inbound", "leads", "messages", "people", "stage_visits", "timeline"]
+        assert sorted(views) == [
+            "funnel",
+            "inbound",
+            "leads",
+            "messages",
+            "people",
+            "stage_visits",
+            "timeline",
+            "undone_visits",
+        ]
         for view in views:
             assert await bi.fetchval(f"SELECT count(*) FROM bi.{view}") > 0
             with pytest.raises(asyncpg.PostgresError):

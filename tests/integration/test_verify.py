@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaProducer
 from contracts.meta import Meta, cloud_event_headers, digest_of
 from deploy.embedded.ports import free_port
 from projections import app as projections
+from services.clock import SystemClock
 from services.database import Database, Pool
 from services.eventlog.relay import store as relay_store
 from services.health import Health
@@ -27,6 +28,7 @@ from services.ops.place import OpsError, find_place
 from services.ops.verify import command
 from services.ops.verify.report import Report
 from services.ops.verify.run import verify
+from services.pipelines import registry
 from services.settings import Settings
 from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD, Leads, running
@@ -343,6 +345,31 @@ async def test_M2_claims_that_contradict_the_events_are_found(system: System) ->
         ("claims", "differs", str(closed)),
         ("claims", "differs", str(system.made[4])),
         ("claims", "differs", str(contact)),
+    }
+
+
+async def test_M3_adopted_leads_agree_and_a_wrong_place_of_a_lead_is_found(system: System) -> None:
+    text = """pipeline: elsewhere_of_verify
+titles: {ru: "Другая", en: "Elsewhere"}
+conversion_point: deal
+stages:
+  - {id: work, titles: {ru: "Работа", en: "Work"}, kind: open}
+  - {id: deal, titles: {ru: "Сделка", en: "Deal"}, kind: won}
+"""
+    await registry.publish(system.pool, SystemClock(), text, HEAD)
+    lead, other, third = system.made[0], system.made[1], system.made[3]
+    adopted = await system.leads.send(lead, "adopt", by=HEAD, pipeline="elsewhere_of_verify", number=1, stage="work")
+    assert adopted.outcome == "done"
+    await system.publish()
+    await system.project()
+    assert (await system.verify()).ok
+    await _tamper(system, "UPDATE leadline.lead_places SET number = 7 WHERE lead = $1", lead)
+    await _tamper(system, "DELETE FROM leadline.lead_places WHERE lead = $1", other)
+    await _tamper(system, "UPDATE leadline.lead_places SET erased = true WHERE lead = $1", third)
+    assert set(named(await system.verify())) == {
+        ("claims", "differs", str(lead)),
+        ("claims", "differs", str(other)),
+        ("claims", "differs", str(third)),
     }
 
 

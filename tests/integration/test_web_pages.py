@@ -184,3 +184,33 @@ async def test_U_demo_form_is_taken_in(web: Web) -> None:
         assert answer.status_code == 202, answer.text
     assert await web.pool.fetchval("SELECT count(*) FROM leadline.intake") == 1, "the same form twice is one message"
     await browser.aclose()
+
+
+async def test_P2_the_playbook_is_a_page_with_downloads_linked_from_the_board(web: Web) -> None:
+    browser = await web.signed_in("seller")
+    assert 'href="/pipelines/services/playbook"' in (await browser.get("/boards/services")).text
+    page = await browser.get("/pipelines/services/playbook", params={"lang": "ru"})
+    assert page.status_code == 200, page.text
+    assert len(re.findall("<tr>", page.text)) == 10
+    for part in ("Критерии перехода", "Контакт/ заинтересовать", "Узнать имя директора", "версия 1"):
+        assert part in page.text
+    for form, kind in (("md", "text/markdown"), ("html", "text/html"), ("csv", "text/csv")):
+        assert f'href="/pipelines/services/playbook.{form}"' in page.text
+        file = await browser.get(f"/pipelines/services/playbook.{form}")
+        assert (file.status_code, file.headers["content-type"].partition(";")[0]) == (200, kind)
+        assert file.headers["content-disposition"] == f'attachment; filename="playbook-services.{form}"'
+        assert "Встреча" in file.text
+    english = await browser.get("/pipelines/services/playbook", params={"lang": "en"})
+    assert "Seller&#39;s steps" in english.text
+    assert (await browser.get("/pipelines/none/playbook")).status_code == 404
+    assert (await browser.get("/pipelines/services/playbook.exe")).status_code == 422
+    await browser.aclose()
+    async with web.client() as stranger:
+        assert (await stranger.get("/pipelines/services/playbook")).status_code == 303
+
+
+async def test_M3_every_bundled_pipeline_is_published_once_and_scenarios_are_none(web: Web) -> None:
+    rows = await web.pool.fetch("SELECT pipeline, number FROM leadline.pipeline_versions ORDER BY pipeline")
+    assert [tuple(row) for row in rows] == [
+        (pipeline, 1) for pipeline in ("classic", "countertops", "english", "loans", "qualification", "services")
+    ]

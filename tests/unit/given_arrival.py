@@ -15,9 +15,10 @@ from contracts.meta import Meta
 from contracts.personal import Erased
 from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Reference, Referred, Turn
 from services.leads.domain.channels import READERS
+from services.leads.domain.contact import ContactState, evolve_contact
 from services.leads.domain.identities import Identity
 from services.leads.domain.recognition import recognise
-from services.leads.domain.state import ContactState, LeadState, evolve_contact, evolve_lead
+from services.leads.domain.state import LeadState, evolve_lead
 from tests.unit.given_lead import CLASSIC, SELLER
 
 THEN = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -109,6 +110,11 @@ class World:
         meta = self._meta(contact, state.version + 1 if state else 1, event)
         self.contacts[contact] = evolve_contact(state, meta, event)
 
+    def _person(self, stream: UUID, data: e.Event) -> UUID:
+        if isinstance(data, e.LeadCaptured):
+            return data.contact
+        return self.leads[stream].contact if stream in self.leads else stream
+
     def _meta(self, stream: UUID, version: int, data: e.Event) -> Meta:
         return Meta(
             stream=stream,
@@ -120,7 +126,7 @@ class World:
             actor=SELLER,
             command=stream,
             correlation="test",
-            person=stream,
+            person=self._person(stream, data),
             pipeline="classic@1" if data.KIND == "lead" else None,
         )
 

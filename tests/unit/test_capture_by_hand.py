@@ -11,9 +11,9 @@ from contracts import events as e
 from contracts.commands import Refusal
 from services.leads.domain.arrivals import Known, Owner, Recognised, Turn
 from services.leads.domain.capturing import capture
+from services.leads.domain.contact import ContactState
 from services.leads.domain.decide import Surroundings
 from services.leads.domain.identities import Identity
-from services.leads.domain.state import ContactState
 from tests.unit.given_pipeline import BEGAN, HEAD, LEAD, SELLER, WORKSHOP
 
 PHONE = Identity("phone", "+79001234567", b"p")

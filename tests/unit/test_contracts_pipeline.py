@@ -98,7 +98,7 @@ def test_S2_exit_criteria_are_of_three_kinds() -> None:
         (
             "stages.0.exit.0.fact",
             "called",
-            "stage new: exit criterion names no fact: called; there are: accepted, answer",
+            "stage new: exit criterion names no fact: called; did you mean call_held?; there are: accepted, answer",
         ),
         ("stages.0.colour", "red", "stages.0.colour"),
         ("colour", "red", "colour"),

@@ -13,6 +13,9 @@ PURE = sorted(
     {
         *(ROOT / "services").glob("*/domain/**/*.py"),
         *(ROOT / "services").glob("*/domain.py"),
+        *(ROOT / "services" / "pipelines" / "linting").glob("*.py"),
+        *(ROOT / "services" / "leads" / "scenarios").glob("*.py"),
+        ROOT / "services" / "leads" / "playbook.py",
         *(ROOT / "projections").glob("*/projection.py"),
         *(ROOT / "contracts").glob("events/*.py"),
         *(ROOT / "contracts").glob("*.py"),

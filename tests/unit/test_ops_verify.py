@@ -15,6 +15,7 @@ from services.ops.verify.claims import _identities, _open_claim
 from services.ops.verify.log_end import partition_of
 from services.ops.verify.opened import Opened, open_stream
 from services.ops.verify.projected import folds
+from services.ops.verify.projected.funnel import funnel
 from services.ops.verify.report import NAMED, Report
 from services.ops.verify.spool import BUFFERED, Spool
 from services.ops.verify.store import EventRow
@@ -171,7 +172,7 @@ def test_K4_M9_the_folds_of_a_card_and_of_its_stage_visits() -> None:
     wanted = {"stage": "proposal", "visit": 3, "responsible": "anna", "currency": "RUB", "version": made.version}
     assert {name: card[name] for name in wanted} == wanted
     assert (str(card["amount"]), card["name"], card["sealed"]) == ("1000.50", "Анна Иванова", True)
-    visits = folds.funnel_visits(made.id, events)
+    visits = funnel(made.id, events).visits
     columns = ("stage", "to_stage", "responsible", "worked_by", "left_how")
     assert [tuple(v[column] for column in columns) for v in visits] == [
         ("new", "processing", None, "anna", "went_on"),

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from contracts.events.lead import LeadCaptured, StageEntered
+from contracts.events.lead import LeadAdopted, LeadCaptured, StageEntered
 from projections.board import projection as board
 from projections.board.projection import BoardRows, Place, changes, place_of
 from projections.event import Event
@@ -95,6 +95,18 @@ class Board(RuleBasedStateMachine):
         self._enter(lead, stage)
 
     @precondition(lambda self: self.contact_of)
+    @rule(data=st.data(), pipeline=st.sampled_from(["classic", "repair"]))
+    def adopt(self, data: st.DataObject, pipeline: str) -> None:
+        """Another version or pipeline, in a stage of the same kind."""
+        lead = data.draw(st.sampled_from(sorted(self.contact_of)))
+        self.add(lead, LeadAdopted.TOPIC, {"pipeline": pipeline, "number": 2}, {"comment": "по новой"})
+        self.facts.append((lead, "adopted", {"pipeline": pipeline}))
+        stands = [values["stage"] for who, what, values in self.facts if who == lead and what == "entered"][-1]
+        stage = data.draw(st.sampled_from(["", *(s for s in sorted(STAGES) if STAGES[s] == STAGES[stands])]))
+        if stage:
+            self._enter(lead, stage)
+
+    @precondition(lambda self: self.contact_of)
     @rule(data=st.data(), amount=st.integers(1, 10**6), currency=st.sampled_from(["RUB", "EUR"]))
     def offer(self, data: st.DataObject, amount: int, currency: str) -> None:
         lead = data.draw(st.sampled_from(sorted(self.contact_of)))
@@ -155,7 +167,8 @@ class Board(RuleBasedStateMachine):
             stages = [values["stage"] for what, values in mine if what == "entered"]
             offers = [values for what, values in mine if what == "offered"]
             erased = self.gone(contact)
-            key = ("classic", stages[-1], int(lead[0], 16) % 3)
+            under = ["classic", *(values["pipeline"] for what, values in mine if what == "adopted")]
+            key = (under[-1], stages[-1], int(lead[0], 16) % 3)
             counts[(*key, "leads")] += 1
             counts[(*key, "erased")] += erased
             if offers:

@@ -44,6 +44,11 @@ async def lock(database: Database, numbers: set[int]) -> None:
     await database.execute("SELECT pg_advisory_xact_lock(n) FROM unnest($1::bigint[]) AS n", sorted(numbers))
 
 
+async def lock_shared(database: Database, number: int) -> None:
+    """Take this lock together with others who only look, until the transaction ends; whoever has it alone is waited for."""
+    await database.execute("SELECT pg_advisory_xact_lock_shared($1)", number)
+
+
 async def try_lock(database: Database, numbers: set[int]) -> bool:
     """Take these locks if all are free. False: the caller must roll back and begin with the full sorted list."""
     if not numbers:

@@ -10,8 +10,10 @@ from uuid import UUID
 
 from contracts import events as e
 from contracts.inbound import CallBody, FormBody, MailBody, MessageBody, VisitBody
+from contracts.pipeline import Stage
+from services.leads.domain.contact import ContactState
 from services.leads.domain.identities import Identity
-from services.leads.domain.state import ContactState, LeadState
+from services.leads.domain.state import LeadState
 
 Body: TypeAlias = FormBody | CallBody | MessageBody | VisitBody | MailBody
 Outcome = Literal["accepted", "joined", "no_lead", "quarantined"]
@@ -83,16 +85,32 @@ class Referred:
 
 
 @dataclass(frozen=True, slots=True)
+class Returning:
+    """A closed lead that the client's own word brings back (P4), and the stage it comes back to."""
+
+    lead: UUID
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """What is known of the people behind an arrival's identities and of the messages it names."""
 
     owners: Mapping[bytes, Owner]
     contacts: Mapping[UUID, ContactState]
     open_leads: Mapping[UUID, UUID]
-    """Open lead by contact, in the pipeline the message is for."""
+    """The person's open lead by contact, in the pipeline the message is for."""
     leads: Mapping[UUID, LeadState] = field(default_factory=dict)
     """The leads named here, as they stand."""
     referred: Mapping[bytes, Referred] = field(default_factory=dict)
+    persons: Mapping[UUID, UUID] = field(default_factory=dict)
+    """Of contacts that were merged: the one that goes on for them (N16)."""
+    returning: Mapping[UUID, Returning] = field(default_factory=dict)
+    """By contact, where the person's most recently closed lead is one that they bring back themselves."""
+
+    def same(self, one: UUID, other: UUID) -> bool:
+        """Whether two contacts are of one person."""
+        return self.persons.get(one, one) == self.persons.get(other, other)
 
 
 @dataclass(frozen=True, slots=True)

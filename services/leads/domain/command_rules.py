@@ -39,6 +39,16 @@ def current_version(case: Case) -> Broken | None:
     )
 
 
+def not_merged(case: Case) -> Broken | None:
+    into = case.state.merged_into
+    if into is not None:
+        return Broken(
+            f"Лид объединён с лидом {into}: работайте с ним, или сначала разделите их.",
+            f"The lead was merged into {into}: work on that one, or un-merge them first.",
+        )
+    return None
+
+
 def person_only(case: Case) -> Broken | None:
     if case.actor and case.actor.kind != "person":
         return Broken("Увидеть и принять лид может только человек.", "Only a person can see and accept a lead.")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from contracts.inbound import CallBody, FormBody, MailBody
+from contracts.pipeline import Stage
 from services.leads.domain.arrivals import Arrival, Known, Outcome, Owner, Referred
 from services.leads.domain.channels import client_number, is_hidden, is_internal
 from services.leads.domain.identities import Identity, names_differ
@@ -79,6 +80,8 @@ class Verdict:
     reason: str | None = None
     lead: UUID | None = None
     contact: UUID | None = None
+    reopens: Stage | None = None
+    """The stage that the lead comes back to by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ def whose(arrival: Arrival, known: Known) -> Whose:
     decisive = [i for i in arrival.identities if i.kind != "visitor" or arrival.channel == "visit"]
     for identity in decisive:
         owner = known.owners.get(identity.hmac)
-        if owner is None or owner.contact == mine:
+        if owner is None or (mine is not None and known.same(owner.contact, mine)):
             continue
         if mine is None and _is_the_same_person(arrival, known, identity, owner):
             mine = owner.contact
@@ -119,7 +122,8 @@ def whose(arrival: Arrival, known: Known) -> Whose:
     stranger = _stranger_in_conversation(arrival, known)
     if mine is None and stranger is not None and decisive:
         others.append((stranger, decisive[0]))
-    return Whose(mine, tuple((other, identity) for other, identity in others if other != mine), thread)
+    strangers = ((o, identity) for o, identity in others if mine is None or not known.same(o, mine))
+    return Whose(mine, tuple(strangers), thread)
 
 
 def _is_the_same_person(arrival: Arrival, known: Known, identity: Identity, owner: Owner) -> bool:
@@ -149,7 +153,9 @@ def _conversation(arrival: Arrival, known: Known) -> Referred | None:
     if contact is None or contact.erased:
         return None
     own = any(
-        (owner := known.owners.get(identity.hmac)) is not None and owner.contact == found.contact and not owner.shared
+        (owner := known.owners.get(identity.hmac)) is not None
+        and known.same(owner.contact, found.contact)
+        and not owner.shared
         for identity in arrival.identities
     )
     return found if own or not names_differ(contact.name, arrival.said.name) else None
@@ -269,6 +275,14 @@ def _mine(case: Case) -> UUID | None:
     return case.whose.mine
 
 
+def _client_reopens(case: Case) -> Verdict | None:
+    mine = case.whose.mine
+    returning = case.known.returning.get(mine) if mine is not None else None
+    if returning is None:
+        return None
+    return Verdict("joined", lead=returning.lead, contact=mine, reopens=returning.stage)
+
+
 def _new_lead(case: Case) -> Verdict | None:
     return Verdict("accepted", contact=case.whose.mine)
 
@@ -357,6 +371,13 @@ INBOUND_RULES: tuple[InboundRule, ...] = (
         "Bulk mail makes no lead.",
         "A newsletter that reaches a sales address is nobody's wish to buy.",
         _bulk_mail_makes_no_lead,
+    ),
+    InboundRule(
+        "P4.client_reopens",
+        "Сам клиент сразу возвращает закрытый или отложенный лид, если стадия это разрешает.",
+        "The client's own call, letter, form or message brings a closed or postponed lead back at once, where its stage says so.",
+        "Who comes back by himself is wanted where his history is, not in a second lead (N15).",
+        _client_reopens,
     ),
     InboundRule(
         "C3.new_lead",

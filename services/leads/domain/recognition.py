@@ -14,11 +14,12 @@ from uuid import UUID, uuid5
 
 from contracts import events as e
 from contracts.inbound import CallBody, MailBody, VisitBody
-from contracts.pipeline import Pipeline
+from contracts.pipeline import Pipeline, Stage
 from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Turn
 from services.leads.domain.card import read_value
 from services.leads.domain.channels import plain
 from services.leads.domain.consequences import CONSEQUENCES, Situation
+from services.leads.domain.contact import ContactState
 from services.leads.domain.identities import Identity
 from services.leads.domain.inbound_rules import FURTHER_REPORT, SAME_CALL, Case, Verdict, Whose, decide, whose
 from services.leads.domain.state import LeadState
@@ -54,7 +55,11 @@ def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, turn: Turn, re
 def _join(case: Case, verdict: Verdict, before: LeadState | None, found: Recognised) -> None:
     arrival = case.arrival
     if verdict.reason is None:
-        found.contact = before.contact if before is not None else verdict.contact
+        found.contact = verdict.contact
+        if before is not None and (verdict.contact is None or not case.known.same(verdict.contact, before.contact)):
+            found.contact = before.contact
+        if verdict.reopens is not None and before is not None:
+            found.ruled += _reopened(before, verdict.reopens)
         found.lead_events.append(fact_of(arrival, reply=case.answers_ours()) or _joined(arrival))
         keep_identities(arrival, case.known, found)
         suspect(case.whose, case.known, found)
@@ -66,6 +71,22 @@ def _join(case: Case, verdict: Verdict, before: LeadState | None, found: Recogni
             found.reason = SAME_CALL
         else:
             found.lead_events.append(update)
+
+
+def _reopened(before: LeadState, stage: Stage) -> tuple[e.Event, ...]:
+    """P4: the client's own word brought the lead back."""
+    return (
+        e.LeadReopened(from_stage=before.stage, to_stage=stage.id),
+        e.StageEntered(
+            stage=stage.id,
+            kind=stage.kind,
+            visit=before.visit + 1,
+            from_stage=before.stage,
+            from_visit=before.visit,
+            cause="reopened",
+            direction="return",
+        ),
+    )
 
 
 def _capture(case: Case, verdict: Verdict, pipeline: Pipeline, turn: Turn, found: Recognised) -> None:
@@ -116,40 +137,45 @@ def keep_identities(arrival: Arrival, known: Known, found: Recognised) -> None:
     have = known.contacts[found.contact].identities if found.contact in known.contacts else frozenset()
     for identity in arrival.identities:
         owner = known.owners.get(identity.hmac)
-        if (owner is not None and owner.contact == found.contact) or (identity.kind, identity.value) in have:
+        if (owner is not None and known.same(owner.contact, found.contact)) or (identity.kind, identity.value) in have:
             continue
-        if owner is None:
-            found.claims.append(identity)
-        elif identity.kind == "visitor":
+        if identity.kind == "visitor" and owner is not None:
             continue  # one browser, two people: it says nothing about either
-        elif not owner.shared:
-            found.share.append(identity)
-            shared = e.IdentityShared(identity_kind=identity.kind, value=identity.value, other_contact=found.contact)
-            found.other_contact_events.append((owner.contact, shared))
-        found.contact_events.append(
-            e.IdentityAdded(identity_kind=identity.kind, value=identity.value, shared=owner is not None)
-        )
+        _add_identity(identity, found.contact, owner, known.contacts, found)
 
 
 def keep_recorded_identity(
-    state: LeadState, identity: Identity, owner: Owner | None, have: frozenset[tuple[str, str]], other_lead: UUID | None
+    state: LeadState, identity: Identity, known: Known, have: frozenset[tuple[str, str]]
 ) -> Recognised:
     """A seller wrote a phone or e-mail on the card: the contact gets it, or it is marked as another person's (C3)."""
-    found = Recognised("accepted", lead=state.lead, contact=state.contact)
-    if (owner is not None and owner.contact == state.contact) or (identity.kind, identity.value) in have:
+    found, owner = Recognised("accepted", lead=state.lead, contact=state.contact), known.owners.get(identity.hmac)
+    if (owner is not None and known.same(owner.contact, state.contact)) or (identity.kind, identity.value) in have:
         return found
-    added = e.IdentityAdded(identity_kind=identity.kind, value=identity.value, shared=owner is not None)
-    found.contact_events.append(added)
+    _add_identity(identity, state.contact, owner, known.contacts, found)
+    if owner is not None:
+        other = known.open_leads.get(owner.contact)
+        found.lead_events.append(
+            e.DuplicateSuspected(identity_kind=identity.kind, other_contact=owner.contact, other_lead=other)
+        )
+    return found
+
+
+def _add_identity(
+    identity: Identity, contact: UUID, owner: Owner | None, contacts: Mapping[UUID, ContactState], found: Recognised
+) -> None:
+    """The contact gets an identity: claimed where nobody has it, else both are noted to share it (C3)."""
     if owner is None:
         found.claims.append(identity)
-        return found
-    if not owner.shared:
-        found.share.append(identity)
-        shared = e.IdentityShared(identity_kind=identity.kind, value=identity.value, other_contact=state.contact)
-        found.other_contact_events.append((owner.contact, shared))
-    suspected = e.DuplicateSuspected(identity_kind=identity.kind, other_contact=owner.contact, other_lead=other_lead)
-    found.lead_events.append(suspected)
-    return found
+    else:
+        state = contacts.get(owner.contact)
+        if not owner.shared:
+            found.share.append(identity)
+        if state is None or contact not in state.sharers.get((identity.kind, identity.value), ()):
+            shared = e.IdentityShared(identity_kind=identity.kind, value=identity.value, other_contact=contact)
+            found.other_contact_events.append((owner.contact, shared))
+    found.contact_events.append(
+        e.IdentityAdded(identity_kind=identity.kind, value=identity.value, shared=owner is not None)
+    )
 
 
 # --- the fact of each channel --------------------------------------------------------------------------------------

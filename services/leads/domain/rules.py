@@ -116,6 +116,13 @@ COMMAND_RULES: tuple[Rule, ...] = (
         acting.not_erased,
     ),
     Rule(
+        "N16.not_merged",
+        "С объединённым лидом не работают: работают с тем, который продолжается.",
+        "Nothing is done on a lead that was merged: the one that goes on is worked on.",
+        "What is written where nobody looks is lost (N16).",
+        acting.not_merged,
+    ),
+    Rule(
         "K2.current_version",
         "Команда видит лид таким, какой он есть.",
         "A command was made looking at the lead as it is.",
@@ -318,7 +325,7 @@ def check(state: LeadState, target: str, pipeline: Pipeline) -> Check:
     stage = pipeline.by_id.get(target)
     if stage is None:
         return Check(False, no_such_stage(target, pipeline))
-    refusal = refused(Case(state, pipeline, stage), (COMMAND_RULES[0], *STAGE_RULES))
+    refusal = refused(Case(state, pipeline, stage), (*COMMAND_RULES[:2], *STAGE_RULES))
     return Check(refusal is None, refusal)
 
 

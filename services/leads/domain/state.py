@@ -1,4 +1,4 @@
-"""What a lead and a contact are at a version: the fold of their events.
+"""What a lead is at a version: the fold of its events.
 
 Invariants: `evolve` depends on nothing but its arguments and never fails on an event of a known type; a state is never
 changed in place, so one may be cached while a batch that builds on it is rolled back.
@@ -18,9 +18,6 @@ from contracts.personal import Erased, known
 from contracts.recorded import Recorded
 
 Answer = Literal["consent", "refusal"]
-
-
-IdentityState = Literal["unconfirmed", "confirmed", "wrong"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +98,26 @@ class LeadState:
     """By the id the telephone system gave each: the facts as last reported."""
     activities: Mapping[UUID, Activity] = field(default_factory=dict)
     """In the order they were planned."""
+    merged_into: UUID | None = None
+    """N16: the lead that goes on for this one."""
+    merged_by: UUID | None = None
+    """The command that merged it."""
+    absorbed: Mapping[UUID, int] = field(default_factory=dict)
+    """Leads that were merged into this one, and the version at which each was."""
+    of_others: tuple[tuple[int, UUID], ...] = ()
+    """Versions whose event came by another contact of the person, merged with this lead's; and which contact."""
+    recommended: tuple[UUID, ...] = ()
+    """P7: leads of clients whom this client recommended."""
+    suspected: frozenset[UUID] = frozenset()
+    """Contacts of another name who have a phone or e-mail of this lead's (C3)."""
+    dismissed: frozenset[UUID] = frozenset()
+    """Contacts of which a person said that they are somebody else (C3)."""
     erased: bool = False
 
     @property
     def is_open(self) -> bool:
-        """Whether the lead stands in an open stage."""
-        return self.kind == "open"
+        """Whether the lead stands in an open stage, and is worked on by itself."""
+        return self.kind == "open" and self.merged_into is None
 
     def open_calls_owed(self) -> list[UUID]:
         """Calls that we owe the client because they called or ordered one, and that nobody has made yet."""
@@ -115,20 +126,8 @@ class LeadState:
         ]
 
 
-@dataclass(frozen=True)
-class ContactState:
-    """A contact at `version`. `identities`: (kind, value) of what finds the person; `states`: what is proven of them (C9)."""
-
-    contact: UUID
-    version: int
-    name: str | None = None
-    company: str | None = None
-    identities: frozenset[tuple[str, str]] = frozenset()
-    states: Mapping[tuple[str, str], IdentityState] = field(default_factory=dict)
-    erased: bool = False
-
-
-State = TypeVar("State", LeadState, ContactState)
+State = TypeVar("State")
+"""A frozen state that is a plain dataclass, of whatever aggregate."""
 
 
 def lead_from(recorded: Iterable[Recorded]) -> LeadState | None:
@@ -139,38 +138,16 @@ def lead_from(recorded: Iterable[Recorded]) -> LeadState | None:
     return state
 
 
-def contact_from(recorded: Iterable[Recorded]) -> ContactState | None:
-    """The contact after these events, from its first on; None for no events."""
-    state: ContactState | None = None
-    for event in recorded:
-        state = evolve_contact(state, event.meta, event.data)
-    return state
-
-
 def evolve_lead(state: LeadState | None, meta: Meta, data: e.Event) -> LeadState:
     """The lead after one more event."""
     if isinstance(data, e.LeadCaptured):
         return _captured(meta, data)
     assert state is not None, f"{meta.event_id}: a lead's stream begins with {e.LeadCaptured.TOPIC}"
     change = _LEAD_CHANGES.get(type(data))
-    return with_(state, version=meta.version, **(change(state, meta, data) if change else {}))
-
-
-def evolve_contact(state: ContactState | None, meta: Meta, data: e.Event) -> ContactState:
-    """The contact after one more event."""
-    if isinstance(data, e.ContactMade):
-        return ContactState(meta.stream, meta.version, known(data.name), known(data.company))
-    assert state is not None, f"{meta.event_id}: a contact's stream begins with {e.ContactMade.TOPIC}"
-    if isinstance(data, e.PersonErased):
-        return ContactState(state.contact, meta.version, erased=True)
-    if isinstance(data, e.IdentityAdded) and (value := known(data.value)) is not None:
-        key = (data.identity_kind, value)
-        states = {**state.states, key: data.state}
-        return with_(state, version=meta.version, identities=state.identities | {key}, states=states)
-    if isinstance(data, e.IdentityConfirmed | e.IdentityWrong) and (value := known(data.value)) is not None:
-        proven = "confirmed" if isinstance(data, e.IdentityConfirmed) else "wrong"
-        return with_(state, version=meta.version, states={**state.states, (data.identity_kind, value): proven})
-    return with_(state, version=meta.version)
+    changed = change(state, meta, data) if change else {}
+    if meta.person is not None and meta.person != state.contact:
+        changed = {**changed, "of_others": (*state.of_others, (meta.version, meta.person))}
+    return with_(state, version=meta.version, **changed)
 
 
 def with_(state: State, **changes: Any) -> State:
@@ -247,6 +224,11 @@ def _entered(state: LeadState, meta: Meta, data: e.StageEntered) -> dict[str, An
     }
 
 
+def _adopted(state: LeadState, _: Meta, data: e.LeadAdopted) -> dict[str, Any]:
+    returns = data.returns_to or state.left_open_stage
+    return {"pipeline": data.pipeline, "pipeline_number": data.number, "left_open_stage": returns}
+
+
 def _recorded(state: LeadState, _: Meta, data: e.CardRecorded) -> dict[str, Any]:
     values = known(data.values) or {}
     contact = {name: values[name] or None for name in CONTACT_FIELDS & values.keys()}
@@ -254,7 +236,9 @@ def _recorded(state: LeadState, _: Meta, data: e.CardRecorded) -> dict[str, Any]
     return {"card": card, **contact}
 
 
-def _joined(state: LeadState, _: Meta, data: e.InboundJoined) -> dict[str, Any]:
+def _joined(state: LeadState, meta: Meta, data: e.InboundJoined) -> dict[str, Any]:
+    if meta.person != state.contact:
+        return {}  # of a merged contact: who they are stands with that one, and goes with it should the merge be undone
     return {name: getattr(state, name) or known(getattr(data, name)) for name in CONTACT_FIELDS}
 
 
@@ -287,11 +271,9 @@ def _withdrawn(state: LeadState, _: Meta, data: e.FactWithdrawn) -> dict[str, An
     return {"facts": {f: held for f, held in state.facts.items() if f != data.fact and not f.startswith(gone)}}
 
 
-def _adopted(_: LeadState, __: Meta, data: e.LeadAdopted) -> dict[str, Any]:
-    return {"pipeline": data.pipeline, "pipeline_number": data.number}
-
-
-def _letter(state: LeadState, _: Meta, data: e.LetterReceived) -> dict[str, Any]:
+def _letter(state: LeadState, meta: Meta, data: e.LetterReceived) -> dict[str, Any]:
+    if meta.person != state.contact:
+        return {}
     return {"name": state.name or known(data.name), "email": state.email or known(data.email)}
 
 
@@ -334,5 +316,14 @@ _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, An
     e.CallUpdated: _call,
     e.ActivityPlanned: _planned,
     e.ActivityDone: _done,
+    e.LeadMerged: lambda state, meta, data: {"merged_into": data.into, "merged_by": meta.command},
+    e.LeadUnmerged: lambda state, meta, data: {"merged_into": None, "merged_by": None},
+    e.LeadAbsorbed: lambda state, meta, data: {"absorbed": {**state.absorbed, data.lead: meta.version}},
+    e.LeadReleased: lambda state, meta, data: {
+        "absorbed": {lead: version for lead, version in state.absorbed.items() if lead != data.lead}
+    },
+    e.ClientRecommended: lambda state, meta, data: {"recommended": (*state.recommended, data.lead)},
+    e.DuplicateSuspected: lambda state, meta, data: {"suspected": state.suspected | {data.other_contact}},
+    e.DuplicateDismissed: lambda state, meta, data: {"dismissed": state.dismissed | {data.other_contact}},
 }
 """What each event changes in a lead; an event that is not here changes its version only."""

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from contracts import events as e
 from contracts.commands import CommandResult, Refusal
 from services.database import Database
-from services.leads.claims import move_claim, put_people
-from services.leads.domain.arrivals import Known, Recognised
+from services.leads.adopting import refusal_of, takes_none
+from services.leads.claims import claim, known_people, move_claim, put_people
+from services.leads.domain.arrivals import Recognised
 from services.leads.domain.decide import Surroundings
 from services.leads.domain.history import advance, broken_row, capture, other_stage
 from services.leads.domain.recognition import keep_recorded_identity
@@ -70,16 +71,12 @@ async def _decide(batch: LeadBatch, work: ImportWork, database: Database) -> Ref
 
 async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Refusal | _Versions:
     row = work.row
+    if await takes_none(batch, database, row.pipeline):
+        return refusal_of(row.pipeline)
     if row.pipeline not in batch.current:
         batch.current[row.pipeline] = await registry.current(database, row.pipeline)
     pipeline, number = batch.current[row.pipeline]
-    owners = {i.hmac: owner for i in row.identities if (owner := batch.owners.get(i.hmac)) is not None}
-    people = {owner.contact for owner in owners.values()}
-    known = Known(
-        owners=owners,
-        contacts={contact: state for contact in people if (state := batch.contact(contact)) is not None},
-        open_leads={c: lead for c in people if (lead := batch.open_leads.get((c, row.pipeline))) is not None},
-    )
+    known = known_people(batch, row.identities, row.pipeline)
     found = capture(row, row.at or batch.now, known, pipeline, number, batch.now, _around(batch))
     if isinstance(found, Refusal):
         return found
@@ -92,15 +89,14 @@ async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Re
     made = batch.lead(row.lead)
     assert made is not None
     if made.is_open:
-        batch.open_leads[(found.contact, row.pipeline)] = row.lead
-        batch.out.opened.append((found.contact, row.pipeline, row.lead))
+        claim(batch, made)
     return _Versions(1, made.version)
 
 
 async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state: LeadState) -> Refusal | _Versions:
     row = work.row
     pipeline = await registry.version(database, state.pipeline, state.pipeline_number)
-    held = batch.open_leads.get((state.contact, state.pipeline))
+    held = batch.open_lead_of(state.contact, state.pipeline)
     around = _around(batch, other=held if held != state.lead else None)
     decided = advance(state, row, row.at or batch.now, pipeline, batch.now, around)
     if isinstance(decided, Refusal):
@@ -124,13 +120,8 @@ def _new_identities(
     written = {name for event in decided if isinstance(event, e.CardRecorded) for name in event.names}
     contact = batch.contact(state.contact)
     have = contact.identities if contact else frozenset()
-    found = []
-    for identity in work.row.identities:
-        if identity.kind in written:
-            owner = batch.owners.get(identity.hmac)
-            other = batch.open_leads.get((owner.contact, state.pipeline)) if owner else None
-            found.append(keep_recorded_identity(state, identity, owner, have, other))
-    return found
+    known = known_people(batch, work.row.identities, state.pipeline)
+    return [keep_recorded_identity(state, i, known, have) for i in work.row.identities if i.kind in written]
 
 
 def _around(batch: LeadBatch, other: Any = None) -> Surroundings:

@@ -17,10 +17,8 @@ from services.ops.progress import shown
 from services.ops.terminal import console, plain
 
 if TYPE_CHECKING:
-    from services.clock import Clock
     from services.database import Pool
     from services.ops.imports.run import Plan, Summary
-    from services.settings import Settings
 
 ALL_IN, SOME_REJECTED = 0, 1
 SUFFIXES = (".rejected", ".csv", ".tsv", ".txt", ".gz")
@@ -43,7 +41,7 @@ async def import_file(place: Place, asked: Asked) -> int:
     """Import, print, and return the exit status. Raises OpsError when nothing could be done, or not to the end."""
     from services.leads.batch import WorkFailedError
     from services.leads.batcher import AwayError
-    from services.ops.connect import ops_pool
+    from services.ops.connect import clock_of_system, ops_pool
     from services.ops.imports.mapping import MappingError
     from services.ops.imports.run import import_rows, rehearse_rows
     from services.ops.imports.table import TableError
@@ -55,7 +53,7 @@ async def import_file(place: Place, asked: Asked) -> int:
         raise OpsError(str(error)) from None
     try:
         async with ops_pool(settings) as pool:
-            plan, clock = await _plan(pool, asked), await _clock(settings, pool)
+            plan, clock = await _plan(pool, asked), await clock_of_system(settings, pool)
             rejected = asked.rejected or asked.file.with_name(asked.file.name + ".rejected.csv")
             began = time.monotonic()
             with shown(sys.stderr.isatty(), rate=True) as progress:
@@ -111,16 +109,6 @@ def _stem(file: Path) -> str:
     while suffix := next((s for s in SUFFIXES if name.endswith(s) and name != s), None):
         name = name.removesuffix(suffix)
     return name
-
-
-async def _clock(settings: Settings, pool: Pool) -> Clock:
-    """The system's clock: its own where it is a practice system, which only its database says here."""
-    from services.clock import PracticeClock, clock_of
-    from services.ops import store
-
-    async with pool.acquire() as connection:
-        practice = await store.practice_now(connection)
-    return PracticeClock(pool) if practice is not None else clock_of(settings.clock, pool)
 
 
 def _print(plan: Plan, summary: Summary, rejected: Path | None, seconds: float) -> None:

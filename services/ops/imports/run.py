@@ -3,14 +3,13 @@
 Rows go through the aggregate service's batcher and rules, in a batcher of this process; advisory locks order it with the
 running services and with other imports. Invariants: rows are handed in in the order of the file, one chunk at a time, so that
 a row is decided after all rows before it, whoever decides them; what is committed is noted with it (`leadline.imports`). On
-failure of the database: waited for `TRIES` times, then `AwayError`; the same import goes on later with nothing done twice.
+failure of the database: as `services.ops.batching` says; the same import goes on later with nothing done twice.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,22 +19,19 @@ from contracts.commands import Refusal
 from contracts.pipeline import Pipeline
 from services.clock import Clock
 from services.database import Pool
-from services.leads.batch import Memory
-from services.leads.batcher import AwayError, Batcher
 from services.leads.domain.recognition import NAMESPACE
 from services.leads.imports import store
-from services.leads.imports.rehearsal import rehearsing
+from services.leads.rehearsal import rehearsing
 from services.leads.work import Done, ImportWork
+from services.ops.batching import batching
 from services.ops.imports.mapping import Columns, Mapping
 from services.ops.imports.rejected import Rejected
 from services.ops.imports.rows import Bad, Given, Passed, RowReader
 from services.ops.imports.table import Measured, Record, Table
 from services.ops.progress import Progress
-from services.privacy.store import KeyRing
 from services.settings import Settings
 
 CHUNK_ROWS = 1_000
-TRIES, BETWEEN_SECONDS = 5, 2.0
 CORRECT = "correct the row, and import this file with the same mapping and source"
 WAYS_OUT = {
     "K6.time_holds": "put the rows of a case in order of time, or correct the time, and import this file",
@@ -130,7 +126,7 @@ async def import_rows(
         rejected = Rejected(rejected_path, columns.header, plan.table.encoding, plan.table.delimiter)
         counting = _Counting(plan, progress, rejected)
         reader = RowReader(columns, plan.mapping, plan.pipeline, settings, plan.source, plan.id)
-        async with _batching(settings, pool, clock) as take:
+        async with batching(settings, pool, clock) as take:
             rows = _resumed(_read(reader, records, counting), begun.taken if resume else 0, refused, counting)
             await _hand_in(rows, take, counting)
         rejected.close()
@@ -243,34 +239,3 @@ def _note(chunk: list[Given | Bad], done: list[Done], counting: _Counting) -> No
         else:
             counting.answered(row, next(answers))
     counting.line(chunk[-1].record.line)
-
-
-@asynccontextmanager
-async def _batching(settings: Settings, pool: Pool, clock: Clock) -> AsyncIterator[Take]:
-    """A batcher at work, and how to hand rows to it."""
-    batcher = Batcher(settings, pool, clock, Memory(KeyRing(settings.master_key_bytes)))
-    working = asyncio.create_task(batcher.run(), name="batcher")
-
-    async def take(work: Sequence[ImportWork]) -> list[Done]:
-        for attempt in range(TRIES):
-            answer = asyncio.ensure_future(batcher.submit(work))
-            await asyncio.wait({answer, working}, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                answer.cancel()
-                working.result()
-                raise RuntimeError("the batcher ended by itself")
-            try:
-                return answer.result()
-            except AwayError:
-                if attempt == TRIES - 1:
-                    raise
-                await asyncio.sleep(BETWEEN_SECONDS)
-        raise AssertionError("unreachable")
-
-    try:
-        yield take
-    finally:
-        batcher.close()
-        await asyncio.wait({working}, timeout=settings.stop_within)
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)

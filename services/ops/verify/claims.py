@@ -1,8 +1,10 @@
 """Claims against the events: open leads, identities, keys of erased persons (C3, M7).
 
-A fold of its own, on plain values. Invariants: a lead claims (contact, pipeline) exactly while its last stage visit is of kind
-open; an identity belongs to the contact that added it unshared, until that person is erased; a person's key is gone exactly
-when the person was erased. Identities are compared by HMAC, so nothing personal is in a difference.
+A fold of its own, on plain values. Invariants: a lead claims (person, pipeline) exactly while its last stage visit is of kind
+open and it is not merged into another; its place (`services.ops.verify.places`) is where its events left it; a person is the
+contact at the end of the chain of merges; an identity belongs to the contact that added it unshared, until that person is
+erased; a person's key is gone exactly when the person was erased. Identities are compared by HMAC, so nothing personal is in a
+difference.
 """
 
 from __future__ import annotations
@@ -14,8 +16,11 @@ from uuid import UUID
 from services.database import Database
 from services.ops.verify import store
 from services.ops.verify.opened import Opened
+from services.ops.verify.places import check_places
 from services.ops.verify.report import Report
 from services.privacy.cipher import identity_hmac
+
+IDENTITY_EVENTS = frozenset(f"leadline.contact.identity_{what}" for what in ("added", "shared", "unshared"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +36,51 @@ class Range:
 async def check_claims(database: Database, events: Range, pepper: bytes, report: Report) -> None:
     """All claims of a range."""
     await _check_open_leads(database, events, report)
+    await _check_people(database, events, report)
+    await check_places(database, events.begin, events.end, events.leads, report)
     await _check_identities(database, events, pepper, report)
     await _check_keys(database, events, report)
+
+
+async def _check_people(database: Database, events: Range, report: Report) -> None:
+    """Whose every lead is, and which contacts were merged, at the end of which chain."""
+    kept = await store.person_leads_between(database, events.begin, events.end)
+    report.counts["leads of people"] += len(kept)
+    for lead, opened in events.leads:
+        captured = [event for event in opened if event.type == "leadline.lead.captured"]
+        want = {(UUID(event.data["contact"]), event.data["pipeline"], event.happened_at) for event in captured}
+        if (row := kept.pop(lead, None)) is None or {row} != want:
+            report.differ("claims", "differs", str(lead), "leadline.person_leads does not say whose lead it is")
+    for lead in kept:
+        report.differ("claims", "unexpected", str(lead), "a lead of a person that has no events")
+    merged = await store.merged_between(database, events.begin, events.end)
+    for contact, opened in events.contacts:
+        row_there, into = merged.pop(contact, None), _merged_into(opened)
+        have = row_there[0] if row_there else None
+        if have != into:
+            report.differ(
+                "claims", "differs", str(contact), f"merged into {have or 'none'}, the events say {into or 'none'}"
+            )
+        elif row_there is not None and row_there[1] != row_there[2]:
+            text = f"the person goes on as {row_there[1]}, but the chain of merges ends at {row_there[2]}"
+            report.differ("claims", "differs", str(contact), text)
+    for contact in merged:
+        report.differ("claims", "unexpected", str(contact), "a merge of a contact that has no events")
+
+
+def _merged_into(opened: Sequence[Opened]) -> UUID | None:
+    said = [event for event in opened if event.type in ("leadline.contact.merged", "leadline.contact.unmerged")]
+    return UUID(said[-1].data["into"]) if said and said[-1].type.endswith(".merged") else None
 
 
 async def _check_open_leads(database: Database, events: Range, report: Report) -> None:
     claimed = await store.open_leads_between(database, events.begin, events.end)
     report.counts["open leads"] += len(claimed)
-    for lead, opened in events.leads:
-        have, want = claimed.pop(lead, None), _open_claim(opened)
+    wanted = {lead: _open_claim(opened) for lead, opened in events.leads}
+    heads = await store.heads(database, [place[0] for place in wanted.values() if place is not None])
+    for lead, place in wanted.items():
+        have = claimed.pop(lead, None)
+        want = (heads.get(place[0], place[0]), place[1]) if place is not None else None
         if have != want:
             text = f"the open-lead claim is {_claim(have)}, the events say {_claim(want)}"
             report.differ("claims", "differs", str(lead), text)
@@ -49,13 +90,18 @@ async def _check_open_leads(database: Database, events: Range, report: Report) -
 
 def _open_claim(opened: Sequence[Opened]) -> tuple[UUID, str] | None:
     place: tuple[UUID, str] | None = None
-    kind = "open"
+    kind, merged = "open", False
     for event in opened:
         if event.type == "leadline.lead.captured":
             place = UUID(event.data["contact"]), event.data["pipeline"]
+        elif event.type == "leadline.lead.adopted":
+            assert place is not None, "a lead's stream begins with its capture"
+            place = place[0], event.data["pipeline"]
         elif event.type == "leadline.lead.stage_entered":
             kind = event.data["kind"]
-    return place if kind == "open" else None
+        elif event.type in ("leadline.lead.merged", "leadline.lead.unmerged"):
+            merged = event.type == "leadline.lead.merged"
+    return place if kind == "open" and not merged else None
 
 
 def _claim(claim: tuple[UUID, str] | None) -> str:
@@ -85,7 +131,7 @@ def _identities(opened: Sequence[Opened], pepper: bytes) -> dict[bytes, tuple[st
     if any(event.type == "leadline.contact.person_erased" for event in opened):
         return {}
     for event in opened:
-        if event.type not in ("leadline.contact.identity_added", "leadline.contact.identity_shared"):
+        if event.type not in IDENTITY_EVENTS:
             continue
         if event.sealed_shut:
             return None
@@ -93,6 +139,8 @@ def _identities(opened: Sequence[Opened], pepper: bytes) -> dict[bytes, tuple[st
         hmac = identity_hmac(pepper, kind, event.personal["value"])
         if event.type == "leadline.contact.identity_shared":
             claims[hmac] = (kind, True)
+        elif event.type == "leadline.contact.identity_unshared":
+            claims[hmac] = (kind, event.data.get("still_shared", False))
         elif not event.data.get("shared", False):
             claims[hmac] = (kind, False)
     return claims

@@ -146,6 +146,40 @@ async def open_leads_between(database: Database, begin: UUID, end: UUID) -> dict
     return {row[0]: (row[1], row[2]) for row in rows}
 
 
+async def person_leads_between(database: Database, begin: UUID, end: UUID) -> dict[UUID, tuple[UUID, str, Any]]:
+    """Whose leads are, by lead: (contact, pipeline, captured at)."""
+    rows = await database.fetch(
+        "SELECT lead, contact, pipeline, captured_at FROM leadline.person_leads WHERE lead BETWEEN $1 AND $2",
+        begin,
+        end,
+    )
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+async def merged_between(database: Database, begin: UUID, end: UUID) -> dict[UUID, tuple[UUID, UUID, UUID]]:
+    """Merged contacts: (into which, who is said to go on, who does by following the chain)."""
+    rows = await database.fetch(
+        """WITH RECURSIVE chain AS (
+               SELECT contact, into_contact AS at, 1 AS steps FROM leadline.merged_contacts WHERE contact BETWEEN $1 AND $2
+               UNION ALL
+               SELECT chain.contact, m.into_contact, steps + 1
+               FROM chain JOIN leadline.merged_contacts AS m ON m.contact = chain.at WHERE steps < 1000)
+           SELECT DISTINCT ON (m.contact) m.contact, m.into_contact, m.head, chain.at
+           FROM leadline.merged_contacts AS m JOIN chain USING (contact) ORDER BY m.contact, chain.steps DESC""",
+        begin,
+        end,
+    )
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+async def heads(database: Database, contacts: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Of those of these contacts that were merged: the one that goes on for them."""
+    rows = await database.fetch(
+        "SELECT contact, head FROM leadline.merged_contacts WHERE contact = ANY($1::uuid[])", contacts
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 async def identities_between(database: Database, begin: UUID, end: UUID) -> dict[UUID, dict[bytes, tuple[str, bool]]]:
     """Identity claims by contact: HMAC to (kind, shared)."""
     rows = await database.fetch(

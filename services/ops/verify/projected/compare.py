@@ -22,6 +22,7 @@ from services.ops.verify.chain import Stream
 from services.ops.verify.log_end import LogEnds
 from services.ops.verify.opened import Opened
 from services.ops.verify.projected import folds, store
+from services.ops.verify.projected.funnel import funnel
 from services.ops.verify.projected.store import Row, Table
 from services.ops.verify.report import Report
 from services.ops.verify.seen import check_seen
@@ -114,8 +115,11 @@ class ProjectionCheck:
                     gone = entry["person"] in build.wiped and folds.is_sealed(event)
                     self._expect_personal(expected[store.ENTRIES], entry, gone, event.sealed_shut)
                 expected[store.LEADS] += map(Expected, folds.whose(stream.id, events))
-                expected[store.FUNNEL_LEADS] += map(Expected, folds.funnel_lead(stream.id, events))
-                expected[store.FUNNEL_VISITS] += map(Expected, folds.funnel_visits(stream.id, events))
+                expected[store.DUPLICATES] += map(Expected, folds.duplicates(stream.id, events))
+                of_funnel = funnel(stream.id, events)
+                expected[store.FUNNEL_LEADS] += map(Expected, of_funnel.lead)
+                expected[store.FUNNEL_VISITS] += map(Expected, of_funnel.visits)
+                expected[store.FUNNEL_PAST] += map(Expected, of_funnel.past)
             elif stream.kind == "contact":
                 wiped = stream.id in build.wiped
                 person = folds.person(stream.id, events)
@@ -183,7 +187,7 @@ class ProjectionCheck:
 
     def _add_totals(self, build: Build, wanted: Expected, there: Row | None) -> None:
         row = wanted.row
-        if not row["stage"]:
+        if not row["stage"] or row["merged_into"] is not None:
             return
         place = (row["pipeline"], row["stage"], row["partition"])
         build.counts[place] += 1

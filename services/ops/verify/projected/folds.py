@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from services.ops.verify.opened import Opened
@@ -34,12 +33,13 @@ def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
     if captured is None:
         return None
     entered, assigned, offered = _last(events, "stage_entered"), _last(events, "assigned"), _last(events, "offer_made")
+    under = _last(events, "adopted") or captured
     price = offered.data["price"] if offered else None
     stood = entered.data if entered else {"stage": "", "kind": "open", "visit": 0}
     return {
         "lead": lead,
         "partition": partition,
-        "pipeline": captured.data["pipeline"],
+        "pipeline": under.data["pipeline"],
         "stage": stood["stage"],
         "kind": stood["kind"],
         "visit": stood["visit"],
@@ -58,6 +58,7 @@ def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
         "paused_until": _paused_until(events),
         "sealed": any(is_sealed(event) for event in events),
         "erased": False,
+        "merged_into": _merged_into(events),
     }
 
 
@@ -94,6 +95,7 @@ def person(contact: UUID, events: Sequence[Opened]) -> Row | None:
         "made_at": made.happened_at,
         "version": events[-1].version,
         "erased": False,
+        "merged_into": _merged_into(events),
     }
 
 
@@ -101,13 +103,13 @@ def identities(contact: UUID, events: Sequence[Opened]) -> list[Row]:
     """The contact's phones and e-mails that can be read."""
     found: dict[tuple[str, str], Row] = {}
     proofs = {"identity_confirmed": "confirmed", "identity_wrong": "wrong"}
-    for event in _all(events, "identity_added", "identity_shared", *proofs):
+    for event in _all(events, "identity_added", "identity_shared", "identity_unshared", *proofs):
         if event.sealed_shut:
             continue
         key = (event.data["identity_kind"], event.personal["value"])
         if event.type.endswith("shared"):
             if key in found:
-                found[key]["shared"] = True
+                found[key]["shared"] = event.data.get("still_shared", event.type.endswith("identity_shared"))
             continue
         if (proof := proofs.get(event.type.rpartition(".")[2])) is not None:
             if key in found:
@@ -139,65 +141,26 @@ def whose(lead: UUID, events: Sequence[Opened]) -> list[Row]:
     return [] if captured is None else [{"lead": lead, "contact": UUID(captured.data["contact"])}]
 
 
-def funnel_lead(lead: UUID, events: Sequence[Opened]) -> list[Row]:
-    """What the funnel keeps of the lead itself."""
-    captured, entered, assigned = (_last(events, name) for name in ("captured", "stage_entered", "assigned"))
-    if captured is None:
-        return []
-    return [
-        {
-            "lead": lead,
-            "pipeline": captured.data["pipeline"],
-            "source": captured.data["source"],
-            "captured_at": captured.happened_at,
-            "responsible": assigned.data["to"] if assigned else None,
-            "visit": entered.data["visit"] if entered else 0,
-        }
-    ]
-
-
-def funnel_visits(lead: UUID, events: Sequence[Opened]) -> list[Row]:
-    """The lead's stage visits, in order: how each began and ended, who worked on it last (M9)."""
-    captured, entered = _last(events, "captured"), _all(events, "stage_entered")
-    if captured is None:
-        return []
-    ends = {event.data["from_visit"]: event for event in entered if event.data.get("from_visit") is not None}
+def duplicates(lead: UUID, events: Sequence[Opened]) -> list[Row]:
+    """Who is suspected to be the same person, and whether somebody said that they are not."""
     rows = []
-    for event in entered:
-        end = ends.get(event.data["visit"])
-        assigned = _last([earlier for earlier in events if earlier.version < event.version], "assigned")
-        worked = _last([earlier for earlier in events if end is None or earlier.version < end.version], "assigned")
+    said = _all(events, "duplicate_suspected", "duplicate_dismissed")
+    for other in dict.fromkeys(event.data["other_contact"] for event in said):
+        of_it = [event for event in said if event.data["other_contact"] == other]
+        first = next((event for event in of_it if event.type.endswith("suspected")), None)
+        if first is None:
+            continue
+        last = of_it[-1]
         rows.append(
             {
                 "lead": lead,
-                "visit": event.data["visit"],
-                "pipeline": captured.data["pipeline"],
-                "stage": event.data["stage"],
-                "kind": event.data["kind"],
-                "cause": event.data["cause"],
-                "direction": event.data["direction"],
-                "from_stage": event.data.get("from_stage"),
-                "source": captured.data["source"],
-                "captured_at": captured.happened_at,
-                "responsible": assigned.data["to"] if assigned else None,
-                "worked_by": worked.data["to"] if worked else None,
-                "entered_at": event.happened_at,
-                "left_at": end.happened_at if end else None,
-                "to_stage": end.data["stage"] if end else None,
-                "left_by": end.data["cause"] if end else None,
-                "left_how": _way(event.data["kind"], end.data) if end else None,
+                "other_contact": UUID(other),
+                "identity_kind": first.data["identity_kind"],
+                "suspected_at": first.happened_at,
+                "dismissed_at": last.happened_at if last.type.endswith("dismissed") else None,
             }
         )
     return rows
-
-
-def _way(kind: str, end: dict[str, Any]) -> str:
-    """The way out of a visit, from the event that ended it."""
-    if end["kind"] in ("lost", "postponed"):
-        return str(end["kind"])
-    if (kind, end["kind"]) in (("open", "won"), ("lost", "won"), ("postponed", "won")):
-        return "won"
-    return {"back": "moved_back", "return": "moved_back", "skip": "skipped_on"}.get(end["direction"], "went_on")
 
 
 def _all(events: Iterable[Opened], *names: str) -> list[Opened]:
@@ -211,14 +174,22 @@ def _last(events: Sequence[Opened], name: str) -> Opened | None:
 def _text(events: Sequence[Opened], field: str) -> str | None:
     """Name or company: what was recorded last; before that, what the first message that said it said."""
     text: str | None = None
+    captured = _last(events, "captured")
+    own = captured.data["contact"] if captured else None
     for event in _all(events, "captured", "inbound_joined", "letter_received", "card_recorded"):
         if event.type.endswith("card_recorded"):
             values = event.personal.get("values") or {}
             if field in values:
                 text = values[field] or None
-        else:
+        elif event.meta.get("person") == own:  # else it came by a merged contact, whose lead has the name
             text = text or event.personal.get(field)
     return text
+
+
+def _merged_into(events: Sequence[Opened]) -> UUID | None:
+    """Which lead or contact goes on for this one."""
+    said = _all(events, "merged", "unmerged")
+    return UUID(said[-1].data["into"]) if said and said[-1].type.endswith(".merged") else None
 
 
 def _paused_until(events: Sequence[Opened]) -> date | None:

@@ -33,9 +33,11 @@ PEOPLE = Table("people", "people", "contact", ("contact",))
 IDENTITIES = Table("people", "identities", "contact", ("contact", "kind", "value"))
 WORDS = Table("people", "words", "contact", ("contact", "word"))
 LEADS = Table("people", "leads", "lead", ("lead",))
+DUPLICATES = Table("people", "duplicates", "lead", ("lead", "other_contact"))
 FUNNEL_LEADS = Table("funnel", "leads", "lead", ("lead",))
 FUNNEL_VISITS = Table("funnel", "visits", "lead", ("lead", "visit"))
-TABLES = (CARDS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, FUNNEL_LEADS, FUNNEL_VISITS)
+FUNNEL_PAST = Table("funnel", "past_visits", "lead", ("lead", "visit", "known_from"))
+TABLES = (CARDS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, DUPLICATES, FUNNEL_LEADS, FUNNEL_VISITS, FUNNEL_PAST)
 PROJECTIONS = tuple(sorted({table.projection for table in TABLES}))
 
 

@@ -1,12 +1,12 @@
-"""What an import would do, without doing it (`leadline import --dry-run`): steps 3 to 5 of a batch on a store that is only read.
+"""What an import or a publication would do, without doing it (`--dry-run`): steps 3 to 5 of a batch on a store that is only read.
 
-Invariants: the transaction is READ ONLY, so Postgres itself holds that nothing is written; no lock is taken, so nobody waits.
-Rows see what the rows before them would have done: what was decided is remembered here, about a kilobyte for each lead.
+Invariants: the transaction is READ ONLY, so Postgres itself holds that nothing is written; no lead is locked, so nobody waits.
+Each piece of work sees what those before it would have done: what was decided is remembered here, about a kilobyte for each lead.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,11 +14,12 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from contracts.pipeline import Pipeline
 from services.database import Database, Pool
 from services.leads.batch import Head, LeadBatch, StateCache
 from services.leads.domain.arrivals import Owner
 from services.leads.imports.store import RowAnswer
-from services.leads.work import Done, ImportWork
+from services.leads.work import Done, Work
 from services.privacy.cipher import new_key
 from services.privacy.store import KeyRing
 from services.settings import Settings
@@ -51,21 +52,31 @@ class _Reading(LeadBatch):
 
 @dataclass(slots=True)
 class Rehearsal:
-    """The rows rehearsed so far, and what the store would hold after them."""
+    """The work rehearsed so far, and what the store would hold after it. `unpublished`: versions that would be in force."""
 
     settings: Settings
     database: Database
     now: datetime
     ring: KeyRing
+    unpublished: Mapping[tuple[str, int], Pipeline] = field(default_factory=dict)
     keys: _Keys = field(default_factory=_Keys)
     heads: dict[UUID, Head] = field(default_factory=dict)
     owners: dict[bytes, Owner] = field(default_factory=dict)
     open_leads: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
     rows: dict[UUID, RowAnswer] = field(default_factory=dict)
 
-    async def take(self, work: Sequence[ImportWork]) -> list[Done]:
-        """What would become of these rows, after all rows before them. Raises WorkFailedError where a row would be parked."""
-        batch = _Reading(self.settings, self.ring, StateCache(0), work, [], self.now, keys=self.keys)
+    async def take(self, work: Sequence[Work]) -> list[Done]:
+        """What would become of this work, after all before it. Raises WorkFailedError where a piece would be kept aside."""
+        batch = _Reading(
+            self.settings,
+            self.ring,
+            StateCache(0),
+            work,
+            [],
+            self.now,
+            keys=self.keys,
+            unpublished=self.unpublished,
+        )
         await batch.look_up(self.database)
         # What was rehearsed stands above what the store says; whether a person has an open lead is asked when first met.
         for place, lead in batch.open_leads.items():
@@ -83,7 +94,9 @@ class Rehearsal:
 
 
 @asynccontextmanager
-async def rehearsing(settings: Settings, pool: Pool, now: datetime) -> AsyncIterator[Rehearsal]:
+async def rehearsing(
+    settings: Settings, pool: Pool, now: datetime, unpublished: Mapping[tuple[str, int], Pipeline] | None = None
+) -> AsyncIterator[Rehearsal]:
     """A rehearsal on one snapshot of the store."""
     async with pool.acquire() as database, database.transaction(isolation="repeatable_read", readonly=True):
-        yield Rehearsal(settings, database, now, _Ring(settings.master_key_bytes))
+        yield Rehearsal(settings, database, now, _Ring(settings.master_key_bytes), unpublished or {})

@@ -1,0 +1,1 @@
+"""The leads behind each number of a funnel."""

@@ -1,0 +1,1 @@
+"""What became known of a period after its report was closed."""

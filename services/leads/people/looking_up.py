@@ -1,0 +1,145 @@
+"""What work on persons needs to know before it is decided: every contact of a person, their leads, who goes on for whom.
+
+Part of steps 3 and 4 of a batch. Invariants: what was read before its lock was taken is held against the streams loaded under
+it, and a batch that read something older begins again with those locks (`LocksMissedError`), so that a message that arrives
+while two people are merged finds either both apart or both together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from contracts import commands as c
+from services.database import Database
+from services.leads.domain.arrivals import Returning
+from services.leads.domain.persons import head_of
+from services.leads.domain.returning import brought_back
+from services.leads.domain.state import LeadState
+from services.leads.people import store
+from services.leads.work import ArrivalWork, CommandWork, EraseWork, Work
+from services.pipelines import registry
+
+if TYPE_CHECKING:
+    from services.leads.batch import LeadBatch
+
+OF_A_PERSON = (c.Merge, c.Unmerge, c.Permit, c.Confirm)
+"""Commands that look at the whole person."""
+
+
+async def look_up_persons(batch: LeadBatch, database: Database, contacts: Iterable[UUID]) -> set[UUID]:
+    """Who goes on for these contacts, loaded; their heads."""
+    wanted = set(contacts)
+    if not wanted:
+        return set()
+    found = await store.heads(database, wanted - batch.persons.keys())
+    batch.persons |= {contact: found.get(contact, contact) for contact in wanted - batch.persons.keys()}
+    heads = {batch.persons[contact] for contact in wanted}
+    await batch.have(database, wanted | heads)
+    return heads
+
+
+async def look_up(batch: LeadBatch, database: Database) -> None:
+    """For commands on persons, and erasures: all contacts of each person, and the leads that the command touches."""
+    leads: set[UUID] = set()
+    contacts: set[UUID] = set()
+    whole: set[UUID] = set()
+    recommenders: set[UUID] = set()
+    for piece in batch.work:
+        if isinstance(piece, EraseWork):
+            contacts.add(piece.command.contact)
+        elif isinstance(piece, CommandWork):
+            state, body = batch.lead(piece.command.lead), piece.command.body
+            if isinstance(body, c.Capture) and body.recommended_by is not None:
+                recommenders.add(body.recommended_by)
+            deletes = state is not None and await _may_delete(database, state, body)
+            if not deletes and not isinstance(body, OF_A_PERSON):
+                continue
+            into = body.into if isinstance(body, c.Merge) else state.merged_into if state is not None else None
+            if isinstance(body, c.Merge | c.Unmerge) and into is not None:
+                leads.add(into)
+            if state is not None:
+                contacts.add(state.contact)
+                if deletes:
+                    whole.add(state.contact)
+    await batch.have(database, recommenders)
+    if not contacts and not leads:
+        return
+    await batch.have(database, leads)
+    contacts |= {state.contact for lead in leads if (state := batch.lead(lead)) is not None}
+    heads = await look_up_persons(batch, database, contacts)
+    members = await store.members(database, heads)
+    batch.persons |= members
+    await batch.have(database, members.keys())
+    merging = {batch.person(state.contact) for lead in leads if (state := batch.lead(lead)) is not None}
+    if leads:
+        merging |= heads
+        batch.open_leads |= await store.open_leads_of(database, merging)
+    claimed = {lead for (head, _), lead in batch.open_leads.items() if head in merging}
+    persons = {batch.person(contact) for contact in whole}
+    theirs = persons | {contact for contact, head in members.items() if head in persons}
+    owned = await store.leads_of(database, theirs) if theirs else {}
+    await batch.have(database, claimed | {lead for found in owned.values() for lead in found})
+
+
+async def _may_delete(database: Database, lead: LeadState, body: c.CommandBody) -> bool:
+    """Whether a command leads to a stage that deletes the person (C1)."""
+    to = body.status if isinstance(body, c.Reject) else body.to if isinstance(body, c.Move) else None
+    if to is None:
+        return False
+    stage = (await registry.version(database, lead.pipeline, lead.pipeline_number)).by_id.get(to)
+    return stage is not None and "bad_data" in (stage.outcome, *(reason.outcome for reason in stage.reasons))
+
+
+async def look_up_returning(batch: LeadBatch, database: Database, arrivals: Sequence[ArrivalWork]) -> None:
+    """For messages of people without an open lead: the leads they had, one of which their word may bring back (P4)."""
+    pipeline = batch.settings.default_pipeline
+    people: set[UUID] = set()
+    for piece in arrivals:
+        people.update(o.contact for i in piece.identities if (o := batch.owners.get(i.hmac)) is not None)
+        people.update(
+            r.contact for n in piece.references if (r := batch.referred.get(n.hmac)) and r.contact is not None
+        )
+    heads = {batch.person(contact) for contact in people}
+    for head in heads:
+        if (lead := batch.open_leads.get((head, pipeline))) is not None:
+            batch.had.setdefault(head, set()).add(lead)
+    if alone := heads - batch.had.keys():
+        members = await store.members(database, alone)
+        batch.persons |= members
+        await batch.have(database, members.keys())
+        owned = await store.leads_of(database, alone | members.keys())
+        for contact, leads in owned.items():
+            batch.had.setdefault(batch.person(contact), set()).update(leads)
+        await batch.have(database, {lead for leads in owned.values() for lead in leads})
+    states = [state for leads in batch.had.values() for lead in leads if (state := batch.lead(lead)) is not None]
+    for name, number in {(state.pipeline, state.pipeline_number) for state in states} - batch.pinned.keys():
+        batch.pinned[(name, number)] = await registry.version(database, name, number)
+
+
+def returning(batch: LeadBatch, contact: UUID) -> Returning | None:
+    """The lead of the default pipeline that the person's own word brings back."""
+    had = (state for lead in batch.had.get(batch.person(contact), ()) if (state := batch.lead(lead)) is not None)
+    return brought_back(
+        had, batch.settings.default_pipeline, lambda lead: batch.pinned.get((lead.pipeline, lead.pipeline_number))
+    )
+
+
+def stale(batch: LeadBatch) -> set[UUID]:
+    """Streams that are not as they were read before their locks were taken: who goes on for whom, and which lead is open."""
+    found: set[UUID] = set()
+    contacts = {contact: state for contact in batch.persons if (state := batch.contact(contact)) is not None}
+    for contact, head in batch.persons.items():
+        if contact in contacts and (now := head_of(contact, contacts)) != head:
+            found |= {contact, head, now}
+    for (head, _), lead in batch.open_leads.items():
+        claimed = batch.lead(lead)
+        if claimed is not None and not claimed.is_open:
+            found |= {head, lead, claimed.contact}
+    return found
+
+
+def arrivals_of(work: Sequence[Work]) -> list[ArrivalWork]:
+    """The messages among the work."""
+    return [piece for piece in work if isinstance(piece, ArrivalWork)]

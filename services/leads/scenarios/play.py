@@ -1,0 +1,312 @@
+"""A lead on trial: the state that real events fold to, acted on by the real rules, in a time of its own (M3).
+
+Pure. Everything a command or message leads to is decided by `services.leads.domain`; here is only what the store would hold: the
+lead, whose identities are whose, what the time is. Ids count up, so one scenario always gives one story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from contracts import commands as c
+from contracts import events as e
+from contracts.commands import Refusal
+from contracts.meta import Actor, Meta
+from contracts.pipeline import Pipeline, Stage
+from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Reference, Referred, Turn
+from services.leads.domain.capturing import capture
+from services.leads.domain.channels import READERS
+from services.leads.domain.contact import ContactState, evolve_contact
+from services.leads.domain.decide import Surroundings, automatic_move, decide, entered
+from services.leads.domain.identities import Identity, normalise_email, normalise_phone
+from services.leads.domain.recognition import recognise
+from services.leads.domain.returning import brought_back
+from services.leads.domain.state import LeadState, evolve_lead
+
+START: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
+"""When every scenario begins, unless it says otherwise: a Monday morning."""
+STEP: Final = timedelta(minutes=1)
+"""How much later each act is."""
+REGION: Final = "RU"
+AUTOMATIC_MOVES: Final = 10
+"""How far a lead goes on by itself (decision 8)."""
+ACTORS: Final = {
+    "seller": Actor(id="anna", kind="person", role="seller"),
+    "head": Actor(id="helen", kind="person", role="head"),
+    "client": Actor(id="client", kind="client"),
+    "robot": Actor(id="robot", kind="robot"),
+}
+PIPELINE_RULES: Final = Actor(id="pipeline-rules", kind="system")
+SELLERS: Final = ("anna", "boris")
+PAUSE_DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Something in the lead's story: an event, or an act that was refused."""
+
+    at: datetime
+    actor: Actor
+    happened: e.Event | Refusal
+
+
+class Play:
+    """The world of one scenario: one pipeline, one lead, one client."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.now = START
+        self.lead: LeadState | None = None
+        self.story: list[Entry] = []
+        self.refusal: Refusal | None = None
+        """Of the last act."""
+        self.just: tuple[e.Event, ...] = ()
+        """What the last act led to, automatic moves included."""
+        self.by_itself: set[str] = set()
+        """Stages that the lead entered by itself in the last act."""
+        self.moves: set[tuple[str, str]] = set()
+        """Changes of stage that the rules decided, from and to."""
+        self.another_lead = False
+        """Whether a message of the client became a lead of its own."""
+        self._contacts: dict[UUID, ContactState] = {}
+        self._owners: dict[bytes, Owner] = {}
+        self._referred: dict[bytes, Referred] = {}
+        self._count = 0
+        self._placing = False
+
+    # --- what is given ---------------------------------------------------------------------------------------------
+
+    def place(
+        self, stage: Stage, before: Stage | None, reason: str | None, contact: dict[str, str], source: str
+    ) -> None:
+        """Put a lead into a stage, as if it had come there by the ways of the past."""
+        self._placing = True
+        person = self._id()
+        self._contact_events(person, [e.ContactMade(name=contact.get("name"), company=contact.get("company"))])
+        known: dict[str, Any] = {name: value for name, value in contact.items() if value}
+        first = self.pipeline.first
+        captured = e.LeadCaptured(
+            pipeline=self.pipeline.pipeline,
+            contact=person,
+            channel="form",
+            source=source,
+            received_at=self.now,
+            **known,
+        )
+        self._start(self._id(), [captured], ACTORS["client"])
+        self._enter(first, "captured", "in")
+        if before is not None and before.id != first.id:
+            self._enter(before, "moved", "forward")
+        if stage.id != (before or first).id:
+            self._leave_for(stage, reason)
+        self._own_identities()
+        self._placing = False
+
+    def _leave_for(self, stage: Stage, reason: str | None) -> None:
+        here = self.there().stage
+        match stage.kind:
+            case "lost":
+                found = stage.reason(reason)
+                outcome = (found.outcome if found else None) or stage.outcome or "refused"
+                rejected = e.LeadRejected(status=stage.id, from_stage=here, reason=reason, outcome=outcome)
+                self._happen([rejected], ACTORS["seller"])
+                self._enter(stage, "rejected", "out")
+            case "postponed":
+                until = (self.now + timedelta(days=PAUSE_DAYS)).date()
+                given = stage.reason(reason)
+                said = given.titles if given else stage.titles
+                paused = e.LeadPaused(status=stage.id, from_stage=here, until=until, reason=said.ru, reason_id=reason)
+                self._happen([paused], ACTORS["seller"])
+                self._enter(stage, "paused", "out")
+            case "won":
+                self._happen([e.LeadConverted(from_stage=here)], ACTORS["seller"])
+                self._enter(stage, "converted", "forward")
+            case "open":
+                self._enter(stage, "moved", "forward")
+
+    def _enter(self, stage: Stage, cause: e.lead.StageCause, direction: e.lead.StageDirection) -> None:
+        self._happen([entered(self.there(), stage, cause, direction)], ACTORS["seller"])
+
+    # --- what is done ----------------------------------------------------------------------------------------------
+
+    def act(self, actor: str, body: c.CommandBody) -> None:
+        """A command is given on the lead; what becomes of it stands in `refusal`, `just` and `lead` from here on."""
+        self._begin()
+        state, by = self.there(), ACTORS[actor]
+        command = c.Command(id=self._id(), lead=state.lead, actor=by, body=body)
+        around = Surroundings(SELLERS, region=REGION, activity=self._id() if isinstance(body, c.Plan) else None)
+        decided = decide(state, command, self.pipeline, self.now, around)
+        if isinstance(decided, Refusal):
+            self._refused(decided, by)
+            return
+        self._happen(decided, by)
+        self._own_identities()
+        self._follow(decided)
+
+    def enter_by_hand(self, actor: str, body: c.Capture) -> None:
+        """A lead is entered by hand (P10)."""
+        self._begin()
+        phone, email = normalise_phone(body.phone, REGION), normalise_email(body.email)
+        identities = [Identity("phone", phone, _hmac("phone", phone))] if phone else []
+        identities += [Identity("email", email, _hmac("email", email))] if email else []
+        command = c.Command(id=self._id(), lead=self._id(), actor=ACTORS[actor], body=body)
+        around = Surroundings(SELLERS, region=REGION)
+        found = capture(
+            command, body, tuple(identities), self._known(), self.pipeline, 1, self.now, Turn(SELLERS, 0), around
+        )
+        if isinstance(found, Refusal):
+            self._refused(found, ACTORS[actor])
+        else:
+            self._take(found, ACTORS[actor])
+
+    def arrive(self, channel: str, body: dict[str, Any]) -> None:
+        """A message of the client comes in."""
+        self._begin()
+        reader = READERS[channel]
+        made = reader.model.model_validate(body)
+        read = reader.read(made, channel, REGION)
+        arrival = Arrival(
+            inbound_id=self._id(),
+            channel=channel,
+            account=channel,
+            received_at=self.now,
+            body=made,  # type: ignore[arg-type]
+            said=read.said,
+            identities=tuple(Identity(kind, value, _hmac(kind, value)) for kind, value in read.identities),
+            own=tuple(Reference(kind, value, _hmac(kind, value)) for kind, value in read.own),
+            names=tuple(Reference(kind, value, _hmac(kind, value)) for kind, value in read.names),
+        )
+        found = recognise(arrival, self._known(), self.pipeline, Turn(SELLERS, 0), REGION)
+        self._take(found, ACTORS["client"])
+        for reference in arrival.own:
+            self._referred.setdefault(reference.hmac, Referred(arrival.inbound_id, found.contact, found.lead))
+
+    def pass_time(self, moment: datetime) -> None:
+        """It is later."""
+        self.now = moment
+
+    def there(self) -> LeadState:
+        """The lead. Raises LookupError where there is none yet."""
+        if self.lead is None:
+            raise LookupError
+        return self.lead
+
+    @property
+    def deal_counts(self) -> bool:
+        """Whether the lead came to the conversion point, in a visit that was no mistake (C5)."""
+        visits: dict[int, str] = {}
+        for entry in self.story:
+            if isinstance(entry.happened, e.StageEntered):
+                visits[entry.happened.visit] = entry.happened.stage
+                visits.pop(entry.happened.undoes or 0, None)
+        return self.pipeline.conversion_point in visits.values()
+
+    # --- the store's part ------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self.now += STEP
+        self.refusal, self.just, self.by_itself, self.another_lead = None, (), set(), False
+
+    def _refused(self, refusal: Refusal, by: Actor) -> None:
+        self.refusal = refusal
+        self.story.append(Entry(self.now, by, refusal))
+
+    def _take(self, found: Recognised, by: Actor) -> None:
+        """What was recognised or captured comes to pass."""
+        if found.contact is not None:
+            self._contact_events(found.contact, found.contact_events)
+        for identity in found.claims:
+            assert found.contact is not None
+            self._owners[identity.hmac] = Owner(found.contact, False)
+        if found.lead is None:
+            return
+        if self.lead is not None and found.lead != self.lead.lead:
+            self.another_lead = True
+            return
+        if self.lead is None:
+            self._start(found.lead, found.lead_events, by)
+        else:
+            self._happen(found.lead_events, by)
+        self._happen(found.ruled, PIPELINE_RULES)
+        self._follow((*found.lead_events, *found.ruled))
+
+    def _follow(self, events: Sequence[e.Event]) -> None:
+        """Whatever the lead does by itself now."""
+        for _ in range(AUTOMATIC_MOVES):
+            events = automatic_move(self.there(), events, self.pipeline)
+            if not events:
+                return
+            self._happen(events, PIPELINE_RULES)
+            self.by_itself.update(event.stage for event in events if isinstance(event, e.StageEntered))
+
+    def _start(self, lead: UUID, events: Sequence[e.Event], by: Actor) -> None:
+        self.lead = evolve_lead(None, self._meta(lead, 1, events[0], by), events[0])
+        self.just = (*self.just, events[0])
+        self.story.append(Entry(self.now, by, events[0]))
+        self._happen(events[1:], by)
+
+    def _happen(self, events: Iterable[e.Event], by: Actor) -> None:
+        for event in events:
+            state = self.there()
+            self.lead = evolve_lead(state, self._meta(state.lead, state.version + 1, event, by), event)
+            self.just = (*self.just, event)
+            self.story.append(Entry(self.now, by, event))
+            if isinstance(event, e.StageEntered) and event.from_stage and not self._placing:
+                self.moves.add((event.from_stage, event.stage))
+
+    def _contact_events(self, contact: UUID, events: Iterable[e.Event]) -> None:
+        for event in events:
+            state = self._contacts.get(contact)
+            version = state.version + 1 if state is not None else 1
+            meta = self._meta(contact, version, event, ACTORS["client"])
+            self._contacts[contact] = evolve_contact(state, meta, event)
+
+    def _own_identities(self) -> None:
+        """The client's phone and e-mail find them from here on."""
+        state = self.there()
+        for kind, value in (("phone", state.phone), ("email", state.email)):
+            if value and _hmac(kind, value) not in self._owners:
+                self._owners[_hmac(kind, value)] = Owner(state.contact, False)
+                added = e.IdentityAdded.model_validate({"identity_kind": kind, "value": value})
+                self._contact_events(state.contact, [added])
+
+    def _known(self) -> Known:
+        lead = self.lead
+        open_leads = {lead.contact: lead.lead} if lead is not None and lead.is_open else {}
+        leads = {lead.lead: lead} if lead is not None else {}
+        back = brought_back(leads.values(), self.pipeline.pipeline, lambda lead: self.pipeline)
+        returning = {lead.contact: back} if lead is not None and back is not None else {}
+        return Known(self._owners, self._contacts, open_leads, leads, self._referred, returning=returning)
+
+    def _id(self) -> UUID:
+        self._count += 1
+        return UUID(int=self._count)
+
+    def _person(self, stream: UUID, data: e.Event) -> UUID:
+        """Whose data an event holds: the lead's contact, or the contact itself."""
+        if isinstance(data, e.LeadCaptured):
+            return data.contact
+        return self.lead.contact if self.lead is not None and self.lead.lead == stream else stream
+
+    def _meta(self, stream: UUID, version: int, data: e.Event, by: Actor) -> Meta:
+        return Meta(
+            stream=stream,
+            version=version,
+            kind=data.KIND,
+            type=data.TOPIC,
+            happened_at=self.now,
+            recorded_at=self.now,
+            actor=by,
+            command=self._id(),
+            correlation="scenario",
+            person=self._person(stream, data),
+            pipeline=f"{self.pipeline.pipeline}@1",
+        )
+
+
+def _hmac(kind: str, value: str) -> bytes:
+    return f"{kind}:{value}".encode()

@@ -1,0 +1,80 @@
+"""What a lint rule looks at: a pipeline, its titles as read by the lexicon, its ways, and its history where there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from contracts.pipeline import Pipeline, Stage
+from services.pipelines.linting.constant import constant
+from services.pipelines.linting.titles import Reading, read_title
+from services.pipelines.linting.ways import Ways
+
+if TYPE_CHECKING:
+    from services.pipelines.linting.history import History
+    from services.pipelines.linting.lexicon import Lexicons
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the rules draw their lines."""
+
+    stages: int = 7
+    """How many stages a scale has at most: open, won, postponed, and one for all reject statuses together."""
+    mandatory: int = 10
+    """How many fields may be mandatory on the way, all stages together."""
+    short_visit: timedelta = timedelta(minutes=10)
+    """A stage whose median visit is shorter is no stage."""
+    enough: int = 20
+    """How many visits or leads a figure of the history is told from."""
+    skipped_share: float = 0.5
+    """The share of leads passing a stage by from which it counts as skipped."""
+    swing_share: float = 0.2
+    """The share of leads going to and fro from which two stages count as one."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pipeline under the linter."""
+
+    pipeline: Pipeline
+    lexicons: Lexicons
+    settings: Settings
+    history: History
+
+    @cached_property
+    def open_stages(self) -> tuple[tuple[int, Stage], ...]:
+        """The open stages in order, each with its index in the file."""
+        return tuple((n, stage) for n, stage in enumerate(self.pipeline.stages) if stage.kind == "open")
+
+    @cached_property
+    def conditions(self) -> dict[str, bool | None]:
+        """Every condition in the pipeline: True or False where it is that whatever the lead, None where it depends."""
+        return {text: constant(text, self.pipeline) for text in self._texts()}
+
+    def _texts(self) -> set[str]:
+        found: set[str | None] = set()
+        for stage in self.pipeline.stages:
+            found |= {c.when for c in stage.exit}
+            found |= {asked.when for asked in (*stage.mandatory, *stage.desirable)}
+            for move in stage.moves or ():
+                found |= {move.when, *(c.when for c in move.needs)}
+        return {text for text in found if text is not None}
+
+    @cached_property
+    def ways(self) -> Ways:
+        """The ways a lead can go."""
+        return Ways(self.pipeline, frozenset(text for text, value in self.conditions.items() if value is False))
+
+    @cached_property
+    def readings(self) -> dict[str, dict[str, Reading]]:
+        """By stage and language, what its title says."""
+        return {
+            stage.id: {
+                "ru": read_title(stage.titles.ru, self.lexicons.ru),
+                "en": read_title(stage.titles.en, self.lexicons.en),
+            }
+            for stage in self.pipeline.stages
+        }

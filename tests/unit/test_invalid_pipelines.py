@@ -1,0 +1,118 @@
+"""Pipeline files that are wrong, each with exactly what the person who wrote it is told (M3)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from services.ops.main import main
+from services.pipelines.language import PipelineError, read_pipeline, read_written_pipeline
+from services.pipelines.strict_yaml import SOURCE_CHARACTERS
+
+FOLDER = Path(__file__).parent / "invalid_pipelines"
+FILES = sorted(FOLDER.glob("*.yaml"))
+GOOD = (Path(__file__).parents[2] / "contracts" / "pipelines" / "classic.yaml").read_text("utf-8")
+
+
+def said(file: Path) -> str:
+    """What is said of a file."""
+    with pytest.raises(PipelineError) as caught:
+        read_pipeline(file.read_text("utf-8"), file.name)
+    return str(caught.value)
+
+
+def test_M3_there_are_at_least_25_invalid_files_and_each_has_its_message_beside_it() -> None:
+    assert len(FILES) >= 25
+    assert {file.stem for file in FILES} == {file.stem for file in FOLDER.glob("*.txt")}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_M3_an_invalid_file_is_told_in_exactly_these_words(file: Path) -> None:
+    assert said(file) + "\n" == file.with_suffix(".txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_M3_every_message_names_the_line_and_nothing_of_the_machinery(file: Path) -> None:
+    lines = len(file.read_text("utf-8").splitlines())
+    for message in said(file).splitlines():
+        found = re.match(rf"{re.escape(file.name)}(?::(\d+))?: ", message)
+        assert found is not None
+        assert file.stem == "empty" or 1 <= int(found[1]) <= lines + 1
+        for word in ("Input should", "tuple", "dict", "NoneType", "pydantic", "None", "regex", "^["):
+            assert word not in message
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("titles", "en"), 3),
+        (("stages", 1), 18),
+        (("stages", 1, "exit", 2, "field"), 24),
+        (("stages", 1, "limit"), 18),
+        (("nowhere",), 2),
+    ],
+)
+def test_M3_a_path_is_found_in_the_file_or_else_the_part_it_is_missing_from(
+    path: tuple[str | int, ...], line: int
+) -> None:
+    written = read_written_pipeline(SMALL, "small.yaml")
+    assert written.line(path) == line
+
+
+SMALL = """# a small one
+pipeline: small
+titles: {ru: "Малая", en: "Small"}
+conversion_point: won
+fields:
+  - {id: needs, titles: {ru: "Потребности", en: "Needs"}}
+stages:
+  - id: new
+    titles: {ru: "Новый", en: "New"}
+    kind: open
+    exit:
+      - {fact: seen}
+
+
+
+  # what follows is counted from its dash
+
+  - id: work
+    titles: {ru: "В обработке", en: "Processing"}
+    kind: open
+    exit:
+      - {fact: accepted}
+      - {contact: reachable}
+      - {field: needs}
+  - {id: won, titles: {ru: "Сделка", en: "Deal"}, kind: won}
+  - {id: lost, titles: {ru: "Отказ", en: "Lost"}, kind: lost}
+"""
+
+
+def test_M3_one_node_under_many_names_is_looked_at_once() -> None:
+    bomb = "a: &a [x, x]\n" + "".join(
+        f"{chr(98 + n)}: &{chr(98 + n)} [*{chr(97 + n)}, *{chr(97 + n)}]\n" for n in range(24)
+    )
+    with pytest.raises(PipelineError, match="unknown here"):
+        read_pipeline(bomb)
+
+
+def test_M3_a_text_that_is_too_long_or_too_deep_is_refused() -> None:
+    with pytest.raises(PipelineError, match="longer than"):
+        read_pipeline("#" * (SOURCE_CHARACTERS + 1))
+    with pytest.raises(PipelineError, match="nested too deep"):
+        read_pipeline("[" * 5_000)
+
+
+def test_M3_lint_tells_an_invalid_file_and_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    file = FOLDER / "several_at_once.yaml"
+    assert main(["lint", str(file)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"leadline: {file}: 3 things to mend\n")
+    assert told.err.count(f"{file}:") == 4
+
+
+def test_M3_what_is_good_is_read() -> None:
+    assert read_pipeline(GOOD).pipeline == "classic"
