@@ -23,6 +23,7 @@ from services.leads.reading import read_history
 from services.pipelines import registry
 from services.web.door import Door, no_lead, not_yet
 from services.web.shapes import CheckOut, EventOut, check_out
+from services.web.shapes_card import not_theirs
 from services.web.telling import Telling, Told
 
 FILLABLE = frozenset({"S2.exit_criteria"})
@@ -110,15 +111,17 @@ def told(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A stage the lead may be moved to along the scale, or not. `onward`: it lies ahead, and only data is missing at most."""
+    """A stage the lead may be moved to along the scale, or not. `onward`: it lies ahead, and only data is missing at most;
+    `closed`: why the reader does not move it there, whatever it has."""
 
     stage: Stage
     check: CheckOut
     onward: bool
+    closed: Refusal | None = None
 
 
-def targets_of(state: LeadState, pipeline: Pipeline) -> list[Target]:
-    """Where the lead may go along the scale, or back onto it, each with the word of the one check."""
+def targets_of(state: LeadState, pipeline: Pipeline, role: str) -> list[Target]:
+    """Where the lead may go along the scale, or back onto it, each with the word of the one check, for a reader of this role."""
     here = pipeline.steps.get(state.stage, 0)
     found = []
     for stage in pipeline.stages:
@@ -128,7 +131,9 @@ def targets_of(state: LeadState, pipeline: Pipeline) -> list[Target]:
         ahead = pipeline.steps[stage.id] > here and state.is_open
         if not state.is_open and "S3.closed_stays_closed" in answer.rules:
             continue
-        found.append(Target(stage, answer, ahead and (answer.allowed or FILLABLE.issuperset(answer.rules))))
+        closed = not_theirs(state, pipeline, stage, role)
+        onward = ahead and closed is None and (answer.allowed or FILLABLE.issuperset(answer.rules))
+        found.append(Target(stage, answer, onward, closed))
     return found
 
 

@@ -190,7 +190,7 @@ async def _page(
         last_step=tell.last_step(events, pipeline),
         to_note={fact for fact in ("seen", "accepted") if not getattr(state, fact)} - asked,
         criteria=[(item, maker.for_missing(item.missing) if item.missing and may_act else None) for item in criteria],
-        targets=targets_of(state, pipeline),
+        targets=targets_of(state, pipeline, role),
         proposals=proposals_out(state, pipeline) if past is None else [],
         groups=_groups(fields, pipeline, words),
         filled=completeness(fields),

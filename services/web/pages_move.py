@@ -21,7 +21,8 @@ from services.web.lead_view import FILLABLE, Attempt, Looked, look
 from services.web.pages import Visiting, Visitor, render
 from services.web.problems import ProblemError
 from services.web.sessions import local_path
-from services.web.shapes import CheckOut, check_out
+from services.web.shapes import check_out
+from services.web.shapes_card import not_theirs
 from services.web.tokens import COMMAND
 
 router = APIRouter()
@@ -66,7 +67,9 @@ async def show_move(
         closing = maker.pause(stage.id)
     else:
         asked, elsewhere = _asked(maker, answer.missing)
-    fillable = FILLABLE.issuperset(answer.rules)
+    theirs = not_theirs(state, pipeline, stage, visitor.holder.role)
+    fillable = FILLABLE.issuperset(answer.rules) and theirs is None
+    against = " ".join(words.of(part) for part in (theirs, None if answer.allowed else answer) if part is not None)
     return render(
         request,
         visitor,
@@ -80,9 +83,11 @@ async def show_move(
         asked=asked,
         elsewhere=elsewhere,
         closing=closing,
-        may_send=answer.allowed or (fillable and bool(asked) and not elsewhere),
-        said=_said(answer, visitor) if not fillable and not closing else "",
-        may_override=visitor.holder.role == "head" and not answer.allowed and answer.overridable,
+        may_send=fillable and (answer.allowed or (bool(asked) and not elsewhere)),
+        said=against if not fillable and not closing else "",
+        may_override=visitor.holder.role == "head"
+        and (answer.overridable or answer.allowed)
+        and not (answer.allowed and theirs is None),
         attempt=attempt,
         given=attempt.given if attempt else {},
         back=back,
@@ -100,7 +105,3 @@ def _asked(maker: FormMaker, missing: list[Missing]) -> tuple[list[Form], list[s
     ]
     elsewhere += [maker.words.of(lack) for lack in missing if maker.for_missing(lack) is None]
     return asked, elsewhere
-
-
-def _said(answer: CheckOut, visitor: Visitor) -> str:
-    return (answer.ru if visitor.words.language == "ru" else answer.en) or ""

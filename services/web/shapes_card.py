@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from contracts.commands import Command, Missing, Undo
+from contracts.commands import Command, Missing, Move, Refusal, Undo
 from contracts.meta import Actor
 from contracts.pipeline import (
     BUILT_IN_FACTS,
@@ -21,6 +21,7 @@ from contracts.pipeline import (
     FieldType,
     Pipeline,
     Role,
+    Stage,
     Titles,
 )
 from services.leads.domain.case import Case
@@ -231,6 +232,15 @@ def can_undo(state: LeadState, pipeline: Pipeline, role: str) -> bool:
     """N12: whether somebody of this role may undo the last change of stage."""
     if state.erased or state.before is None or role not in ("seller", "head"):
         return False
+    return refused_by(Case(state, pipeline, command=_asking(state, role, Undo())), "N12.something_to_undo") is None
+
+
+def not_theirs(state: LeadState, pipeline: Pipeline, stage: Stage, role: str) -> Refusal | None:
+    """K2: why somebody of this role does not move the lead there, whatever it has; None where they do."""
+    asked = _asking(state, role, Move(to=stage.id))
+    return refused_by(Case(state, pipeline, stage, asked), "K2.may_move")
+
+
+def _asking(state: LeadState, role: str, body: Undo | Move) -> Command:
     someone: Role = "head" if role == "head" else "seller"
-    asking = Command(id=_NOBODY, lead=state.lead, actor=Actor(id="x", kind="person", role=someone), body=Undo())
-    return refused_by(Case(state, pipeline, command=asking), "N12.something_to_undo") is None
+    return Command(id=_NOBODY, lead=state.lead, actor=Actor(id="x", kind="person", role=someone), body=body)

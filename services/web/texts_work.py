@@ -146,6 +146,7 @@ WORK: dict[str, tuple[str, str]] = {
     "drop_hint": ("Отпустите карточку здесь", "Drop the card here"),
     # history
     "event.captured_by_hand": ("Лид заведён вручную{source}", "The lead was entered by hand{source}"),
+    "source.by_hand": ("вручную", "by hand"),
     "channel.hand": ("вручную", "by hand"),
     "by_hand": ("вручную", "by hand"),
     "event.stage_override": (

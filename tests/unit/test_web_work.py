@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,10 +15,11 @@ from contracts.commands import Establish, Hold, Move, Offer, Pause, Record, Reje
 from contracts.pipeline import Pipeline
 from contracts.recorded import Recorded
 from services.leads.domain.rules import check, ways_closed
-from services.leads.domain.state import LeadState, Position
+from services.leads.domain.state import FactHeld, LeadState, Position
 from services.pipelines.language import read_pipeline
 from services.web.form_reading import body_of, card_of
 from services.web.forms import FormMaker
+from services.web.lead_view import targets_of, time_in_stages
 from services.web.shapes import event_out
 from services.web.shapes_card import asked_here, can_undo
 from services.web.telling import Telling
@@ -171,6 +172,33 @@ def test_N12_undo_is_offered_to_whom_the_rule_lets() -> None:
     assert not can_undo(moved, WORKSHOP, "auditor")
     won = replace(moved, stage="deal", kind="won")
     assert (can_undo(won, WORKSHOP, "seller"), can_undo(won, WORKSHOP, "head")) == (False, True)
+
+
+def test_K2_a_stage_that_only_a_head_leaves_is_closed_to_a_seller_and_says_so() -> None:
+    heads = read_pipeline(TEXT.replace("kind: open\n    mandatory", "kind: open\n    by: [head]\n    mandatory"))
+    full = replace(FRESH, card={"length": "1", "material": "oak", "budget": "1.00 RUB"})
+    full = replace(full, facts={"call_held": FactHeld(None, 2, THEN)})
+    target = next(t for t in targets_of(full, heads, "seller") if t.stage.id == "agreement")
+    assert (target.check.allowed, target.onward) == (True, False)
+    assert target.closed is not None
+    assert target.closed.ru == "Из стадии «Замер» лид переводит руководитель."
+    assert next(t for t in targets_of(full, heads, "head") if t.stage.id == "agreement").onward
+    assert next(t for t in targets_of(full, WORKSHOP, "seller") if t.stage.id == "agreement").onward
+
+
+def test_N11_time_in_stages_adds_visits_up_and_leaves_undone_mistakes_out() -> None:
+    def at(hours: int, **entered: Any) -> Recorded:
+        event = e.StageEntered(**{"kind": "open", "cause": "moved", "direction": "forward", **entered})
+        return Recorded(meta_of(event).model_copy(update={"happened_at": THEN + timedelta(hours=hours)}), event)
+
+    history = [
+        at(0, stage="fresh", visit=1, cause="captured", direction="in"),
+        at(1, stage="measure", visit=2),
+        at(3, stage="agreement", visit=3),
+        at(4, stage="measure", visit=4, cause="undone", direction="back", basis="correction", undoes=3),
+    ]
+    spent = time_in_stages(history, THEN + timedelta(hours=9))
+    assert spent == {"fresh": 3600.0, "measure": 7 * 3600.0}
 
 
 OF_LEADS = [sample for sample in SAMPLES if isinstance(sample, e.lead.LeadEvent)]

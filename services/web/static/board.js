@@ -68,7 +68,7 @@
       if (option && option.disabled) {
         const words = document.createElement("p");
         words.className = "why";
-        words.textContent = option.textContent;
+        words.textContent = option.textContent.split(" · ").pop();
         column.querySelector("header").append(words);
       }
     }
