@@ -155,7 +155,7 @@ async def test_K4_cards_are_paged_without_gaps(settings: Settings, pool: Pool, k
     async with pool.acquire() as connection:
         for page in (
             lambda after: board.cards(connection, "classic", "new", after=after, limit=3),
-            lambda after: board.leads(connection, responsible="anna", after=after, limit=3),
+            lambda after: board.leads(connection, board.Chosen(responsible="anna"), after=after, limit=3),
         ):
             got, after = await page(None)
             while after:
