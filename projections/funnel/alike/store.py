@@ -21,7 +21,7 @@ WORK_MEM = "32MB"
 
 _LIKENESS: Final = (
     *("visit::text", "pipeline_version::text", "stage", "kind", "basis"),
-    *(f"coalesce({column}, '')" for column in ("left_how", "left_by", "to_stage", "left_direction", "left_reason")),
+    *(f"coalesce({column}, '')" for column in ("left_how", "left_by", "to_stage", "left_reason")),
     "coalesce(left_version::text, '')",
 )
 """Of a visit. None of these texts holds a separator."""

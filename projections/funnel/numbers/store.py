@@ -71,7 +71,7 @@ def visits_of(asked: Asked, schema: str, by: By | None, *, weighted: bool = Fals
     )
     return f"""
         SELECT lead, visit, pipeline_version, stage, basis, {_GROUPS[by]} AS grp, {entered} AS entered, source, worked_by,
-               captured_at, entered_at, left_by, left_direction, left_version, left_reason, {ended}
+               captured_at, entered_at, left_by, left_version, left_reason, {ended}
                {", weight" if weighted else ""}
         FROM {visits_known(asked, schema, undone=undone)} AS s{" JOIN alike USING (lead)" if weighted else ""}
         WHERE {within} AND {_MINE}"""  # noqa: S608 (texts of ours)
