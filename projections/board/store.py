@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -235,15 +235,24 @@ async def cards(
     return _page(rows, limit, "entered_at")
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which leads of a list are wanted: those that meet all conditions given. `nobody`: those without a responsible."""
+
+    stage: str | None = None
+    responsible: str | None = None
+    pipeline: str | None = None
+    nobody: bool = False
+    ids: Sequence[UUID] | None = None
+
+
+_CHOSEN = """($1::text IS NULL OR (stage = $1 AND merged_into IS NULL)) AND ($2::text IS NULL OR responsible = $2)
+    AND ($3::text IS NULL OR pipeline = $3) AND (NOT $4::boolean OR responsible IS NULL)
+    AND ($5::uuid[] IS NULL OR lead = ANY($5))"""
+
+
 async def leads(
-    connection: Database,
-    *,
-    stage: str | None = None,
-    responsible: str | None = None,
-    pipeline: str | None = None,
-    ids: Sequence[UUID] | None = None,
-    after: str | None = None,
-    limit: int = 50,
+    connection: Database, chosen: Chosen, *, after: str | None = None, limit: int = 50
 ) -> tuple[list[Card], str | None]:
     """Leads that meet all conditions given, the latest captured first, and the cursor of the next page.
 
@@ -252,19 +261,90 @@ async def leads(
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
         f"""SELECT {_CARD} FROM {schema}.cards
-            WHERE ($1::text IS NULL OR (stage = $1 AND merged_into IS NULL)) AND ($2::text IS NULL OR responsible = $2)
-              AND ($3::text IS NULL OR pipeline = $3) AND ($4::uuid[] IS NULL OR lead = ANY($4))
-              AND ($5::timestamptz IS NULL OR (captured_at, lead) < ($5, $6::uuid))
-            ORDER BY captured_at DESC, lead DESC LIMIT $7""",  # noqa: S608
-        stage,
-        responsible,
-        pipeline,
-        ids,
+            WHERE {_CHOSEN} AND ($6::timestamptz IS NULL OR (captured_at, lead) < ($6, $7::uuid))
+            ORDER BY captured_at DESC, lead DESC LIMIT $8""",  # noqa: S608
+        *_conditions(chosen),
         at,
         lead,
         limit + 1,
     )
     return _page(rows, limit, "captured_at")
+
+
+async def nearest(
+    connection: Database,
+    chosen: Chosen,
+    left: Mapping[tuple[str, str], int],
+    *,
+    after: str | None = None,
+    limit: int = 50,
+) -> tuple[list[Card], str | None]:
+    """S6: leads by nearness to the decision, and the cursor of the next page. `left`: the steps that open stages (pipeline,
+    stage) have before it; of leads equally near, whoever has waited longest in their stage comes first. Outcomes come last, and
+    behind them leads that were merged into another."""
+    rank_after, at, lead = _near_cursor(after)
+    schema = await live_schema(connection, NAME)
+    rows = await connection.fetch(
+        f"""SELECT {_CARD}, rank FROM (
+                SELECT c.*, CASE WHEN c.merged_into IS NOT NULL THEN {_UNKNOWN_STAGE} + 9
+                                 WHEN c.kind = 'open' THEN coalesce(l.steps, {_UNKNOWN_STAGE})
+                                 ELSE array_position({_OUTCOMES}, c.kind) + {_UNKNOWN_STAGE} END AS rank
+                FROM {schema}.cards AS c
+                LEFT JOIN unnest($6::text[], $7::text[], $8::int[]) AS l (pipeline, stage, steps) USING (pipeline, stage)
+            ) AS ranked
+            WHERE {_CHOSEN} AND ($9::int IS NULL OR (rank, entered_at, lead) > ($9, $10::timestamptz, $11::uuid))
+            ORDER BY rank, entered_at, lead LIMIT $12""",  # noqa: S608
+        *_conditions(chosen),
+        [pipeline for pipeline, _ in left],
+        [stage for _, stage in left],
+        list(left.values()),
+        rank_after,
+        at,
+        lead,
+        limit + 1,
+    )
+    page = [Card(*row[:-1]) for row in (tuple(row) for row in rows[:limit])]
+    if len(rows) <= limit or not page:
+        return page, None
+    return page, f"{rows[limit - 1]['rank']}.{cursor_of(page[-1].entered_at, page[-1].lead)}"
+
+
+_UNKNOWN_STAGE = 1_000
+"""The rank of an open stage that its pipeline does not have any more: behind all that it has."""
+_OUTCOMES = "ARRAY['won', 'postponed', 'lost']"
+
+
+def _near_cursor(after: str | None) -> tuple[int | None, datetime | None, UUID | None]:
+    if after is None:
+        return None, None, None
+    rank, dot, rest = after.partition(".")
+    if not (dot and rank.isascii() and rank.isdigit() and len(rank) < 6):
+        raise ValueError("this is no cursor of ours: leave `after` out to begin anew")
+    return int(rank), *cursor(rest)
+
+
+def _conditions(chosen: Chosen) -> tuple[Any, ...]:
+    return chosen.stage, chosen.responsible, chosen.pipeline, chosen.nobody, chosen.ids
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many leads of a responsible (None: of nobody) stand in a stage."""
+
+    responsible: str | None
+    stage: str
+    count: int
+
+
+async def people(connection: Database, pipeline: str) -> list[Held]:
+    """S6: how many leads of whom stand in which stage of a pipeline now."""
+    schema = await live_schema(connection, NAME)
+    rows = await connection.fetch(
+        f"""SELECT responsible, stage, count(*) FROM {schema}.cards WHERE pipeline = $1 AND merged_into IS NULL
+            GROUP BY responsible, stage""",  # noqa: S608
+        pipeline,
+    )
+    return [Held(*row) for row in rows]
 
 
 async def card(connection: Database, lead: UUID) -> Card | None:

@@ -41,7 +41,7 @@ def apply(rows: FunnelRows, event: Event) -> None:
     if event.type == CAPTURED:
         data = event.data
         rows.leads[event.stream] = LeadRow(
-            event.stream, data["pipeline"], data["source"], event.happened_at, event.recorded_at
+            event.stream, data["pipeline"], _version(event), data["source"], event.happened_at, event.recorded_at
         )
         return
     lead = rows.leads[event.stream]
@@ -66,7 +66,7 @@ def _rejected(_: FunnelRows, lead: LeadRow, event: Event) -> None:
 
 
 def _adopted(_: FunnelRows, lead: LeadRow, event: Event) -> None:
-    lead.pipeline = event.data["pipeline"]
+    lead.pipeline, lead.version = event.data["pipeline"], event.data["number"]
 
 
 def _merged(rows: FunnelRows, lead: LeadRow, event: Event) -> None:
@@ -102,7 +102,7 @@ def _entered(rows: FunnelRows, lead: LeadRow, event: Event) -> None:
             left_by=cause,
             left_how=way,
             left_direction=data["direction"],
-            left_version=_version(event),
+            left_version=lead.version,
             left_reason=reason if lost else None,
             left_outcome=outcome if lost else None,
         )
@@ -112,7 +112,7 @@ def _entered(rows: FunnelRows, lead: LeadRow, event: Event) -> None:
             lead.lead,
             lead.visit,
             lead.pipeline,
-            _version(event),
+            lead.version,
             stage,
             data["kind"],
             cause,
@@ -197,6 +197,7 @@ def _basis(event: Event) -> str:
 
 
 def _version(event: Event) -> int:
-    """Of the pipeline the event was decided under; 0 where it does not say."""
+    """Of the pipeline the lead came in under; 0 where the event does not say. From there on only an adoption changes it,
+    whose own events are decided under the version before."""
     number = (event.pipeline or "").rpartition("@")[2]
     return int(number) if number else 0

@@ -18,11 +18,13 @@ from typing import Any
 
 @dataclass(slots=True)
 class LeadRow:
-    """What a lead's next visit needs. `visit`: number of the one it is in or left last, 0 before the first; `known_at`: when
-    the latest of its events was recorded; `reason`, `outcome`: of the rejection whose stage it has not entered yet."""
+    """What a lead's next visit needs. `visit`: number of the one it is in or left last, 0 before the first; `version`: of the
+    pipeline it stands under, 0: not said; `known_at`: when the latest of its events was recorded; `reason`, `outcome`: of the
+    rejection whose stage it has not entered yet."""
 
     lead: str
     pipeline: str
+    version: int
     source: str
     captured_at: datetime
     known_at: datetime

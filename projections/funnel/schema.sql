@@ -1,6 +1,7 @@
 CREATE TABLE {schema}.leads (
     lead uuid PRIMARY KEY,
     pipeline text NOT NULL,
+    version int NOT NULL,
     source text NOT NULL,
     captured_at timestamptz NOT NULL,
     known_at timestamptz NOT NULL,
@@ -9,7 +10,7 @@ CREATE TABLE {schema}.leads (
     reason text,
     outcome text
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE {schema}.leads IS 'What the next stage visit of a lead needs: its pipeline, where it came from, who is responsible, the visit it is in or left last (0: none yet), when its latest event was recorded, and of a rejection whose stage it has not entered yet the reason and outcome.';
+COMMENT ON TABLE {schema}.leads IS 'What the next stage visit of a lead needs: its pipeline and version, where it came from, who is responsible, the visit it is in or left last (0: none yet), when its latest event was recorded, and of a rejection whose stage it has not entered yet the reason and outcome.';
 
 CREATE TABLE {schema}.visits (
     lead uuid NOT NULL,

@@ -17,7 +17,7 @@ from services.database import Database
 NAME = "funnel"
 _LEADS, _VISITS = ", ".join(funnel_rows.LEAD_COLUMNS), ", ".join(funnel_rows.VISIT_COLUMNS)
 _TYPES = {
-    "lead": "uuid", "visit": "int", "pipeline_version": "int", "left_version": "int", "undone": "boolean",
+    "lead": "uuid", "visit": "int", "version": "int", "pipeline_version": "int", "left_version": "int", "undone": "boolean",
     **dict.fromkeys(
         ("captured_at", "known_at", "entered_at", "known_from", "known_to", "left_at", "left_known_at"), "timestamptz"
     ),
@@ -31,7 +31,7 @@ def _arrays(columns: Iterable[str]) -> str:
 _CHANGED = ("worked_by", "from_stage", "known_from", "undone", *funnel_rows.END_COLUMNS)
 _SET_VISIT = ", ".join(f"{c} = excluded.{c}" for c in _CHANGED)
 _SET_LEAD = ", ".join(
-    f"{c} = excluded.{c}" for c in ("pipeline", "known_at", "responsible", "visit", "reason", "outcome")
+    f"{c} = excluded.{c}" for c in ("pipeline", "version", "known_at", "responsible", "visit", "reason", "outcome")
 )
 
 

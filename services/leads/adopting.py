@@ -43,7 +43,7 @@ async def decide_adoption(
     """An adoption: its events, or why it is refused."""
     body = command.body
     assert isinstance(body, c.Adopt)
-    held = batch.open_leads.get((state.contact, body.pipeline))
+    held = batch.open_lead_of(state.contact, body.pipeline)
     there = Destination(
         pipeline=await _version(batch, database, body.pipeline, body.number),
         archived=body.pipeline != state.pipeline and await takes_none(batch, database, body.pipeline),
@@ -59,6 +59,11 @@ async def archived_refusal(
     if state.kind in _ALIVE or not any(isinstance(event, e.StageEntered) and event.kind in _ALIVE for event in decided):
         return None
     return refusal_of(state.pipeline) if await takes_none(batch, database, state.pipeline) else None
+
+
+async def revived_in_archive(batch: LeadBatch, merged: LeadState, database: Database) -> bool:
+    """Whether a merged lead, once it stands by itself again, would be at work in an archived pipeline."""
+    return merged.kind in _ALIVE and await takes_none(batch, database, merged.pipeline)
 
 
 def refusal_of(pipeline: str) -> Refusal:

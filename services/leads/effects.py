@@ -98,6 +98,8 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     pipeline = await registry.version(database, state.pipeline, state.pipeline_number)
     held = batch.open_lead_of(state.contact, state.pipeline)
     envelope = envelope_of(batch, work, state)
+    if isinstance(command.body, c.Unmerge) and await adopting.revived_in_archive(batch, state, database):
+        return refuse(batch, work, adopting.refusal_of(state.pipeline), state.version)
     if (act := people.ACTS.get(type(command.body))) is not None:
         refusal = act(batch, Case(state, pipeline, None, command, batch.now), envelope)
         return refuse(batch, work, refusal, state.version) if refusal else _carried_out(batch, work, state)

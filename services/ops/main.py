@@ -1,4 +1,5 @@
-"""The `leadline` command (spec I): one function per command, everything heavy imported inside it.
+"""The `leadline` command (spec I): one function per command, everything heavy imported inside it. Those about pipelines stand in
+`services.ops.pipeline_commands`.
 
 Invariants: bad input, a missing system, a server that does not answer end in one clear line on stderr and exit status 2 (or
 the command's own); Ctrl-C ends with 130; nothing secret is printed but a new token, once.
@@ -6,31 +7,20 @@ the command's own); Ctrl-C ends with 130; nothing secret is printed but a new to
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import CycloptsError, Parameter
 
+from services.ops import pipeline_commands  # noqa: F401  # its commands are the application's too
+from services.ops.command_line import Data, Json, app, run
 from services.ops.place import BAD_INPUT, OpsError, find_place
 
-Result = TypeVar("Result")
-
-app = App(
-    name="leadline",
-    help="Runs a company's leads from the first call to the signed deal, and never loses one.",
-    version_flags=["--version"],
-    result_action="return_value",
-)
-
-Data = Annotated[Path | None, Parameter(help="data folder of `leadline up` (default: the environment, else ./data)")]
-Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON")]
-Language = Literal["ru", "en"]
 Role = Literal["seller", "head", "ops", "auditor", "adapter"]
 
 
@@ -84,11 +74,11 @@ def prepare(
     """Make tables, topics and what else services need, on the configured cluster. Safe to repeat."""
     from services.logs import configure_logging
     from services.ops.place import load_settings
-    from services.ops.prepare import prepare as run
+    from services.ops.prepare import prepare as preparing
 
     settings = load_settings()
     configure_logging("prepare", settings.log_level)
-    token = _run(run(settings, demo=demo))
+    token = run(preparing(settings, demo=demo))
     if token:
         print(token)
     return 0
@@ -118,7 +108,7 @@ def token(
     """Make an API token and print it, once."""
     from services.ops.tokens import print_token
 
-    return _run(print_token(find_place(data), as_, role))
+    return run(print_token(find_place(data), as_, role))
 
 
 @app.command
@@ -137,7 +127,7 @@ def history(
     """Tell a lead's (or contact's) history from its events: what, when, who, in which pipeline version; now or as of a time."""
     from services.ops import history as telling
 
-    return _run(telling.history(find_place(data), lead, as_of, json, happened=happened))
+    return run(telling.history(find_place(data), lead, as_of, json, happened=happened))
 
 
 @app.command
@@ -145,7 +135,7 @@ def why(lead: UUID, *, data: Data = None, json: Json = False) -> int:
     """Tell which commands on a lead were refused, who tried them, by which rule, and what was missing."""
     from services.ops import why as telling
 
-    return _run(telling.why(find_place(data), lead, json))
+    return run(telling.why(find_place(data), lead, json))
 
 
 @app.command
@@ -160,7 +150,7 @@ def verify(
     """Prove that event store, Kafka and every projection hold the same facts. Exit status 0, or 1 with the differences."""
     from services.ops.verify.command import verify as verifying
 
-    return _run(verifying(find_place(data), repair=repair, as_json=json))
+    return run(verifying(find_place(data), repair=repair, as_json=json))
 
 
 @app.command
@@ -178,7 +168,7 @@ def rebuild(
     """Make a projection (or all) anew beside the live one, compare every row, swap it in. Exit status 1: it differs."""
     from services.ops import rebuild as rebuilding
 
-    return _run(
+    return run(
         rebuilding.rebuild(
             find_place(data), projection, accept=accept, rollback=rollback, drop_kept=drop_kept, as_json=json
         )
@@ -190,7 +180,7 @@ def republish(topic: str, *, data: Data = None) -> int:
     """Publish all that a topic lacks, from the event store."""
     from services.ops import republish as publishing
 
-    return _run(publishing.republish(find_place(data), topic))
+    return run(publishing.republish(find_place(data), topic))
 
 
 @app.command(name="import")
@@ -214,89 +204,7 @@ def import_(
     """Import a history with its own timestamps, or leads as they are elsewhere, from CSV. Exit status 1: some rows did not."""
     from services.ops.imports.command import Asked, import_file
 
-    return _run(import_file(find_place(data), Asked(file, pipeline, mapping, source, rejected, dry_run, resume)))
-
-
-Map = Annotated[
-    list[str] | None,
-    Parameter(
-        name="--map", negative="", help="where leads of a stage go: OLD=NEW,OLD2=NEW (may be given several times)"
-    ),
-]
-
-
-@app.command
-def diff(file: Path, *, map_: Map = None, data: Data = None, json: Json = False) -> int:
-    """Say what a pipeline's file changes against the version in force, and what that means for its leads. Exit status 1: it
-    could not be published like this."""
-    from services.ops.publishing.command import diff as comparing
-
-    return _run(comparing(find_place(data), file, map_ or (), as_json=json))
-
-
-@app.command
-def publish(
-    file: Path,
-    *,
-    adopt_open: Annotated[bool, Parameter(negative="", help="live leads go on under the new version")] = False,
-    map_: Map = None,
-    dry_run: Annotated[
-        bool, Parameter(negative="", help="say what would happen to which leads, write nothing")
-    ] = False,
-    yes: Annotated[bool, Parameter(negative="", help="do not ask")] = False,
-    data: Data = None,
-    json: Json = False,
-) -> int:
-    """Put a pipeline's file in force as its next version. Exit status 1: not published, or some leads were not moved."""
-    from services.ops.publishing.command import Typed
-    from services.ops.publishing.command import publish as publishing
-
-    return _run(publishing(find_place(data), Typed(file, map_ or (), adopt_open, dry_run, yes, json)))
-
-
-@app.command
-def pipelines(*, data: Data = None, json: Json = False) -> int:
-    """List the pipelines: version in force, leads, leads under older versions, archived or not."""
-    from services.ops.publishing.archive import pipelines as listing
-
-    return _run(listing(find_place(data), as_json=json))
-
-
-@app.command
-def archive(pipeline: str, *, data: Data = None, json: Json = False) -> int:
-    """Archive a pipeline that no open or paused lead stands in. Exit status 1: leads are in the way (the first are named)."""
-    from services.ops.publishing.archive import archive as archiving
-
-    return _run(archiving(find_place(data), pipeline, as_json=json))
-
-
-@app.command
-def restore(pipeline: str, *, data: Data = None, json: Json = False) -> int:
-    """Bring a pipeline back from the archive."""
-    from services.ops.publishing.archive import restore as restoring
-
-    return _run(restoring(find_place(data), pipeline, as_json=json))
-
-
-@app.command
-def lint(
-    file: Path,
-    *,
-    history: Annotated[
-        bool, Parameter(negative="", help="read the visits of the running system too: short, skipped, to and fro")
-    ] = False,
-    language: Annotated[
-        Language | None, Parameter(help="of what is printed (default: LEADLINE_LANGUAGE, else ru)")
-    ] = None,
-    data: Data = None,
-    json: Json = False,
-) -> int:
-    """Hold a pipeline's file against the rules of the linter (docs/lint.md). Exit status 0: nothing to mend, 1: findings."""
-    from services.ops.lint.command import lint as linting
-    from services.ops.place import load_settings
-
-    place = find_place(data) if history else None
-    return _run(linting(file, place, as_json=json, language=language or cast(Language, load_settings().language)))
+    return run(import_file(find_place(data), Asked(file, pipeline, mapping, source, rejected, dry_run, resume)))
 
 
 @app.command
@@ -310,7 +218,7 @@ def erase(
     """Make a person's data unreadable everywhere. PERSON: a contact's id, a phone or an e-mail."""
     from services.ops import erase as erasing
 
-    return _run(erasing.erase(find_place(data), person, reason, yes))
+    return run(erasing.erase(find_place(data), person, reason, yes))
 
 
 @app.command
@@ -325,7 +233,7 @@ def unmerge(
     """Undo merges of leads: those of an actor, since a time, or of a list. Says first what would be undone."""
     from services.ops import unmerge as unmerging
 
-    return _run(unmerging.unmerge(find_place(data), by, since, file, yes))
+    return run(unmerging.unmerge(find_place(data), by, since, file, yes))
 
 
 @app.command
@@ -338,37 +246,7 @@ def parked(
     """List the records that a consumer could not apply, or release some."""
     from services.ops import parked as parking
 
-    return _run(parking.parked(find_place(data), release or [], json))
-
-
-@app.command(name="test")
-def play_scenarios(
-    file: str,
-    *,
-    scenarios: Annotated[
-        Path | None,
-        Parameter(help="the scenarios (default: scenarios/NAME.txt beside the file, else the bundled ones)"),
-    ] = None,
-    json: Json = False,
-) -> int:
-    """Play a pipeline's scenarios on the real rules. FILE: its YAML, or a bundled pipeline's id. Exit status 1: some failed."""
-    from services.ops import scenarios as playing
-
-    return playing.play(file, scenarios, json)
-
-
-@app.command
-def playbook(
-    pipeline: str,
-    *,
-    format: Annotated[Literal["md", "html", "csv"], Parameter(help="md, html or csv")] = "md",  # noqa: A002 - the option
-    language: Annotated[Literal["ru", "en"], Parameter(help="ru or en")] = "ru",
-    data: Data = None,
-) -> int:
-    """Print the seller's table: status, steps, actions, criteria. PIPELINE: an id (the version in force) or a YAML file."""
-    from services.ops import playbook as printing
-
-    return _run(printing.playbook(find_place(data), pipeline, format, language))
+    return run(parking.parked(find_place(data), release or [], json))
 
 
 @app.command
@@ -386,27 +264,6 @@ def conformance(
     from services.ops.conformance.command import conformance as checking
 
     return checking(channel, file, source, data, count=count, wait=wait, as_json=json)
-
-
-def _run(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a command's coroutine; what servers that do not answer raise becomes one line."""
-    import asyncpg
-
-    from services.database import LOST
-    from services.ops.connect import short
-
-    try:
-        return asyncio.run(work)
-    except OpsError:
-        raise
-    except (*LOST, asyncpg.PostgresError) as error:
-        raise OpsError(f"the database or Kafka failed in the middle ({short(error)}); try again") from None
-    except Exception as error:
-        from aiokafka.errors import KafkaError
-
-        if isinstance(error, KafkaError):
-            raise OpsError(f"Kafka does not answer ({short(error)}); is the system up?") from None
-        raise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,8 +16,8 @@ from services.database import Database
 from services.pipelines import registry
 from services.web.door import Asking, AtLeast, TheDoor, current_pipeline, place_in_list, wait_for
 from services.web.problems import ProblemError
-from services.web.shapes import BoardOut, ColumnOut, LeadList, card_out, stage_out
-from services.web.tokens import READ
+from services.web.shapes import BoardOut, ColumnOut, LeadList, PeopleOut, PersonRow, card_out, stage_out
+from services.web.tokens import OPERATE, READ
 
 CARDS = 20
 LARGEST_COLUMN = 200
@@ -46,6 +46,13 @@ async def read_board(
         await wait_for(door, lead, at_least)
     async with door.pool.acquire() as connection:
         return await board_of(connection, pipeline, limit=limit)
+
+
+@router.get("/api/boards/{pipeline}/people", summary="How many leads of whom stand in which stage (S6)")
+async def read_people(door: TheDoor, holder: Asking, pipeline: str) -> PeopleOut:
+    holder.must(OPERATE, "see people and stages")
+    async with door.pool.acquire() as connection:
+        return await people_of(connection, pipeline)
 
 
 @router.get("/api/boards/{pipeline}/stages/{stage}", summary="More cards of one column")
@@ -94,3 +101,27 @@ async def board_of(
             )
         )
     return BoardOut(pipeline=pipeline, pipeline_version=number, titles=known.titles, columns=columns)
+
+
+async def people_of(connection: Database, pipeline: str) -> PeopleOut:
+    """People × stages of a pipeline, now; nobody last. Raises ProblemError (404)."""
+    known, _ = await current_pipeline(connection, pipeline)
+    found = await board.people(connection, pipeline)
+    stages = [stage.id for stage in known.stages]
+    stages += sorted({held.stage for held in found} - set(stages))
+    counts: dict[str | None, dict[str, int]] = {}
+    for held in found:
+        counts.setdefault(held.responsible, {})[held.stage] = held.count
+    people = [
+        PersonRow(responsible=name, counts=counts[name], total=sum(counts[name].values()))
+        for name in sorted(counts, key=lambda name: (name is None, name or ""))
+    ]
+    totals = {stage: sum(row.counts.get(stage, 0) for row in people) for stage in stages}
+    return PeopleOut(
+        pipeline=pipeline,
+        titles=known.titles,
+        stages=[stage_out(known, stage) for stage in stages],
+        people=people,
+        totals=totals,
+        total=sum(totals.values()),
+    )

@@ -7,19 +7,24 @@ id that makes a repeat harmless; the actor is the token's holder.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Annotated, Any, Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError, create_model
 
-from contracts.commands import COMMAND_BODIES, Assign, Command, CommandBody, CommandResult
+from contracts.commands import COMMAND_BODIES, Assign, Capture, Command, CommandBody, CommandResult
 from contracts.pipeline import Pipeline
 from projections.board import store as board
 from projections.people import reading as people
+from services.database import Database
 from services.leads.domain.identities import normalise_email, normalise_phone
+from services.leads.domain.state import lead_from
 from services.leads.reading import read_history
 from services.pipelines import registry
+from services.web import store
 from services.web.door import (
     Asking,
     AsOf,
@@ -47,6 +52,8 @@ from services.web.shapes import (
     event_out,
     lead_out,
 )
+from services.web.telling import Telling
+from services.web.texts import Words
 from services.web.tokens import ASSIGN_OTHERS, COMMAND, READ, Holder
 
 PAGE = 50
@@ -64,6 +71,7 @@ IdempotencyKey = Annotated[
 After = Annotated[str | None, Query(max_length=300, description="`next` of the page before")]
 Limit = Annotated[int, Query(ge=1, le=LARGEST_PAGE)]
 Filter = Annotated[str | None, Query(max_length=100)]
+Sort = Literal["newest", "nearness"]
 
 
 @router.get("/api/leads", summary="Leads, by phone, e-mail, stage, responsible")
@@ -75,6 +83,11 @@ async def list_leads(
     stage: Filter = None,
     responsible: Filter = None,
     pipeline: Filter = None,
+    nobody: Annotated[bool, Query(description="Only leads that nobody is responsible for")] = False,
+    sort: Annotated[
+        Sort,
+        Query(description="newest: the latest captured first; nearness: the fewest steps before a decision first (S6)"),
+    ] = "newest",
     after: After = None,
     limit: Limit = PAGE,
 ) -> LeadList:
@@ -87,14 +100,38 @@ async def list_leads(
             ids = [lead for person in found for lead in person.leads]
             if not ids:
                 return LeadList(items=[])
-        with place_in_list():
-            cards, following = await board.leads(
-                connection, stage=stage, responsible=responsible, pipeline=pipeline, ids=ids, after=after, limit=limit
-            )
-        pipelines: dict[str, Pipeline] = {}
-        for name in {card.pipeline for card in cards}:
-            pipelines[name], _ = await registry.current(connection, name)
+        chosen = board.Chosen(stage, responsible, pipeline, nobody, ids)
+        cards, following, pipelines = await sorted_leads(connection, chosen, sort, after, limit)
     return LeadList(items=[card_out(card, pipelines) for card in cards], next=following)
+
+
+async def sorted_leads(
+    connection: Database, chosen: board.Chosen, sort: Sort, after: str | None, limit: int
+) -> tuple[list[board.Card], str | None, dict[str, Pipeline]]:
+    """A page of leads, the place of the next, and the pipelines they are in. Raises ProblemError (422) for a bad `after`."""
+    pipelines: dict[str, Pipeline] = {}
+    with place_in_list():
+        if sort == "newest":
+            cards, following = await board.leads(connection, chosen, after=after, limit=limit)
+        else:
+            names = [chosen.pipeline] if chosen.pipeline else await store.pipelines(connection)
+            for name in names:
+                with suppress(registry.NoSuchPipelineError):
+                    pipelines[name], _ = await registry.current(connection, name)
+            cards, following = await board.nearest(connection, chosen, _left(pipelines), after=after, limit=limit)
+    for name in {card.pipeline for card in cards} - pipelines.keys():
+        pipelines[name], _ = await registry.current(connection, name)
+    return cards, following, pipelines
+
+
+def _left(pipelines: dict[str, Pipeline]) -> dict[tuple[str, str], int]:
+    """S6: how many steps of the scale each open stage has before the decision."""
+    return {
+        (name, stage.id): pipeline.places - (pipeline.place(stage.id) or 0)
+        for name, pipeline in pipelines.items()
+        for stage in pipeline.stages
+        if stage.kind == "open"
+    }
 
 
 def identities(door: Door, phone: str | None, email: str | None) -> tuple[str | None, str | None]:
@@ -119,8 +156,15 @@ async def read_lead(
     holder.must(READ, "read leads")
     await wait_for(door, lead, at_least)
     async with door.pool.acquire() as connection:
-        state, pipeline = await state_and_pipeline(door, connection, lead, as_of, happened=by == "happened")
-    return lead_out(state, pipeline)
+        history = await read_history(connection, door.ring, lead, as_of, happened=by == "happened")
+        if not history or history[0].meta.kind != "lead":
+            raise no_lead() if as_of is None else not_yet()
+        state = lead_from(history)
+        assert state is not None, "a history that is not empty has a state"
+        pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
+    telling = Telling(Words(door.settings.language), ZoneInfo(door.settings.time_zone))
+    last_step = telling.last_step((event_out(recorded) for recorded in reversed(history)), pipeline)
+    return lead_out(state, pipeline, holder.role, last_step)
 
 
 @router.get("/api/leads/{lead}/history", summary="All events of a lead, or those up to a moment")
@@ -207,14 +251,14 @@ def _version_of(if_match: str | None) -> int | None:
     return int(text)
 
 
-def _refuse_nul(value: Any) -> None:
-    """Postgres' text cannot hold the NUL character, nor can any reader do anything with it."""
+def refuse_nul(value: Any) -> None:
+    """Raises ProblemError (422): Postgres' text cannot hold the NUL character, nor can any reader do anything with it."""
     if isinstance(value, str) and "\x00" in value:
         raise ProblemError(422, "nul", "body: a text may not hold the NUL character")
     if isinstance(value, dict):
         for name, inner in value.items():
-            _refuse_nul(name)
-            _refuse_nul(inner)
+            refuse_nul(name)
+            refuse_nul(inner)
 
 
 def _posted(body_type: type[CommandBody]) -> type[BaseModel]:
@@ -242,7 +286,7 @@ def _endpoint(name: str, body_type: type[CommandBody], posted_type: type[BaseMod
         except ValidationError as error:
             raise of_validation(error) from None
         given = posted.model_dump(exclude_unset=True)
-        _refuse_nul(given)
+        refuse_nul(given)
         expected, happened_at = given.pop("expected_version", None), given.pop("happened_at", None)
         result = await carry_out(
             door,
@@ -279,6 +323,8 @@ def _inline(value: Any, definitions: dict[str, Any]) -> Any:
 
 def _add_commands() -> None:
     for name, body_type in COMMAND_BODIES.items():
+        if body_type is Capture:
+            continue  # there is no lead yet: POST /api/leads
         posted_type = _posted(body_type)
         needs_body = any(field.is_required() for field in body_type.model_fields.values())
         router.add_api_route(

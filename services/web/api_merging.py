@@ -12,11 +12,11 @@ from services.leads.domain.merging import merge, unmerge
 from services.leads.people import reading
 from services.leads.reading import lead_state, read_history
 from services.web.api_leads import After, Limit
-from services.web.door import Asking, TheDoor, no_lead, place_in_list
+from services.web.door import Asking, Door, TheDoor, no_lead, place_in_list
 from services.web.forwarding import command_id
 from services.web.shapes import event_out
 from services.web.shapes_people import DuplicateList, DuplicateOut, MergePreview, preview_out
-from services.web.tokens import READ
+from services.web.tokens import READ, Holder
 
 PAGE = 50
 
@@ -26,7 +26,7 @@ router = APIRouter(tags=["people"])
 @router.get("/api/leads/{lead}/merge/preview", summary="What merging this lead into another would do")
 async def preview_merge(door: TheDoor, holder: Asking, lead: UUID, into: UUID) -> MergePreview:
     holder.must(READ, "read leads")
-    return await _preview(door, holder, lead, Merge(into=into))
+    return await preview(door, holder, lead, Merge(into=into))
 
 
 @router.get(
@@ -34,10 +34,11 @@ async def preview_merge(door: TheDoor, holder: Asking, lead: UUID, into: UUID) -
 )
 async def preview_unmerge(door: TheDoor, holder: Asking, lead: UUID) -> MergePreview:
     holder.must(READ, "read leads")
-    return await _preview(door, holder, lead, Unmerge())
+    return await preview(door, holder, lead, Unmerge())
 
 
-async def _preview(door: TheDoor, holder: Asking, lead: UUID, body: Merge | Unmerge) -> MergePreview:
+async def preview(door: Door, holder: Holder, lead: UUID, body: Merge | Unmerge) -> MergePreview:
+    """What a merge, or undoing one, would do. Raises ProblemError (404) for an unknown lead."""
     actor = holder.actor
     command = Command(id=command_id(actor, None), lead=lead, actor=actor, body=body)
     async with door.pool.acquire() as connection:

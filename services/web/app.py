@@ -38,6 +38,7 @@ from services.settings import Settings
 from services.web import (
     api_blobs,
     api_boards,
+    api_capture,
     api_funnels,
     api_intake,
     api_leads,
@@ -49,9 +50,11 @@ from services.web import (
     pages,
     pages_blobs,
     pages_board,
+    pages_capture,
     pages_funnel,
     pages_intake,
     pages_lead,
+    pages_move,
     pages_ops,
     pages_people,
     pages_pipelines,
@@ -123,6 +126,7 @@ def create_app(
     app.include_router(inbound_router(door.intake, admit, door.refusals))
     for api in (
         api_leads,
+        api_capture,
         api_boards,
         api_funnels,
         api_pipelines,
@@ -139,6 +143,8 @@ def create_app(
         pages_board,
         pages_funnel,
         pages_pipelines,
+        pages_capture,
+        pages_move,
         pages_lead,
         pages_people,
         pages_intake,

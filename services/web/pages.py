@@ -40,6 +40,7 @@ templates = Environment(
     lstrip_blocks=True,
 )
 
+templates.filters["without_empty"] = lambda fields: {name: value for name, value in fields.items() if value}
 templates.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
 
 

@@ -17,13 +17,15 @@ from projections.board import store as board
 from projections.board.store import Card
 from projections.people import reading as people
 from services.leads.domain.identities import normalise_email, normalise_phone
+from services.leads.domain.rules import ways_closed
 from services.pipelines import registry
 from services.web import store
-from services.web.api_boards import CARDS, LARGEST_COLUMN, board_of
-from services.web.door import AT_LEAST_SECONDS, Door, TheDoor, place_in_list
-from services.web.pages import Visiting, render
-from services.web.shapes import card_out
-from services.web.tokens import COMMAND
+from services.web.api_boards import CARDS, LARGEST_COLUMN, board_of, people_of
+from services.web.api_leads import Sort, sorted_leads
+from services.web.door import AT_LEAST_SECONDS, Door, TheDoor
+from services.web.pages import Visiting, Visitor, render
+from services.web.shapes import BoardOut, StageOut, card_out
+from services.web.tokens import COMMAND, OPERATE
 
 PAGE = 50
 
@@ -54,12 +56,15 @@ async def board_page(
     async with door.pool.acquire() as connection:
         shown = await board_of(connection, pipeline, limit=CARDS, limits=lengths)
         names = await store.pipelines(connection)
+        known, _ = await registry.current(connection, pipeline)
+    may_move = visitor.holder.role in COMMAND
     columns = [
         {
             "column": column,
             "longer": _address(pipeline, {**lengths, column.stage.id: lengths.get(column.stage.id, CARDS) + CARDS})
             if column.next and lengths.get(column.stage.id, CARDS) < LARGEST_COLUMN
             else None,
+            "targets": _targets(known, column.stage, shown, visitor) if may_move else [],
         }
         for column in shown.columns
     ]
@@ -73,9 +78,38 @@ async def board_page(
         now=await door.clock.now(),
         behind=behind,
         moved=lead,
-        may_move=visitor.holder.role in COMMAND,
-        targets=[column.stage for column in shown.columns if column.stage.kind != "postponed"],
+        may_move=may_move,
+        sees_people=visitor.holder.role in OPERATE,
     )
+
+
+def _targets(known: Pipeline, here: StageOut, shown: BoardOut, visitor: Visitor) -> list[tuple[StageOut, str]]:
+    """The stages that cards of a column may be moved to, and those they may not, with the reason; those they may come first.
+
+    Only what holds for every card there is told; what a card lacks is asked for once a stage is chosen. A head may override.
+    """
+    words, found = visitor.words, list[tuple[StageOut, str]]()
+    for column in shown.columns:
+        stage = column.stage
+        if stage.id == here.id or stage.id not in known.by_id:
+            continue
+        against = ways_closed(known, here.id, stage.id)
+        why = words(f"no_move.{_NO_MOVE[against[0]]}") if against else ""
+        overridable = stage.kind in ("open", "won")
+        found.append((stage, "" if visitor.holder.role == "head" and overridable else why))
+    return sorted(found, key=lambda pair: bool(pair[1]))
+
+
+_NO_MOVE = {"S1.one_step_forward": "step", "P4.stated_moves": "stated", "P4.stated_outcomes": "stated"}
+
+
+@router.get("/boards/{pipeline}/people")
+async def people_page(request: Request, door: TheDoor, visitor: Visiting, pipeline: str) -> HTMLResponse:
+    """S6: how many leads of whom stand in which stage; each number opens those leads."""
+    visitor.holder.must(OPERATE, "see people and stages")
+    async with door.pool.acquire() as connection:
+        shown = await people_of(connection, pipeline)
+    return render(request, visitor, "people.html", shown=shown)
 
 
 def _lengths(show: list[str]) -> dict[str, int]:
@@ -100,19 +134,18 @@ async def leads_page(
     stage: Annotated[str | None, Query(max_length=60)] = None,
     responsible: Annotated[str | None, Query(max_length=100)] = None,
     pipeline: Annotated[str | None, Query(max_length=60)] = None,
+    nobody: bool = False,
+    sort: Sort = "newest",
     after: Annotated[str | None, Query(max_length=300)] = None,
 ) -> HTMLResponse:
     """Leads found by phone, e-mail, name, stage or responsible."""
     chosen: dict[str, Any] = {"stage": stage or None, "responsible": responsible or None, "pipeline": pipeline or None}
     async with door.pool.acquire() as connection:
         ids = await _ids(door, connection, q.strip()) if q.strip() else None
-        cards, following = list[Card](), None
+        cards, following, pipelines = list[Card](), None, dict[str, Pipeline]()
         if ids != []:
-            with place_in_list():
-                cards, following = await board.leads(connection, **chosen, ids=ids, after=after or None, limit=PAGE)
-        pipelines: dict[str, Pipeline] = {}
-        for name in {card.pipeline for card in cards}:
-            pipelines[name], _ = await registry.current(connection, name)
+            wanted = board.Chosen(**chosen, nobody=nobody, ids=ids)
+            cards, following, pipelines = await sorted_leads(connection, wanted, sort, after or None, PAGE)
     return render(
         request,
         visitor,
@@ -121,6 +154,8 @@ async def leads_page(
         stages={(name, s.id): s.titles for name, known in pipelines.items() for s in known.stages},
         q=q,
         chosen=chosen,
+        nobody=nobody,
+        sort=sort,
         next=following,
         now=await door.clock.now(),
     )

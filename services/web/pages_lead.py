@@ -1,16 +1,14 @@
-"""A lead's page: where it stands, what it lacks, what can be done, what happened (spec U, S2, K6).
+"""A lead's page: where it stands, what it lacks, what can be done, what happened (spec U, S2, P8, K6).
 
 Invariants: the page shows the lead as its events make it, so a command's effect is there at once; each form carries an
 idempotency key of its own, so a repeat doubles nothing, and the version it was made from, so two people do not overwrite each
-other unseen. A refusal is shown on the page in words, with what is missing and what was typed.
+other unseen. A refusal is shown on the page in words, with what is missing and what was typed; a refused move ends on the page
+that asks for what is missing (`services.web.pages_move`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,52 +17,44 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
-from contracts.commands import COMMAND_BODIES, CommandBody, Refusal
-from contracts.pipeline import Pipeline
-from contracts.recorded import Recorded
-from services.database import Database
-from services.leads.domain.criteria import checklist
-from services.leads.domain.refusal_words import proposals
-from services.leads.domain.state import LeadState, lead_from
+from contracts.commands import COMMAND_BODIES, CommandResult
+from contracts.pipeline import Pipeline, Stage
+from services.leads.domain.refusal_words import proposals as said_of_contact
+from services.leads.domain.state import LeadState
 from services.leads.people import reading
-from services.leads.reading import read_history
-from services.pipelines import registry
 from services.web.api_leads import carry_out
-from services.web.door import Door, TheDoor, no_lead, not_yet
+from services.web.door import Door, TheDoor
+from services.web.form_reading import body_of
+from services.web.forms import CONTACT, SURE, FormMaker
+from services.web.inputs import Form
+from services.web.lead_view import Attempt, Looked, Past, look, path_of, targets_of, time_in_stages, told
 from services.web.moments import moment
 from services.web.pages import Visiting, Visitor, posted, render, telling
+from services.web.pages_move import show_move
 from services.web.problems import ProblemError, where_of
 from services.web.sessions import local_path
-from services.web.shapes import EventOut, activities_out, calls_out, check_out, event_out, stage_out
+from services.web.shapes import activities_out, calls_out, event_out, stage_out
+from services.web.shapes_card import (
+    asked_here,
+    can_undo,
+    checklist_out,
+    completeness,
+    facts_out,
+    fields_out,
+    proposals_out,
+)
 from services.web.shapes_people import person_out
-from services.web.telling import Telling, Told, linked
+from services.web.telling import linked
+from services.web.texts import Words
 from services.web.tokens import COMMAND
 
 EVENTS = 50
 """Events shown at first."""
-CONTACT = ("name", "company", "phone", "email")
-BEHAVIOUR_FIELDS = frozenset({"key", "expected_version", "back"})
+BEHAVIOUR_FIELDS = frozenset({"key", "expected_version", "back", "form"})
+MOVING = frozenset({"move", "convert", "reject", "pause"})
+"""Commands whose refusal is shown where what is missing is asked for."""
 
 router = APIRouter()
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A command that did not go through: which, why, and what was typed."""
-
-    name: str
-    given: dict[str, str]
-    refusal: Refusal | None = None
-    invalid: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """The moment a page is asked for, as it was typed; `happened`: by when things happened, else by when recorded."""
-
-    at: datetime
-    typed: str
-    happened: bool
 
 
 @router.get("/leads/{lead}")
@@ -78,22 +68,31 @@ async def lead_page(
 ) -> HTMLResponse:
     """The page, now or, to be looked at only, as of a moment (M1)."""
     then = moment("as_of", as_of, ZoneInfo(door.settings.time_zone), local=True)
-    return await _page(request, door, visitor, lead, past=Past(then, as_of, by == "happened") if then else None)
+    past = Past(then, as_of, by == "happened") if then else None
+    return await _page(request, door, visitor, await look(door, lead, past), past=past)
 
 
 @router.post("/leads/{lead}/commands/{name}")
 async def lead_command(request: Request, door: TheDoor, visitor: Visiting, lead: UUID, name: str) -> Response:
-    """A form of the page: carry it out, then back to where it came from; a refusal shows the page with the reason."""
+    """A form of the page: carry it out, then back to where it came from; a refusal shows the reason and what was typed."""
     fields = await posted(request, visitor)
     body_type = COMMAND_BODIES.get(name)
-    if body_type is None:
+    if body_type is None or name == "capture":
         raise ProblemError(404, "no-such-command", "there is no such command")
     given = {field: value for field, value in fields.items() if field not in BEHAVIOUR_FIELDS}
+    attempt = Attempt(name, given, fields.get("form", ""))
+    back = local_path(fields.get("back"), f"/leads/{lead}")
+    if name in ("reject", "pause"):
+        looked = await look(door, lead)
+        if name == "reject" and _deletes(given, looked.pipeline) and not given.get(SURE):
+            said = visitor.words("delete_not_sure")
+            return await _again(request, door, visitor, looked, replace(attempt, said=said), back)
+        given = _with_reason(given, looked.pipeline, visitor.words) if name == "pause" else given
     try:
         body = body_of(name, body_type, given, ZoneInfo(door.settings.time_zone))
     except ValidationError as error:
         where = ", ".join(sorted({where_of(fault["loc"]) if fault["loc"] else name for fault in error.errors()}))
-        return await _page(request, door, visitor, lead, Attempt(name, given, invalid=where))
+        return await _again(request, door, visitor, await look(door, lead), replace(attempt, invalid=where), back)
     version = fields.get("expected_version", "")
     result = await carry_out(
         door,
@@ -104,125 +103,157 @@ async def lead_command(request: Request, door: TheDoor, visitor: Visiting, lead:
         expected_version=int(version) if version.isascii() and version.isdigit() and 0 < len(version) < 16 else None,
     )
     if result.outcome == "refused":
-        return await _page(request, door, visitor, lead, Attempt(name, given, refusal=result.refusal))
-    back = local_path(fields.get("back"), f"/leads/{lead}")
+        attempt = replace(attempt, refusal=result.refusal)
+        return await _again(request, door, visitor, await look(door, lead), attempt, back)
+    return RedirectResponse(_onward(back, lead, result), 303)
+
+
+def _onward(back: str, lead: UUID, result: CommandResult) -> str:
     if back.startswith("/boards/") and result.last_version is not None:
-        back += f"{'&' if '?' in back else '?'}lead={lead}&at_least={result.last_version}"
-    return RedirectResponse(back, 303)
+        return f"{back}{'&' if '?' in back else '?'}lead={lead}&at_least={result.last_version}"
+    return back
 
 
-def body_of(name: str, body_type: type[CommandBody], given: dict[str, str], zone: ZoneInfo) -> CommandBody:
-    """A command's body from a form's fields; empty ones are left out, times are on the team's wall. Raises ValidationError."""
-    if name == "record":
-        texts = {field.removeprefix("f_"): value for field, value in given.items() if field.startswith("f_")}
-        return body_type.model_validate({"fields": texts})
-    values: dict[str, Any] = {field: value.strip() for field, value in given.items() if value.strip()}
-    if name == "offer":
-        amount = values.pop("amount", "").replace(",", ".").replace(" ", "").replace("\u00a0", "")
-        values["price"] = {"amount": amount, "currency": values.pop("currency", "").upper()}
-    if name == "plan" and "due_at" in values:
-        with suppress(ValueError):  # what is no time is told by the validation
-            values["due_at"] = datetime.fromisoformat(values["due_at"]).replace(tzinfo=zone)
-    return body_type.model_validate(values)
+async def _again(
+    request: Request, door: Door, visitor: Visitor, looked: Looked, attempt: Attempt, back: str
+) -> HTMLResponse:
+    """The page that shows why a command did not go through: for a move the one that asks for what is missing."""
+    stage = _target(attempt, looked.pipeline)
+    stale = attempt.refusal is not None and attempt.refusal.status != 422
+    if stage is not None and stage.id != looked.state.stage and not stale and not looked.state.erased:
+        onward = back if back != f"/leads/{looked.state.lead}" else ""
+        return await show_move(request, visitor, looked, stage, attempt, onward)
+    return await _page(request, door, visitor, looked, attempt)
+
+
+def _target(attempt: Attempt, pipeline: Pipeline) -> Stage | None:
+    """The stage that an attempted move led to."""
+    if attempt.name not in MOVING:
+        return None
+    if attempt.name == "convert":
+        return pipeline.by_id[pipeline.conversion_point]
+    named = attempt.given.get("to" if attempt.name == "move" else "status", "").partition("/")[0]
+    return pipeline.by_id.get(named)
+
+
+def _deletes(given: dict[str, str], pipeline: Pipeline) -> bool:
+    """Whether rejecting so deletes the person's data (C1)."""
+    status, _, reason = given.get("status", "").partition("/")
+    stage = pipeline.by_id.get(status)
+    if stage is None:
+        return False
+    named = stage.reason(reason or given.get("reason"))
+    return ((named.outcome if named else None) or stage.outcome) == "bad_data"
+
+
+def _with_reason(given: dict[str, str], pipeline: Pipeline, words: Words) -> dict[str, str]:
+    """A pause is always told why in words: those of the reason chosen, where nothing else was typed."""
+    status, _, reason = given.get("status", "").partition("/")
+    stage = pipeline.by_id.get(status)
+    named = stage.reason(reason or given.get("reason_id")) if stage else None
+    return {**given, "reason": words.of(named.titles)} if named and not given.get("reason", "").strip() else given
 
 
 async def _page(
     request: Request,
     door: Door,
     visitor: Visitor,
-    lead: UUID,
+    looked: Looked,
     attempt: Attempt | None = None,
     past: Past | None = None,
 ) -> HTMLResponse:
-    async with door.pool.acquire() as connection:
-        history = await read_history(
-            connection, door.ring, lead, past.at if past else None, happened=bool(past and past.happened)
-        )
-        if not history or history[0].meta.kind != "lead":
-            raise not_yet() if past else no_lead()
-        state = lead_from(history)
-        assert state is not None, "a history that is not empty has a state"
-        pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
-        person = None if past else await reading.person_of(connection, door.ring, state.contact)
-        under = await _versions_of(connection, history)
-    now = await door.clock.now()
-    today = now.astimezone(ZoneInfo(door.settings.time_zone)).date()
-    events = [event_out(recorded) for recorded in reversed(history)]
+    person = None
+    if past is None:
+        async with door.pool.acquire() as connection:
+            person = await reading.person_of(connection, door.ring, looked.state.contact)
+    state, pipeline, words, role = looked.state, looked.pipeline, visitor.words, visitor.holder.role
+    events = [event_out(recorded) for recorded in reversed(looked.history)]
     shown = events if request.query_params.get("all") == "1" else events[:EVENTS]
-    tell = telling(door, visitor.words)
-    here = pipeline.by_id.get(state.stage)
-    status = 200 if attempt is None else attempt.refusal.status if attempt.refusal else 422
+    tell, now = telling(door, words), past.at if past else await door.clock.now()
+    today = now.astimezone(ZoneInfo(door.settings.time_zone)).date()
+    maker = FormMaker(pipeline, words, role, state)
+    fields = fields_out(state, pipeline, role)
+    criteria = checklist_out(state, pipeline)
+    asked = {item.missing.id for item in criteria if item.missing}
+    may_act = role in COMMAND and past is None and not state.erased
     return render(
         request,
         visitor,
         "lead.html",
-        status=status,
-        page_path=f"/leads/{lead}",
+        status=attempt.status if attempt else 200,
+        page_path=f"/leads/{state.lead}",
         state=state,
         pipeline=pipeline,
         stage=stage_out(pipeline, state.stage),
-        here=here,
-        path_stages=_path(state, pipeline),
-        criteria=[(titles, lack is None) for titles, lack in checklist(state, pipeline)],
-        targets=[
-            (stage, check_out(state, stage.id, pipeline))
-            for stage in pipeline.stages
-            if stage.kind in ("open", "won") and stage.id != state.stage
-        ],
-        lost=[stage for stage in pipeline.stages if stage.kind == "lost"],
-        postponed=[stage for stage in pipeline.stages if stage.kind == "postponed"],
+        here=pipeline.by_id.get(state.stage),
+        path_stages=path_of(state, pipeline, time_in_stages(looked.history, now)),
+        last_step=tell.last_step(events, pipeline),
+        to_note={fact for fact in ("seen", "accepted") if not getattr(state, fact)} - asked,
+        criteria=[(item, maker.for_missing(item.missing) if item.missing and may_act else None) for item in criteria],
+        targets=targets_of(state, pipeline, role),
+        proposals=proposals_out(state, pipeline) if past is None else [],
+        groups=_groups(fields, pipeline, words),
+        filled=completeness(fields),
+        facts=facts_out(state, pipeline),
+        undo_to=pipeline.by_id.get(state.before.stage) if state.before and can_undo(state, pipeline, role) else None,
         contact_fields=CONTACT,
-        card_fields=pipeline.fields,
+        card=maker.card(*asked_here(state, pipeline)),
+        **_recording(maker, state),
         responsibles=sorted({*door.settings.responsibles, *([state.responsible] if state.responsible else [])}),
         calls=calls_out(state),
         activities=activities_out(state),
+        held_forms=_held_forms(maker, state),
         linked=linked,
-        told=_told(tell, shown, events, under, pipeline),
+        told=told(tell, shown, events, looked.under, pipeline),
         total=len(events),
-        person=person_out(person, [], proposals(history, person.permissions), today) if person else None,
-        now=past.at if past else now,
+        person=person_out(person, [], said_of_contact(looked.history, person.permissions), today) if person else None,
+        now=now,
         past=past,
-        may_act=visitor.holder.role in COMMAND and past is None,
-        is_head=visitor.holder.role == "head",
+        may_act=may_act,
+        is_head=role == "head",
         attempt=attempt,
         given=attempt.given if attempt else {},
     )
 
 
-async def _versions_of(connection: Database, history: Sequence[Recorded]) -> dict[str, Pipeline]:
-    """The versions of pipelines that a history was made under, by `id@number`."""
-    found = {}
-    for name in {recorded.meta.pipeline for recorded in history if recorded.meta.pipeline}:
-        pipeline, _, number = name.rpartition("@")
-        with suppress(registry.NoSuchPipelineError, ValueError):
-            found[name] = await registry.version(connection, pipeline, int(number))
-    return found
-
-
-def _told(
-    tell: Telling, shown: Sequence[EventOut], events: Sequence[EventOut], under: dict[str, Pipeline], pipeline: Pipeline
-) -> list[Told]:
-    """Events in words, each as things were called in the version it happened under (N14); newest first, like `events`."""
-    left: dict[int, Pipeline] = {}
-    now, former = "", pipeline
-    for event in reversed(events):
-        name = event.pipeline or ""
-        if name != now:
-            now, former = name, under.get(now, pipeline)
-        left[event.version] = former
-    return [tell.tell(event, under.get(event.pipeline or "", pipeline), before=left[event.version]) for event in shown]
-
-
-def _path(state: LeadState, pipeline: Pipeline) -> list[dict[str, Any]]:
-    """The scale with what is done, where the lead stands (or stood before its outcome), and what comes."""
-    at = state.stage if state.stage in pipeline.scale else state.left_open_stage
-    here = pipeline.steps.get(at or "", 0)
-    marks = {True: "done", False: "next"}
-    return [
-        {
-            "stage": pipeline.by_id[stage],
-            "place": place,
-            "mark": "here" if stage == at == state.stage else "left" if stage == at else marks[place < here],
-        }
-        for stage, place in pipeline.steps.items()
+def _groups(fields: list[Any], pipeline: Pipeline, words: Words) -> list[tuple[str, list[Any]]]:
+    """The card's fields by groups, in the order they are shown; fields of no group last."""
+    titles = {group.id: words.of(group.titles) for group in pipeline.groups}
+    order = [*titles, None]
+    fields = [field for field in fields if field.value or field.mandatory or field.desirable]
+    grouped = [
+        (titles.get(g or "", words("card_rest") if titles else ""), [f for f in fields if f.group == g]) for g in order
     ]
+    return [(title, inside) for title, inside in grouped if inside]
+
+
+def _recording(maker: FormMaker, state: LeadState) -> dict[str, Any]:
+    """The forms of what can be recorded, and of ending or putting off the work."""
+    facts = maker.pipeline.facts_by_id
+    forms = [maker.fact("call_held"), maker.fact("meeting_held"), maker.facts()]
+    if state.is_open:
+        forms += [maker.offer(), maker.answer() if state.offer is not None else None]
+        if maker.role == "head" and any(
+            "approved" in str(c) for exits in maker.pipeline.exit_of.values() for c in exits
+        ):
+            forms.append(maker.fact("approved"))
+    forms += [maker.sent(), maker.attached()]
+    titles = {"hold": {"call": "hold.call", "meeting": "hold.meeting"}}
+    shown = []
+    for form in forms:
+        if form is None or form.closed:
+            continue
+        kind = dict(form.hidden).get("kind", "")
+        key = titles.get(form.command, {}).get(kind)
+        shown.append(replace(form, title=maker.words(key)) if key and not facts[f"{kind}_held"].options else form)
+    return {"recording": shown, "reject": maker.reject(), "pause": maker.pause()}
+
+
+def _held_forms(maker: FormMaker, state: LeadState) -> dict[UUID, Form]:
+    """For each planned call and meeting the form that says it took place (P9)."""
+    facts = maker.pipeline.facts_by_id
+    return {
+        activity: maker.held(facts[f"{planned.kind}_held"], maker.words("held_so"), activity=str(activity))
+        for activity, planned in state.activities.items()
+        if planned.kind in ("call", "meeting") and planned.done_at is None
+    }

@@ -6,7 +6,7 @@ Invariants: times are RFC 3339, money is text and a currency; a field of an eras
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields as fields_of
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,11 +17,27 @@ from pydantic import BaseModel, ConfigDict
 from contracts.commands import Missing
 from contracts.meta import Actor
 from contracts.personal import Erased, known
-from contracts.pipeline import Pipeline, Titles
+from contracts.pipeline import Pipeline, Titles, Words
 from services.eventlog.mapper import Recorded
 from services.leads.domain.rules import check
 from services.leads.domain.state import LeadState
 from services.web.problems import refusal_members
+from services.web.shapes_card import (
+    ChecklistOut,
+    CompletenessOut,
+    FactOut,
+    FieldOut,
+    GroupOut,
+    ProposalOut,
+    StepOut,
+    can_undo,
+    checklist_out,
+    completeness,
+    facts_out,
+    fields_out,
+    groups_out,
+    proposals_out,
+)
 
 
 class LeadCard(BaseModel):
@@ -78,6 +94,8 @@ class CheckOut(BaseModel):
     rule: str | None = None
     rules: list[str] = []
     missing: list[Missing] = []
+    overridable: bool = False
+    """Whether a head may move the lead there all the same, with a reason (`override`)."""
     ru: str | None = None
     en: str | None = None
 
@@ -111,7 +129,9 @@ class ActivityOut(BaseModel):
 
 
 class LeadOut(BaseModel):
-    """A lead as its events make it. `checks`: for each other stage whether the lead may go there."""
+    """A lead as its events make it. `checks`: for each other stage whether the lead may go there; `card` has the values as they
+    are kept, `fields` the same with what each field is; `next_step` is the seller's, `client` what is expected of the client
+    (P8); `outcome`: what remains of a lost lead (C1); `can_undo`: whether who asks may undo the last change of stage (N12)."""
 
     lead: UUID
     version: int
@@ -144,6 +164,18 @@ class LeadOut(BaseModel):
     """P7: who recommended the client, and whom the client recommended."""
     erased: bool
     checks: list[CheckOut]
+    pipeline_titles: Titles
+    outcome: str | None
+    facts: list[FactOut]
+    proposals: list[ProposalOut]
+    checklist: list[ChecklistOut]
+    groups: list[GroupOut]
+    fields: list[FieldOut]
+    completeness: CompletenessOut
+    can_undo: bool
+    last_step: StepOut | None
+    next_step: Words | None
+    client: Words | None
 
 
 class EventOut(BaseModel):
@@ -201,6 +233,25 @@ class BoardOut(BaseModel):
     columns: list[ColumnOut]
 
 
+class PersonRow(BaseModel):
+    """How many leads somebody has, by stage (stages without any are left out); `responsible` null: nobody's."""
+
+    responsible: str | None
+    counts: dict[str, int]
+    total: int
+
+
+class PeopleOut(BaseModel):
+    """S6: people × stages of a pipeline. `totals`: by stage."""
+
+    pipeline: str
+    titles: Titles
+    stages: list[StageOut]
+    people: list[PersonRow]
+    totals: dict[str, int]
+    total: int
+
+
 class PersonOut(BaseModel):
     """A person and the leads that are theirs."""
 
@@ -248,12 +299,13 @@ def check_out(state: LeadState, to: str, pipeline: Pipeline) -> CheckOut:
 
 _AS_IN_STATE = (
     *("lead", "version", "pipeline", "visit", "entered_at", "captured_at", "paused_until", "responsible", "seen"),
-    *("accepted", "contact", "name", "company", "phone", "email", "card", "answer", "erased"),
+    *("accepted", "contact", "name", "company", "phone", "email", "card", "answer", "erased", "outcome"),
 )
 
 
-def lead_out(state: LeadState, pipeline: Pipeline) -> LeadOut:
-    """A lead's state as an answer."""
+def lead_out(state: LeadState, pipeline: Pipeline, role: str, last_step: StepOut | None) -> LeadOut:
+    """A lead's state as an answer to somebody of this role."""
+    here, fields = pipeline.by_id.get(state.stage), fields_out(state, pipeline, role)
     return LeadOut(
         **{name: getattr(state, name) for name in _AS_IN_STATE},
         pipeline_version=state.pipeline_number,
@@ -266,6 +318,17 @@ def lead_out(state: LeadState, pipeline: Pipeline) -> LeadOut:
         recommended_by=state.recommended_by,
         recommended=list(state.recommended),
         checks=[check_out(state, stage.id, pipeline) for stage in pipeline.stages if stage.id != state.stage],
+        pipeline_titles=pipeline.titles,
+        facts=facts_out(state, pipeline),
+        proposals=proposals_out(state, pipeline),
+        checklist=checklist_out(state, pipeline),
+        groups=groups_out(pipeline),
+        fields=fields,
+        completeness=completeness(fields),
+        can_undo=can_undo(state, pipeline, role),
+        last_step=last_step,
+        next_step=here.next_step if here else None,
+        client=here.client if here else None,
     )
 
 
@@ -291,7 +354,7 @@ def calls_out(state: LeadState) -> list[CallOut]:
 def activities_out(state: LeadState) -> list[ActivityOut]:
     """The lead's activities, in the order they were planned."""
     return [
-        ActivityOut(id=activity, **{field.name: getattr(planned, field.name) for field in fields(planned)})
+        ActivityOut(id=activity, **{field.name: getattr(planned, field.name) for field in fields_of(planned)})
         for activity, planned in state.activities.items()
     ]
 

@@ -5,27 +5,57 @@ Pure. Invariants: an event type without a sentence is told by its type, never le
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from contracts.pipeline import Pipeline, Titles
+from contracts.pipeline import UNKNOWN, CardField, Pipeline, Titles
+from services.leads.domain.rules import RULES
 from services.web.shapes import EventOut
+from services.web.shapes_card import StepOut
 from services.web.texts import Words
 
 NBSP = "\u00a0"
 _TOLD_AS_THEY_ARE = frozenset(
     {
-        *("volume", "comment", "reason", "name", "company", "phone", "email", "channel", "form", "other_lead", "into"),
+        *("volume", "comment", "reason", "name", "company", "phone", "email", "form", "other_lead", "into"),
         *("number", "line", "agent", "subject", "text", "page", "place", "assignee", "result", "account"),
+        "override_reason",
     }
 )
 _TOLD_IN_WORDS = frozenset({"in_turn", "by_hand", "imported", "callback_ordered", "missed_call", "answered_call"})
 _MOMENTS = frozenset({"due_at", "ended_at"})
 _LISTS = frozenset({"candidates", "to", "cc", "attachment_names"})
+_STEPS = frozenset(
+    {
+        *(
+            "captured",
+            "seen",
+            "accepted",
+            "card_recorded",
+            "offer_made",
+            "answer_received",
+            "call_held",
+            "meeting_held",
+        ),
+        *("document_sent", "file_attached", "approval_given", "fact_established", "stage_entered", "activity_done"),
+        *("call_recorded", "letter_received", "inbound_joined"),
+    }
+)
+"""Events that are a step of the work (P8); the others are bookkeeping around it."""
+_FACT_OF = {
+    "call_held": ("call_held", "result"),
+    "meeting_held": ("meeting_held", "result"),
+    "document_sent": ("document_sent", "document"),
+    "file_attached": ("file_attached", "label"),
+    "fact_established": (None, "value"),
+    "fact_withdrawn": (None, None),
+}
+"""Of which fact an event tells (None: it names it), and where its value stands."""
+_RULES = {rule.id: (rule.ru, rule.en) for rule in RULES}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -37,7 +67,8 @@ class Told:
     sentence: str
     details: list[tuple[str, str]]
     link: str | None = None
-    """Where a call can be heard: an address that somebody else gave (http or https)."""
+    """Where a call can be heard or a file seen: an address that somebody else gave (http or https)."""
+    link_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +151,16 @@ class Telling:
             "pipeline": words.of(pipeline.titles),
             "number": data.get("number", ""),
         }
-        if event.type.endswith(".stage_entered") and data.get("from_stage"):
-            key = "event.stage_adopted" if data.get("cause") == "adopted" else "event.stage_from"
+        kind = event.type.rpartition(".")[2]
+        if kind == "stage_entered" and data.get("from_stage"):
+            key = _stage_key(data)
+        elif kind == "captured" and data.get("channel") == "hand":
+            key = "event.captured_by_hand"
+            values["source"] = "" if data.get("source") in (None, "by_hand") else f": {data['source']}"
+        elif kind in _FACT_OF:
+            key = self._fact(kind, key, data, pipeline, values)
+        elif kind == "approval_given":
+            key = f"{key}.{data.get('decision')}"
         elif event.type.endswith(".adopted") and data.get("pipeline") == data.get("from_pipeline"):
             key = "event.adopted_version"
         elif event.type.endswith((".call_recorded", ".call_updated")):
@@ -136,7 +175,63 @@ class Telling:
             details.append((words("returns_to"), stage(data["returns_to"])))
         if event.erased:
             details.append((words("erased"), ", ".join(words.get(name, name) for name in event.erased)))
-        return Told(event, sentence, details, linked(data.get("recording")))
+        link, words_of_link = linked(data.get("recording")), words("recording")
+        if link is None:
+            link, words_of_link = linked(data.get("link")), words("open_link")
+        return Told(event, sentence, details, link, words_of_link)
+
+    def last_step(self, events: Iterable[EventOut], pipeline: Pipeline) -> StepOut | None:
+        """P8: the last step done on a lead, in both languages; `events`: newest first."""
+        for event in events:
+            if event.type.rpartition(".")[2] in _STEPS:
+                ru, en = (
+                    replace(self, words=Words(language)).tell(event, pipeline).sentence for language in ("ru", "en")
+                )
+                return StepOut(
+                    type=event.type, version=event.version, at=event.happened_at, actor=event.actor, ru=ru, en=en
+                )
+        return None
+
+    def _fact(self, kind: str, key: str, data: Mapping[str, Any], pipeline: Pipeline, values: dict[str, object]) -> str:
+        """The sentence's key for a recorded fact; what it is called, and its value, go into `values`."""
+        named, where = _FACT_OF[kind]
+        fact = pipeline.facts_by_id.get(named or str(data.get("fact")))
+        value = str(data[where]) if where and data.get(where) else None
+        option = fact.option(value) if fact else None
+        values["fact"] = self.words.of(fact.titles) if fact else str(data.get("fact"))
+        values["value"] = (
+            self.words.of(option.titles) if option else self.words.get(f"document.{value}", value) if value else ""
+        )
+        return f"{key}.with" if value else key
+
+    def value(self, field: CardField | None, text: str) -> str:
+        """A kept value of the card in words: choices by their titles, numbers with their unit, money and dates as read here."""
+        if field is None or not text:
+            return text
+        if text == UNKNOWN and field.may_be_unknown:
+            return self.words("unknown")
+        try:
+            match field.type:
+                case "choice":
+                    option = next((option for option in field.options if option.id == text), None)
+                    return self.words.of(option.titles) if option else text
+                case "yes_no":
+                    return self.words.get(text, text) if text in ("yes", "no") else text
+                case "number":
+                    shown = f"{Decimal(text):f}".replace(".", "," if self.words.language == "ru" else ".")
+                    return f"{shown}{NBSP}{self.words.of(field.unit)}" if field.unit else shown
+                case "money":
+                    amount, _, currency = text.partition(" ")
+                    return self.money(amount, currency)
+                case "date":
+                    return self.day(text)
+        except (ValueError, ArithmeticError):
+            pass  # written while the field was of another type: shown as it is kept
+        return text
+
+    def _rule(self, rule: str) -> str:
+        ru, en = _RULES.get(rule, (rule, rule))
+        return ru if self.words.language == "ru" else en
 
     def call(self, call: Mapping[str, Any]) -> str:
         """A call in words: which way, whether somebody talked, how long."""
@@ -149,14 +244,24 @@ class Telling:
 
     def _details(self, data: dict[str, Any], pipeline: Pipeline) -> list[tuple[str, str]]:
         words = self.words
-        titles = {field.id: words.of(field.titles) for field in pipeline.fields}
+        fields = pipeline.fields_by_id
+        titles = {name: words.of(field.titles) for name, field in fields.items()}
         found: list[tuple[str, str]] = []
         for name, value in data.items():
             label = titles.get(name) or words.get(name, name)
             if name in ("values", "fields"):
                 found += [
-                    (titles.get(k) or words.get(k, k), str(v) or words("cleared")) for k, v in dict(value).items()
+                    (titles.get(k) or words.get(k, k), self.value(fields.get(k), str(v)) or words("cleared"))
+                    for k, v in dict(value).items()
                 ]
+            elif name == "overridden":
+                found += [(words("overridden"), self._rule(str(rule))) for rule in value]
+            elif name in ("reason", "reason_id") and (named := _reason(data, str(value), pipeline)) is not None:
+                found.append((words("reason"), words.of(named)))
+            elif name == "outcome":
+                found += [(words("outcome_of"), words(f"lost.{value}"))] if "status" in data else []
+            elif name == "via":
+                found += [(words("via"), words(f"via.{value}"))] if value != "other" else []
             elif name == "price":
                 found.append((label, self.money(value["amount"], value["currency"])))
             elif name == "delivery_date":
@@ -167,11 +272,28 @@ class Telling:
                 found += [(label, ", ".join(map(str, value)))] if value else []
             elif name == "reason" and value in _TOLD_IN_WORDS:
                 found.append((label, words(f"event.{value}")))
+            elif name == "channel":
+                found.append((label, words.get(f"channel.{value}", str(value))))
             elif name in _MOMENTS:
                 found.append((label, self.time(_moment(value))))
             elif name in _TOLD_AS_THEY_ARE:
                 found.append((label, str(value)))
         return found
+
+
+def _stage_key(data: Mapping[str, Any]) -> str:
+    """How a change of stage is told: who or what moved the lead, and whether the rules were kept."""
+    cause = data.get("cause")
+    if data.get("basis") == "override":
+        return "event.stage_override"
+    return f"event.stage_{cause}" if cause in ("adopted", "auto", "undone", "unmerged") else "event.stage_from"
+
+
+def _reason(data: Mapping[str, Any], reason: str, pipeline: Pipeline) -> Titles | None:
+    """A reason of a reject status or a pause by its title; None where it is no such id."""
+    stage = pipeline.by_id.get(str(data.get("status")))
+    found = stage.reason(reason) if stage else None
+    return found.titles if found else None
 
 
 def _titles(stage: str, *versions: Pipeline | None) -> Titles | None:

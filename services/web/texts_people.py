@@ -19,13 +19,28 @@ PEOPLE_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "suspected": ("Возможно, это тот же человек", "Possibly the same person"),
     "dismiss": ("Это разные люди", "These are two people"),
     "merge": ("Объединить", "Merge"),
-    "merge_into": ("Номер лида, который продолжится", "Id of the lead that goes on"),
+    "merge_into": ("Номер или адрес лида, который продолжится", "Id or address of the lead that goes on"),
     "merge_help": (
         "Этот лид закончится, обращения клиента пойдут в другой. История обоих остаётся; объединение можно отменить.",
         "This lead ends, and the client's messages go to the other. Both histories stay; a merge can be undone.",
     ),
     "unmerge": ("Разделить", "Un-merge"),
-    "unmerge_preview": ("Что вернётся вместе с лидом", "What will go with the lead"),
+    "merge_people": (
+        "Два клиента становятся одним. Вместе с лидом переходят:",
+        "Two clients become one. With the lead go:",
+    ),
+    "unmerge_help": (
+        "Лид снова станет сам по себе, в той стадии, где стоял. История обоих остаётся.",
+        "The lead stands by itself again, in the stage where it stood. Both histories stay.",
+    ),
+    "unmerge_people": (
+        "Один клиент снова становится двумя. Лиду возвращаются:",
+        "One client becomes two again. Back go:",
+    ),
+    "open_leads_go": ("Вместе с ним — открытые лиды в других воронках:", "With it go open leads in other pipelines:"),
+    "goes_with_the_lead": ("Что вернётся вместе с лидом", "What goes with the lead"),
+    "goes_nothing": ("Ничего: всё, что пришло позже, остаётся.", "Nothing: all that came later stays."),
+    "this_lead": ("этот лид", "this lead"),
     "merged_into": ("Объединён:", "Merged:"),
     "lead_that_goes_on": ("лид, который продолжается", "the lead that goes on"),
     "absorbed": ("Сюда вошёл ещё один лид:", "Another lead was merged into this one:"),
@@ -75,6 +90,7 @@ PEOPLE_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Объединение отменено: лид снова сам по себе",
         "The merge was undone: the lead stands by itself",
     ),
+    "event.stage_unmerged": ("Снова в стадии «{stage}»", "Stands in stage “{stage}” again"),
     "event.leadline.lead.released": (
         "Объединение отменено: другой лид отделён",
         "The merge was undone: the other lead stands by itself",

@@ -31,10 +31,11 @@ CHROMIUM = next((found for name in ("chromium", "chromium-browser") if (found :=
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running demo: where it is, and the head's token it printed."""
+    """A running demo: where it is, the head's token it printed, and its data folder."""
 
     url: str
     token: str
+    data: Path
 
 
 @pytest.fixture(scope="session")
@@ -56,7 +57,7 @@ async def demo() -> AsyncIterator[Demo]:
             start_new_session=True,
         )
     try:
-        yield await _said(up, log)
+        yield await _said(up, log, base / "data")
     finally:
         up.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -66,13 +67,13 @@ async def demo() -> AsyncIterator[Demo]:
         shutil.rmtree(base, ignore_errors=True)
 
 
-async def _said(up: subprocess.Popen[bytes], log: Path) -> Demo:
+async def _said(up: subprocess.Popen[bytes], log: Path, data: Path) -> Demo:
     deadline = time.monotonic() + START_SECONDS
     while True:
         text = await asyncio.to_thread(log.read_text)
         url, token = re.search(r"leadline is ready: (\S+)", text), re.search(r"with the token (\S+)", text)
         if url and token:
-            return Demo(url[1], token[1])
+            return Demo(url[1], token[1], data)
         assert up.poll() is None, text
         assert time.monotonic() < deadline, text
         await asyncio.sleep(0.1)

@@ -208,6 +208,10 @@ async def test_M9_M1_the_funnel_after_everything_that_can_happen_now_then_and_cl
     report = await verify(world.settings, range_events=50)
     assert [d for d in report.differences if "funnel" in str(d)] == []
     assert report.counts["rows of funnel.past_visits"] > 20
+    await pool.execute("UPDATE proj_funnel_1.past_visits SET known_to = known_to + interval '1 minute'")
+    await pool.execute("UPDATE proj_funnel_2.past_visits SET known_to = known_to + interval '1 minute'")
+    report = await verify(world.settings, range_events=50)
+    assert [d for d in report.differences if "funnel.past_visits" in str(d) and "known_to" in str(d)]
 
 
 async def undone_elsewhere(pool: Pool) -> int:

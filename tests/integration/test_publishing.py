@@ -302,8 +302,7 @@ async def test_M3_diff_says_in_words_what_changes_and_what_it_means_for_leads(
     out = capsys.readouterr().out
     for said in ("Новая стадия «Контакт» (contact, открытая)", "Нет больше стадии «Шаг 2» (s02)", "«Шаг 2» (s02): в работе 1", "--map s02="):  # fmt: skip  # noqa: E501
         assert said in out
-    english = settings.model_copy(update={"language": "en"})
-    assert await diff(Given(english), file, ("s02=contact",), as_json=False) == 0
+    assert await diff(Given(settings), file, ("s02=contact",), as_json=False, language="en") == 0
     assert "“Шаг 2 (en)” (s02): 1 → “Контакт (en)” (contact)" in capsys.readouterr().out
     assert await diff(Given(settings), file, ("s02=contact",), as_json=True) == 0
     told = json.loads(capsys.readouterr().out)
@@ -360,6 +359,32 @@ async def test_N14_archive_names_the_leads_in_the_way_and_an_archived_pipeline_t
     assert (await leads.send(lost[0], "reopen", by=HEAD)).outcome == "done"
     types = [event["meta"]["type"] for event in [*await recorded(pool, e.PipelineArchived.TOPIC), *await recorded(pool, e.PipelineRestored.TOPIC)]]  # fmt: skip  # noqa: E501
     assert types == [e.PipelineArchived.TOPIC, e.PipelineRestored.TOPIC]
+    assert (await verify(settings)).ok
+
+
+async def test_N14_a_merged_lead_stands_in_nobodys_way_until_the_merge_is_undone(
+    settings: Settings, pool: Pool, leads: Leads, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = unique("repair")
+    await registry.publish(pool, SystemClock(), text_of(name, ["work open Работа", "deal won Сделка"]), HEAD)
+    place = Given(leads.settings)
+    merged = await leads.lead_of(name="Анна", phone="+79000000001")
+    goes_on = await leads.lead_of(name="Анна", phone="+79000000002")
+    assert (await leads.send(merged, "adopt", by=HEAD, pipeline=name, number=1, stage="work")).outcome == "done"
+    assert await archiving.archive(place, name, as_json=False) == 1
+    assert (await leads.send(goes_on, "adopt", by=HEAD, pipeline=name, number=1, stage="work")).outcome == "done"
+    assert (await leads.send(merged, "merge", by=HEAD, into=goes_on)).outcome == "done"
+    assert (await leads.send(goes_on, "move", to="deal")).outcome == "done"
+    assert (await verify(settings)).ok
+    assert await archiving.archive(place, name, as_json=False) == 0
+    undone = await leads.send(merged, "unmerge", by=HEAD)
+    assert undone.refusal is not None
+    assert undone.refusal.rules == ("M3.takes_leads",)
+    assert await archiving.restore(place, name, as_json=False) == 0
+    assert (await leads.send(merged, "unmerge", by=HEAD)).outcome == "done"
+    capsys.readouterr()
+    assert await archiving.archive(place, name, as_json=False) == 1, "it stands by itself again, and in the way"
+    assert str(merged) in capsys.readouterr().out
     assert (await verify(settings)).ok
 
 

@@ -103,7 +103,9 @@ async def test_M3_N13_N14_fourteen_stages_with_1000_live_leads_onto_seven_and_la
                 assert answer.status_code == 200, answer.text
                 return dict(answer.json())
 
+            cohort = {**month, "view": "cohort", "until": month["to"]}
             before = {by: figures(await funnel(**month, **by_of(by))) for by in ("", "source")}
+            cohort_before = figures(await funnel(**cohort))
             lists = await behind(client, await funnel(**month))
             assert len(before[""]["stages"]) == 14
             rehearsed = await run_publish(mine, file, mapping=typed_mapping(), adopt=True, dry_run=True)
@@ -116,6 +118,7 @@ async def test_M3_N13_N14_fourteen_stages_with_1000_live_leads_onto_seven_and_la
 
             after = {by: figures(await funnel(**month, **by_of(by))) for by in ("", "source")}
             assert after == before, "last month is over: its numbers stay"
+            assert figures(await funnel(**cohort)) == cohort_before, "and so does its cohort, by the month's end"
             assert await behind(client, await funnel(**month)) == lists, "and so do the leads behind each of them"
 
             board = (await client.get(f"/api/boards/{pipeline}?limit=1")).json()

@@ -17,6 +17,7 @@ import asyncpg
 import orjson
 import pytest
 
+from contracts.events import ContactMerged, DuplicateDismissed, DuplicateSuspected, LeadAbsorbed, LeadMerged
 from contracts.meta import Stored
 from projections.all import PROJECTIONS
 from projections.board import store as board
@@ -151,6 +152,13 @@ async def people_and_leads(world: World, leads: int = 60) -> tuple[list[Stream],
         lead(world.keys, people[n % 3].id, name=names[n % 3], phone=f"+7900000000{n % 3}", stages=paths[n % len(paths)])
         for n in range(leads)
     ]
+    suspected = DuplicateSuspected(identity_kind="phone", other_contact=people[1].id)
+    made[0].add(suspected)
+    made[3].add(suspected)
+    made[3].add(DuplicateDismissed(other_contact=people[1].id, comment="сестра"))
+    made[2].add(LeadMerged(into=made[0].id, into_contact=people[0].id))
+    people[2].add(ContactMerged(into=people[0].id))
+    made[0].add(LeadAbsorbed(lead=made[2].id, contact=people[2].id))
     await world.keys.store(world.pool, world.settings)
     return people, made
 

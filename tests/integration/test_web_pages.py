@@ -75,10 +75,14 @@ async def test_U_lead_page_shows_what_is_missing_and_takes_the_steps(web: Web) -
     assert "две столешницы" in page.text, "the timeline tells what the form said"
 
     move = f"/leads/{lead}/commands/move"
-    refused = await browser.post(move, data=Forms(page.text).to(move))
+    assert f"/leads/{lead}/move?to=processing" in page.text
+    asked = await browser.get(f"/leads/{lead}/move", params={"to": "processing"})
+    assert Forms(asked.text).to(move)["first-0-type"] == "see", "exactly what is missing is asked for"
+    refused = await browser.post(move, data={**Forms(asked.text).to(move), "first-0-done": "", "first-1-done": ""})
     assert refused.status_code == 422
     assert "Стадия «Новый» ещё не закончена" in refused.text
     assert "S2.exit_criteria" in refused.text
+    assert Forms(refused.text).to(move)["first-1-type"] == "accept", "the form is there again"
 
     for name in ("see", "accept", "move"):
         page = await browser.get(f"/leads/{lead}")

@@ -88,14 +88,24 @@ async def test_U_pages_of_people_stand_in_both_languages_and_merge_by_hand(web: 
         data={**fields, "channel": "email", "allowed": "false", "how": "form", "words": "unsubscribe"},
     )
     assert answer.status_code == 303, answer.text
-    fields = Forms((await browser.get(f"/leads/{other}")).text).to(f"/leads/{other}/commands/merge")
-    answer = await browser.post(f"/leads/{other}/commands/merge", data={**fields, "into": str(one)})
+    assert f"/leads/{other}/merge" in dict(Forms((await browser.get(f"/leads/{other}")).text).forms)
+    for language in ("ru", "en"):
+        page = await browser.get(f"/leads/{other}/merge?into=http://door/leads/{one}&lang={language}")
+        assert page.status_code == 200, page.text
+    assert PHONE in page.text
+    fields = Forms(page.text).to(f"/leads/{other}/commands/merge")
+    answer = await browser.post(f"/leads/{other}/commands/merge", data=fields)
     assert answer.status_code == 303, answer.text
+    await web.leads.lead_of(name="Иван", phone=PHONE, comment="это Иван")
     page = await browser.get(f"/leads/{other}?lang=en")
     assert f"/leads/{one}" in page.text
     assert "Merged into another lead" in page.text
+    assert "Lead" in (await browser.get(f"/leads/{one}/unmerge?lang=en")).text, "a refusal is told in words"
+    page = await browser.get(f"/leads/{other}/unmerge?lang=en")
+    assert "all that came later stays" in page.text, "the phone was Иван's before"
     fields = Forms(page.text).to(f"/leads/{other}/commands/unmerge")
     assert (await browser.post(f"/leads/{other}/commands/unmerge", data=fields)).status_code == 303
+    assert "Stands in stage" in (await browser.get(f"/leads/{other}?lang=en")).text
 
 
 async def test_P7_lead_shows_who_recommended_and_whom(web: Web) -> None:

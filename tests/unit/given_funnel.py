@@ -41,6 +41,7 @@ class Stay:
     since: datetime
     who: str | None
     out: tuple[str, datetime, str | None] | None = None
+    version: int = 1
     reason: str | None = None
 
 
@@ -132,7 +133,7 @@ class History:
         at = self._add(lead, *before, self._entered(told, stage, cause, direction, **more), actor=actor)
         here.out = (self._way(here.stage, stage), at, stage)
         kept = basis if basis == "override" else "import" if actor == "import" else "check"
-        told.stays.append(Stay(stage, told.pipeline, kept, at, told.who))
+        told.stays.append(Stay(stage, told.pipeline, kept, at, told.who, version=told.version))
         told.may_undo = True
         self._keep(lead)
 
@@ -181,19 +182,20 @@ class History:
             "pipeline": pipeline, "number": told.version + 1, "from_pipeline": told.pipeline,
             "from_number": told.version, "reason": "published",
         }  # fmt: skip
+        under = f"{told.pipeline}@{told.version}"
         told.pipeline, told.version = pipeline, told.version + 1
         events = [(funnel.ADOPTED, adopted)]
         if stage is not None:
             events.append(self._entered(told, stage, "adopted", "across", basis="adoption"))
-        at = self._add(lead, *events)
+        at = self._add(lead, *events, under=under)
         if stage is not None:
             here.out, told.may_undo = ("handed_over", at, stage), False
-            told.stays.append(Stay(stage, pipeline, "adoption", at, told.who))
+            told.stays.append(Stay(stage, pipeline, "adoption", at, told.who, version=told.version))
         self._keep(lead)
 
     # --- how ----------------------------------------------------------------------------------------------------------
 
-    def _add(self, lead: str, *events: tuple[str, dict[str, Any]], actor: str = "person") -> datetime:
+    def _add(self, lead: str, *events: tuple[str, dict[str, Any]], actor: str = "person", under: str = "") -> datetime:
         """What one command brought about, recorded now, happened when it was (never before what went before)."""
         told = self.told[lead]
         self.now += self.step
@@ -205,7 +207,7 @@ class History:
             self.events.append(
                 event(
                     lead, self.versions[lead], type_, data, happened,
-                    actor=actor, recorded=self.now, pipeline=f"{told.pipeline}@{told.version}",
+                    actor=actor, recorded=self.now, pipeline=under or f"{told.pipeline}@{told.version}",
                 )
             )  # fmt: skip
         return happened

@@ -16,6 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from contracts.commands import Refusal
 from projections.event import Event
 from projections.funnel import projection as funnel
 from projections.funnel.projection import HOW
@@ -23,6 +24,7 @@ from projections.funnel.rows import END_COLUMNS, PAST_COLUMNS, VISIT_COLUMNS, Fu
 from services.ops.verify.opened import Opened
 from services.ops.verify.projected.funnel import funnel as folded
 from tests.unit.given_funnel import KINDS, SCALE, START, History, Stay, Told, event
+from tests.unit.given_lead import HEAD, SELLER, captured, given
 
 PIPELINES = ("p", "q")
 
@@ -200,7 +202,8 @@ def as_told(rows: Any) -> list[Stay]:
     return [
         Stay(
             row.stage, row.pipeline, row.basis, row.entered_at, row.worked_by,
-            (row.left_how, row.left_at, row.to_stage) if row.left_how else None, row.left_reason,
+            (row.left_how, row.left_at, row.to_stage) if row.left_how else None,
+            row.pipeline_version, row.left_reason,
         )
         for row in rows
     ]  # fmt: skip
@@ -301,4 +304,42 @@ def test_S3_a_loss_keeps_its_reason_and_outcome_on_the_visit_it_ended() -> None:
         ("moved_back", None, None),
         ("postponed", None, None),
         (None, None, None),
+    ]
+
+
+def test_N12_M9_what_the_stage_engine_decides_is_what_the_funnel_understands() -> None:
+    """Its own events: a move undone, an override that converts and is undone, a rejection, a reopening."""
+    story: list[tuple[str, Any, dict[str, Any]]] = [
+        ("see", SELLER, {}),
+        ("accept", SELLER, {}),
+        ("move", SELLER, {"to": "processing"}),
+        ("undo", SELLER, {}),
+        ("move", SELLER, {"to": "processing"}),
+        ("convert", HEAD, {"override": "договор уже есть"}),
+        ("undo", HEAD, {}),
+        ("reject", SELLER, {"status": "price"}),
+        ("reopen", HEAD, {"reason": "нашлись деньги"}),
+    ]
+    happened = list(captured())
+    for name, by, body in story:
+        answer = given(*happened).when(name, by=by, **body).answer
+        assert not isinstance(answer, Refusal), (name, answer)
+        happened += answer
+    rows = FunnelRows()
+    for version, data in enumerate(happened, 1):
+        at = START + timedelta(hours=version)
+        if data.TOPIC in funnel.TYPES:
+            funnel.apply(
+                rows, event("lead", version, data.TOPIC, data.model_dump(mode="json"), at, pipeline="classic@1")
+            )
+    found = [(v.stage, v.left_how, v.to_stage, v.basis) for v in rows.visits.values() if not v.undone]
+    assert found == [
+        ("new", "went_on", "processing", "check"),
+        ("processing", "lost", "price", "check"),
+        ("price", "moved_back", "processing", "check"),
+        ("processing", None, None, "check"),
+    ]
+    assert [(v.stage, v.basis) for v in rows.visits.values() if v.undone] == [
+        ("processing", "check"),
+        ("converted", "override"),
     ]

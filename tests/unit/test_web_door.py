@@ -19,8 +19,8 @@ from starlette.exceptions import HTTPException
 
 from contracts.commands import Command, CommandResult, Missing, Move, Offer, Plan, Refusal, See
 from contracts.meta import Actor
+from services.web.form_reading import body_of
 from services.web.forwarding import LeadsDoor, command_id
-from services.web.pages_lead import body_of
 from services.web.problems import ProblemError, of_validation, refused
 from services.web.sessions import SESSION_SECONDS, Sessions, from_our_page, local_path, same_csrf
 from services.web.shield import BODY_BYTES, Receive, Scope, Send, Shield

@@ -7,6 +7,9 @@ board, API, later robots and triggers. `COMMAND_RULES` are about acting at all. 
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from uuid import UUID
+
 from contracts import commands as c
 from contracts.commands import Refusal
 from contracts.pipeline import Pipeline
@@ -324,6 +327,21 @@ def check(state: LeadState, target: str, pipeline: Pipeline) -> Check:
         return Check(False, no_such_stage(target, pipeline))
     refusal = refused(Case(state, pipeline, stage), (*COMMAND_RULES[:2], *STAGE_RULES))
     return Check(refusal is None, refusal)
+
+
+_NO_TIME = datetime.min.replace(tzinfo=UTC)
+_WAYS = ("S1.one_step_forward", "P4.stated_moves", "P4.stated_outcomes")
+
+
+def ways_closed(pipeline: Pipeline, here: str, target: str) -> tuple[str, ...]:
+    """Ids of the rules by which no lead, whatever it has, goes from one stage of a pipeline to another (for boards: N9)."""
+    stands = pipeline.by_id.get(here)
+    if stands is None or target not in pipeline.by_id:
+        return ()
+    nobody = UUID(int=0)
+    lead = LeadState(nobody, 0, pipeline.pipeline, 1, nobody, _NO_TIME, stage=here, kind=stands.kind)
+    case = Case(lead, pipeline, pipeline.by_id[target])
+    return tuple(rule for rule in _WAYS if _BY_ID[rule].broken(case) is not None)
 
 
 def refused(case: Case, rules: tuple[Rule, ...]) -> Refusal | None:

@@ -12,10 +12,13 @@ from services.clock import Clock
 from services.database import Pool
 from services.leads.publishing import store
 from services.leads.publishing.preview import NOBODY, Preview, adoption_of
-from services.leads.publishing.run import CHUNK, Asked, Progress, look
+from services.leads.publishing.run import Asked, Progress, look
 from services.leads.rehearsal import rehearsing
 from services.leads.work import CommandWork
 from services.settings import Settings
+
+AT_ONCE = 100
+"""Leads decided in one go: a rehearsal must not keep the process that serves people from its other work for long."""
 
 Made = Callable[[Command], CommandWork]
 
@@ -55,7 +58,7 @@ async def rehearse(
     after = NOBODY
     async with rehearsing(settings, pool, await clock.now(), {(name, number): preview.pipeline}) as rehearsal:
         while most is None or found.asked < most:
-            limit = CHUNK if most is None else min(CHUNK, most - found.asked)
+            limit = AT_ONCE if most is None else min(AT_ONCE, most - found.asked)
             chunk = await store.waiting(rehearsal.database, name, number, asked.mapping, after, limit)
             if not chunk:
                 break

@@ -2,7 +2,7 @@
 
 `diff`: exit status 0 when the text could be published as it is, 1 when something stands in the way. `publish`: 0 when it is in
 force and every lead asked for has moved, 1 when it was not published or some leads were not moved (named), 2 when it could not
-be done, or not to the end: the same command goes on. Leads move through a batcher of this process (`docs/decisions/0008`).
+be done, or not to the end: the same command goes on. Leads move through a batcher of this process (`docs/decisions/0010`).
 """
 
 from __future__ import annotations
@@ -42,9 +42,11 @@ class Typed:
     dry_run: bool = False
     yes: bool = False
     json: bool = False
+    language: str | None = None
+    """Of what is printed; None: the settings'."""
 
 
-async def diff(place: Place, file: Path, mapping: Sequence[str], *, as_json: bool) -> int:
+async def diff(place: Place, file: Path, mapping: Sequence[str], *, as_json: bool, language: str | None = None) -> int:
     """Print what a file changes. Raises OpsError for a file that is no pipeline."""
     from services.leads.publishing.run import look
     from services.ops.connect import ops_connection
@@ -61,7 +63,7 @@ async def diff(place: Place, file: Path, mapping: Sequence[str], *, as_json: boo
     if as_json:
         print_json(telling.as_object(found))
     else:
-        say = telling.Say(settings.language)
+        say = telling.Say(language or settings.language)
         _print([*telling.difference(found, say), *telling.moves(found, say, adopt=bool(mapping))])
     return NOT_AS_ASKED if found.objections else DONE
 
@@ -79,7 +81,7 @@ async def publish(place: Place, typed: Typed) -> int:
         settings.master_key_bytes, settings.pepper_bytes  # noqa: B018  # both are needed, and say so when missing
     except ValueError as error:
         raise OpsError(str(error)) from None
-    asked, say = _asked(typed.file, typed.mapping, adopt=typed.adopt), telling.Say(settings.language)
+    asked, say = _asked(typed.file, typed.mapping, adopt=typed.adopt), telling.Say(typed.language or settings.language)
     try:
         async with ops_pool(settings) as pool:
             clock = await clock_of_system(settings, pool)

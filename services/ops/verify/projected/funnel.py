@@ -32,10 +32,11 @@ class FunnelRows(NamedTuple):
 
 @dataclass(slots=True)
 class _Stay:
-    """A stay in a stage: the event it began with, in which pipeline, and the merge that ended it."""
+    """A stay in a stage: the event it began with, in which pipeline and version, and the merge that ended it."""
 
     begun: Opened
     pipeline: str
+    version: int
     merged: Opened | None = None
 
 
@@ -73,6 +74,7 @@ def _lead(lead: UUID, used: Sequence[Opened], at: int, known: datetime) -> Row:
     return {
         "lead": lead,
         "pipeline": (adopted or captured).data["pipeline"],
+        "version": adopted.data["number"] if adopted else _version(captured),
         "source": captured.data["source"],
         "captured_at": captured.happened_at,
         "known_at": known,
@@ -85,13 +87,13 @@ def _lead(lead: UUID, used: Sequence[Opened], at: int, known: datetime) -> Row:
 
 def _picture(lead: UUID, used: Sequence[Opened]) -> tuple[int, dict[int, tuple[Row, Row]]]:
     """Every visit by number, its end apart; and the number of the one the lead is in or left last."""
-    pipeline = used[0].data["pipeline"]
+    pipeline, version = used[0].data["pipeline"], _version(used[0])
     path: list[_Stay] = []
     wrong: list[tuple[_Stay, _Stay | None, Opened]] = []
     for event in used:
         name, data = _name(event), event.data
         if name == "adopted":
-            pipeline = data["pipeline"]
+            pipeline, version = data["pipeline"], data["number"]
         elif name == "merged" and path and path[-1].merged is None:
             path[-1].merged = event
         elif name == "unmerged" and path:
@@ -106,7 +108,7 @@ def _picture(lead: UUID, used: Sequence[Opened]) -> tuple[int, dict[int, tuple[R
             goes_on = stands is not None and stands.merged is None and stands.pipeline == pipeline
             if corrected and goes_on and stands is not None and stands.begun.data["stage"] == data["stage"]:
                 continue
-            path.append(_Stay(event, pipeline))
+            path.append(_Stay(event, pipeline, version))
     rows = {}
     for place, stay in enumerate(path):
         following = path[place + 1] if place + 1 < len(path) else None
@@ -130,7 +132,7 @@ def _visit(
         "lead": lead,
         "visit": data["visit"],
         "pipeline": stay.pipeline,
-        "pipeline_version": _version(begun),
+        "pipeline_version": stay.version,
         "stage": data["stage"],
         "kind": data["kind"],
         "cause": data["cause"],
@@ -158,7 +160,7 @@ def _visit(
         "left_by": ended.data["cause"],
         "left_how": way,
         "left_direction": ended.data["direction"],
-        "left_version": _version(ended),
+        "left_version": following.version,
         "left_reason": reason,
         "left_outcome": outcome,
     }

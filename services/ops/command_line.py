@@ -1,0 +1,45 @@
+"""The application that all `leadline` commands belong to, the options they share, and how a command's coroutine is run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from cyclopts import App, Parameter
+
+from services.ops.place import OpsError
+
+Result = TypeVar("Result")
+
+app = App(
+    name="leadline",
+    help="Runs a company's leads from the first call to the signed deal, and never loses one.",
+    version_flags=["--version"],
+    result_action="return_value",
+)
+
+Data = Annotated[Path | None, Parameter(help="data folder of `leadline up` (default: the environment, else ./data)")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON")]
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's coroutine; what servers that do not answer raise becomes one line."""
+    import asyncpg
+
+    from services.database import LOST
+    from services.ops.connect import short
+
+    try:
+        return asyncio.run(work)
+    except OpsError:
+        raise
+    except (*LOST, asyncpg.PostgresError) as error:
+        raise OpsError(f"the database or Kafka failed in the middle ({short(error)}); try again") from None
+    except Exception as error:
+        from aiokafka.errors import KafkaError
+
+        if isinstance(error, KafkaError):
+            raise OpsError(f"Kafka does not answer ({short(error)}); is the system up?") from None
+        raise
