@@ -12,7 +12,7 @@ from typing import Final
 from services.leads.domain.adopting import ADOPTION_RULES, AdoptionRule
 from services.leads.domain.case import Rule
 from services.leads.domain.inbound_rules import INBOUND_RULES, InboundRule
-from services.leads.domain.merging import MERGE_RULES, UNMERGE_RULES, MergeRule
+from services.leads.domain.merging_rules import MERGE_RULES, UNMERGE_RULES, MergeRule
 from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES
 
 PAGE: Final = Path(__file__).parent / "rules.md"

@@ -10,7 +10,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from contracts.commands import Refusal
-from services.leads.domain.merging import MergeCase, Outcome, moved
+from services.leads.domain.merging import Outcome, moved
+from services.leads.domain.merging_rules import MergeCase
 from services.leads.domain.people import Person
 from services.leads.domain.permissions import Permission, contactable
 from services.leads.domain.refusal_words import Proposal

@@ -321,7 +321,8 @@ async def test_N16_merge_cut_off_midway_is_whole_or_not_at_all(leads: Leads) -> 
         merging = asyncio.create_task(leads.send(other, "merge", by=HEAD, id=command, into=one))
         await asyncio.sleep(0.001 * n)
         await leads.pool.execute(cut)
-        assert (await merging).outcome == "done"
+        # whatever the door was told, the same command sent again is done once
+        await asyncio.gather(merging, return_exceptions=True)
         repeat = await leads.send(other, "merge", by=HEAD, id=command, into=one)
         assert repeat.outcome == "done"
         assert (await leads.types(other)).count("merged") == 1

@@ -20,7 +20,8 @@ from contracts.meta import Meta
 from services.leads.domain.arrivals import Arrival, Known, Owner, Said, Turn
 from services.leads.domain.contact import ContactState, evolve_contact
 from services.leads.domain.identities import Identity
-from services.leads.domain.merging import MergeCase, Outcome, merge, unmerge
+from services.leads.domain.merging import Outcome, merge, unmerge
+from services.leads.domain.merging_rules import MergeCase
 from services.leads.domain.recognition import recognise
 from services.leads.domain.state import LeadState, evolve_lead
 from tests.unit.given_lead import CLASSIC, HEAD, THEN

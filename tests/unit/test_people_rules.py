@@ -12,7 +12,7 @@ from contracts import commands as c
 from contracts import events as e
 from contracts.recorded import Recorded
 from services.leads.domain.contact import ContactState
-from services.leads.domain.merging import MERGE_RULES, UNMERGE_RULES
+from services.leads.domain.merging_rules import MERGE_RULES, UNMERGE_RULES
 from services.leads.domain.people import Person, may_delete, permit
 from services.leads.domain.permissions import CHANNELS, Permission, may_contact
 from services.leads.domain.refusal_words import LEXICON, proposals

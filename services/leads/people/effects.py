@@ -17,7 +17,8 @@ from contracts.commands import Refusal
 from services.leads.domain.arrivals import Referred
 from services.leads.domain.case import Case
 from services.leads.domain.identities import normalise_email, normalise_phone
-from services.leads.domain.merging import MergeCase, Outcome, merge, unmerge
+from services.leads.domain.merging import Outcome, merge, unmerge
+from services.leads.domain.merging_rules import MergeCase
 from services.leads.domain.people import ContactEvents, Person, confirm, dismiss, may_delete, may_recommend, permit
 from services.leads.domain.persons import members_of
 from services.leads.domain.rules import COMMAND_RULES, refused

@@ -12,7 +12,7 @@ from uuid import UUID
 from contracts import commands as c
 from services.database import Database
 from services.leads.domain.contact import ContactState, contact_from
-from services.leads.domain.merging import MergeCase
+from services.leads.domain.merging_rules import MergeCase
 from services.leads.domain.people import Person
 from services.leads.domain.state import LeadState
 from services.leads.people import store
