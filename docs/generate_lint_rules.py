@@ -20,8 +20,8 @@ HEAD: Final = f"""\
 # The rules of the linter
 
 `leadline lint FILE` holds them against a pipeline ([how to](howto/pipelines.md)). The part of an id before the dot is the
-feature it belongs to; ids are for ever, because pipelines name them in `expected_findings`. An **error** says that the pipeline cannot
-work as written, a **warning** that it works and harms; **info** fails nothing.
+feature it belongs to; ids are for ever, because pipelines name them in `expected_findings`. An **error** says that the
+pipeline cannot work as written, a **warning** that it works and harms; **info** fails nothing.
 
 Titles are read by stems and endings (`services/pipelines/lexicons/ru.yaml`, `en.yaml`), not by a morphology: where the linter is
 wrong about one, expect the finding and say why. A visit counts as short under {SETTINGS.short_visit.seconds // 60} minutes
