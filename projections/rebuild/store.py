@@ -37,7 +37,6 @@ class StoredEvent(NamedTuple):
     stream: UUID
     version: int
     topic: str
-    kind: str
     state: bytes
 
 
@@ -105,7 +104,7 @@ async def events_of(
     """Of each stream the events past `after` up to `upto`, of these types, in (stream, version) order."""
     # asyncpg's records are tuples of the same fields, and copying them costs
     rows: list[StoredEvent] = await connection.fetch(
-        """SELECT e.originator_id, e.originator_version, e.topic, e.kind, e.state
+        """SELECT e.originator_id, e.originator_version, e.topic, e.state
            FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS w (stream, after, upto)
            JOIN leadline.events AS e ON e.originator_id = w.stream
                 AND e.originator_version > w.after AND e.originator_version <= w.upto
