@@ -164,10 +164,13 @@ async def _fill(pool: Pool, connection: Database, filling: Filling, build: Build
     began = time.monotonic()
 
     async def read(after: UUID) -> tuple[list[Seen], list[store.StoredEvent]]:
-        async with pool.acquire() as reader:
+        async with pool.acquire() as reader, reader.transaction():
             seen = await store.seen_range(reader, after, RANGE_STREAMS)
-            streams, versions = [row.stream for row in seen], [row.version for row in seen]
-            return seen, await store.events_of(reader, streams, [0] * len(seen), versions, projection.types)
+            if not seen:
+                return [], []
+            upto = {row.stream: row.version for row in seen}
+            events = await store.events_between(reader, seen[0].stream, seen[-1].stream, projection.types)
+            return seen, [event for event in events if event[1] <= upto.get(event[0], 0)]
 
     reading = asyncio.create_task(read(after))
     collecting = gc.isenabled()
