@@ -224,6 +224,7 @@ class Joining:
         self._seen_build = build.seen_build
         self._accept, self._compared, self._progress = accept, compared, progress
         self._followed: set[UUID] = set()  # since the whole comparison
+        self._since = ""  # what the last round of following has not seen was written since
 
     async def run(self) -> tuple[int | None, float]:
         """Returns the build that was live before, and for how many seconds it stood still."""
@@ -257,7 +258,10 @@ class Joining:
     async def _follow(self) -> None:
         """Rounds until few streams are left."""
         for _ in range(ROUNDS):
-            deltas = await self._behind(FOLLOWED_STREAMS)
+            self._since = await store.oldest_running(self._connection)
+            deltas = self._applicable(
+                await store.delta(self._connection, self._consumer, self._seen_build, FOLLOWED_STREAMS)
+            )
             for n in range(0, len(deltas), RANGE_STREAMS):
                 async with self._connection.transaction():
                     await store.commit_lazily(self._connection)
@@ -269,9 +273,8 @@ class Joining:
             f"{self._name}: the live build moves faster than the new one follows; run it again later"
         )
 
-    async def _behind(self, limit: int) -> list[Delta]:
-        """The streams on which the build is behind, but for those it cannot apply: they stay so, also for the next run."""
-        deltas = await store.delta(self._connection, self._consumer, self._seen_build, limit)
+    def _applicable(self, deltas: list[Delta]) -> list[Delta]:
+        """Without the streams that the build cannot apply: it stays behind on them, also for the next run."""
         return [delta for delta in deltas if delta.stream not in self._filling.failed]
 
     async def _take(self, deltas: list[Delta]) -> int:
@@ -316,7 +319,10 @@ class Joining:
             await store.limit_locks(connection, LOCK_MS)
             was = await builds.stop_live(connection, self._name)
             held = time.monotonic()
-            deltas = await self._behind(LAST_STREAMS + len(self._filling.failed) + 1)
+            limit = LAST_STREAMS + len(self._filling.failed) + 1
+            deltas = self._applicable(
+                await store.delta_since(connection, self._consumer, self._seen_build, self._since, limit)
+            )
             if was != live or len(deltas) > LAST_STREAMS:
                 raise undo
             if deltas:
