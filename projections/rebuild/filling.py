@@ -9,8 +9,11 @@ Whole streams are decoded, opened and applied event by event: objects that die y
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +35,18 @@ from services.privacy.store import KeyRing
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, TamperedError, MalformedError)
 SEALED, ID_LENGTH = b'"personal":"1.', 36
 """How a sealed part begins in an event's bytes, as every writer so far wrote it; the id of its key follows."""
+GIVE_WAY = 500
+"""Events between two turns of other tasks: what was prepared before is written meanwhile."""
+
+
+@dataclass(slots=True)
+class Part:
+    """Events in the order of stream and version. `keys`: of what is sealed in them, by id, None: destroyed; `new`: they are whole
+    streams, of which nothing is stored yet."""
+
+    stored: Sequence[StoredEvent]
+    keys: dict[str, AESGCM | None]
+    new: bool
 
 
 class Filling:
@@ -42,50 +57,68 @@ class Filling:
         self.failed: dict[UUID, tuple[int, str]] = {}
         self._ring = ring
         self._partitions = partitions
-        self._keys: dict[str, AESGCM | None] = {}  # of the events at hand, by id; None: destroyed
 
-    async def apply(self, connection: Database, stored: Sequence[StoredEvent], *, new: bool = False) -> int:
-        """Write what these events make of the rows, in the caller's transaction; how many were applied.
-
-        `stored`: in the order of stream and version. `new`: they are whole streams, of which nothing is stored yet.
-        """
+    async def take(self, connection: Database, stored: Sequence[StoredEvent], *, new: bool = False) -> Part:
+        """The events with their keys; parts must be taken, and written, in their order: after an erasure its keys are looked up
+        anew. Ids are taken from the bytes, where they nearly always stand in one way; others are looked up in their turn."""
+        part = Part(stored, {}, new)
         if self.projection.personal:
-            await self._load_keys(connection, stored)
-        return await self._apply_part(connection, stored, new)
+            self._ring.forget([row[0] for row in stored if row[2] == PersonErased.TOPIC])
+            places = ((row[3], row[3].rfind(SEALED) + len(SEALED)) for row in stored)
+            ids = set()
+            for text in {state[at : at + ID_LENGTH] for state, at in places if at >= len(SEALED)}:
+                with suppress(ValueError):
+                    ids.add(UUID(text.decode("ascii")))
+            await self._load_keys(connection, part, ids)
+        return part
 
-    async def _apply_part(self, connection: Database, stored: Sequence[StoredEvent], new: bool) -> int:
-        """What the database refuses is looked for by halves, until it is alone."""
+    async def _load_keys(self, connection: Database, part: Part, ids: set[UUID]) -> None:
+        part.keys |= {str(key_id): key for key_id, key in (await self._ring.load(connection, ids)).items()}
+
+    async def prepare(self, connection: Database, part: Part) -> tuple[Any, int]:
+        """The rows that a part makes, not written yet, and of how many events. Other tasks have their turn now and then."""
+        while True:
+            failed, count = len(self.failed), 0
+            try:
+                events, loaded = self._events(part), list[Event]()
+                if not part.new:
+                    loaded = list(events)
+                    events = iter(loaded)
+                rows = await self.projection.load(connection, self.build, loaded)
+                while batch := self._apply_each(rows, islice(events, GIVE_WAY)):
+                    count += batch
+                    await asyncio.sleep(0)
+            except _KeyNotLoadedError as error:
+                await self._load_keys(connection, part, {error.key_id})
+                continue
+            if len(self.failed) == failed:
+                return rows, count
+            # rows were changed halfway: begin again, without the streams that failed
+
+    async def write(self, connection: Database, part: Part, prepared: tuple[Any, int]) -> int:
+        """Write what `prepare` gave, in the caller's transaction; of how many events.
+
+        What the database refuses is looked for by halves, until it is alone.
+        """
+        rows, count = prepared
         try:
             async with connection.transaction():
-                return await self._apply(connection, stored, new)
+                await (getattr(rows, "save_new", rows.save) if part.new else rows.save)(connection)
+            return count
         except REFUSED as error:
-            streams = sorted({row[0] for row in stored} - self.failed.keys())
+            streams = sorted({row[0] for row in part.stored} - self.failed.keys())
             if len(streams) == 1:
-                first = next(row[1] for row in stored if row[0] == streams[0])
+                first = next(row[1] for row in part.stored if row[0] == streams[0])
                 self.failed[streams[0]] = (first, f"the database refuses it: {type(error).__name__}")
                 return 0
             middle = streams[len(streams) // 2]
-        parts = [row for row in stored if row[0] < middle], [row for row in stored if row[0] >= middle]
-        return sum([await self._apply_part(connection, part, new) for part in parts])
-
-    async def _apply(self, connection: Database, stored: Sequence[StoredEvent], new: bool) -> int:
-        projection = self.projection
-        while True:
-            bad = len(self.failed)
-            try:
-                if new:
-                    rows = await projection.load(connection, self.build, [])
-                    count = self._apply_each(rows, self._events(stored))
-                else:
-                    events = list(self._events(stored))
-                    rows = await projection.load(connection, self.build, events)
-                    count = self._apply_each(rows, events)
-            except _KeyNotLoadedError as error:
-                self._keys |= await self._load(connection, {error.key_id})
-                continue
-            if len(self.failed) == bad:
-                break  # else rows were changed halfway: begin again, without the streams that failed
-        await (getattr(rows, "save_new", rows.save) if new else rows.save)(connection)
+        count = 0
+        for stored in (
+            [row for row in part.stored if row[0] < middle],
+            [row for row in part.stored if row[0] >= middle],
+        ):
+            half = Part(stored, part.keys, part.new)
+            count += await self.write(connection, half, await self.prepare(connection, half))
         return count
 
     def _apply_each(self, rows: Any, events: Iterable[Event]) -> int:
@@ -102,12 +135,12 @@ class Filling:
             count += 1
         return count
 
-    def _events(self, stored: Sequence[StoredEvent]) -> Iterator[Event]:
+    def _events(self, part: Part) -> Iterator[Event]:
         """The events, opened as far as the projection needs it. One that cannot be opened fails its stream; streams that
         failed are left out. Raises _KeyNotLoadedError."""
-        personal, placed, keys = self.projection.personal, self.projection.placed, self._keys
+        personal, placed, keys = self.projection.personal, self.projection.placed, part.keys
         stream, text, partition, skipped = None, "", 0, False
-        for found, version, topic, state in stored:
+        for found, version, topic, state in part.stored:
             if found != stream:
                 stream, text, skipped = found, str(found), found in self.failed
                 partition = partition_of(text.encode(), self._partitions) if placed else 0
@@ -129,21 +162,6 @@ class Filling:
                 self.failed[found] = (version, f"event: {type(error).__name__}")
                 skipped = True
 
-    async def _load_keys(self, connection: Database, stored: Sequence[StoredEvent]) -> None:
-        """Have the keys of what is sealed, those of persons erased in here looked up anew. Ids are taken from the bytes, where
-        they nearly always stand in one way; the others are loaded when their turn comes."""
-        self._ring.forget([row[0] for row in stored if row[2] == PersonErased.TOPIC])
-        places = ((row[3], row[3].rfind(SEALED) + len(SEALED)) for row in stored)
-        ids = {state[at : at + ID_LENGTH] for state, at in places if at >= len(SEALED)}
-        wanted = set()
-        for text in ids:
-            with suppress(ValueError):
-                wanted.add(UUID(text.decode("ascii")))
-        self._keys = await self._load(connection, wanted)
-
-    async def _load(self, connection: Database, ids: set[UUID]) -> dict[str, AESGCM | None]:
-        return {str(key_id): key for key_id, key in (await self._ring.load(connection, ids)).items()}
-
 
 class _KeyNotLoadedError(Exception):
     """The key of this id is needed and was not looked up."""
@@ -164,7 +182,10 @@ async def follow(
         [d.version for d in deltas],
         filling.projection.types,
     )
-    applied = await filling.apply(connection, events) if events else 0
+    applied = 0
+    if events:
+        part = await filling.take(connection, events)
+        applied = await filling.write(connection, part, await filling.prepare(connection, part))
     taken = [Seen(d.stream, d.version, d.digest) for d in deltas if d.stream not in filling.failed]
     await store.save_seen(connection, consumer, seen_build, taken)
     return applied
