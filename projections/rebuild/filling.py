@@ -20,7 +20,6 @@ from uuid import UUID
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts.events import EVENT_TYPES
-from contracts.events.contact import PersonErased
 from projections.event import Event
 from projections.opening import opened
 from projections.projection import REFUSED, Projection
@@ -59,11 +58,11 @@ class Filling:
         self._partitions = partitions
 
     async def take(self, connection: Database, stored: Sequence[StoredEvent], *, new: bool = False) -> Part:
-        """The events with their keys; parts must be taken, and written, in their order: after an erasure its keys are looked up
-        anew. Ids are taken from the bytes, where they nearly always stand in one way; others are looked up in their turn."""
+        """The events with their keys, as they are now; parts must be taken, and written, in their order, so that an erasure
+        wipes what came before it. Ids are taken from the bytes, where they nearly always stand in one way; others are looked up
+        in their turn."""
         part = Part(stored, {}, new)
         if self.projection.personal:
-            self._ring.forget([row[0] for row in stored if row[2] == PersonErased.TOPIC])
             places = ((row[3], row[3].rfind(SEALED) + len(SEALED)) for row in stored)
             ids = set()
             for text in {state[at : at + ID_LENGTH] for state, at in places if at >= len(SEALED)}:
@@ -74,6 +73,7 @@ class Filling:
 
     async def _load_keys(self, connection: Database, part: Part, ids: set[UUID]) -> None:
         part.keys |= {str(key_id): key for key_id, key in (await self._ring.load(connection, ids)).items()}
+        self._ring.forget(ids)  # 2.5 KB each: those of a large store would take a gigabyte, and most are needed once
 
     async def prepare(self, connection: Database, part: Part) -> tuple[Any, int]:
         """The rows that a part makes, not written yet, and of how many events. Other tasks have their turn now and then."""
