@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import httpx
@@ -70,13 +71,21 @@ class Rebuild:
     postgres: float
 
 
+class Read(NamedTuple):
+    """Milliseconds of a GET: the median by the clock; the processor of the door and of Postgres, on average."""
+
+    median: float
+    door: float
+    postgres: float
+
+
 async def measure_growth(stack: Stack, sizes: Iterable[int]) -> str:
     """(c), (d), (e), (g) for a store that grows to these numbers of open leads."""
     token = await make_token(stack.pool, "bench", "head")
     lines: list[str] = []
     leads: list[UUID] = []
     costs: list[float] = []
-    reads: dict[str, list[float]] = {}
+    reads: dict[str, list[Read]] = {}
     rebuilt: list[Rebuild] = []
     filled = 0
     for size in sizes:
@@ -107,9 +116,10 @@ async def measure_growth(stack: Stack, sizes: Iterable[int]) -> str:
             f"{each.postgres / made.events * 1e6:.1f} µs an event; live stood still {made.stopped_seconds * 1000:.0f} ms"
         )
     lines += [
-        f"{what}, {len(leads):,} open leads of {filled:,}: {times[-1]:.0f} ms (median of {READS}), "
-        f"{times[-1] / times[0]:.1f} times that with the fewest"
-        for what, times in reads.items()
+        f"{what}, {len(leads):,} open leads of {filled:,}: {took[-1].median:.0f} ms (median of {READS}), of processor "
+        f"{took[-1].door:.0f} ms and Postgres' {took[-1].postgres:.0f} ms; {took[-1].median / took[0].median:.1f} times that "
+        "with the fewest"
+        for what, took in reads.items()
     ]
     return "\n".join(lines)
 
@@ -177,9 +187,9 @@ async def _commands(stack: Stack, leads: list[UUID], count: int) -> tuple[float,
     return took / len(ids) * 1e6, {name: (after[name] - before[name]) / len(ids) * 1e6 for name in after}
 
 
-async def _read(stack: Stack, token: str, path: str) -> float:
-    """Milliseconds of a GET, the median."""
+async def _read(stack: Stack, token: str, path: str) -> Read:
     times = []
+    before = stack.cpu()
     async with httpx.AsyncClient(
         base_url=f"http://127.0.0.1:{stack.ports['door']}", headers={"Authorization": f"Bearer {token}"}, timeout=30
     ) as client:
@@ -187,7 +197,9 @@ async def _read(stack: Stack, token: str, path: str) -> float:
             began = time.perf_counter()
             (await client.get(path)).raise_for_status()
             times.append((time.perf_counter() - began) * 1000)
-    return statistics.median(times)
+    after = stack.cpu()
+    door, postgres = ((after[part] - before[part]) / READS * 1000 for part in ("door", "postgres"))
+    return Read(statistics.median(times), door, postgres)
 
 
 async def _bare_reading(pool: Pool) -> tuple[float, int]:
