@@ -1,9 +1,10 @@
 """(c) to (g): what grows with the store and what must not.
 
 (c) The same command, each on a lead of its own, with 1,000 and with 100,000 open leads in the store (`--long`: 1,000,000 too):
-its cost must stay flat. (d) Rebuild of each projection by one process, events a second by the clock and by its processor. (e) The board with all those leads in it: first page with counts and sums, and a later page. (f) `leadline import`,
-rows a second, against reading the file alone. (g) The funnel: all numbers, the same by source, and a list behind a number. (e)
-and (g) are over HTTP. The processor time is what to compare between runs on a machine that does other things too.
+its cost must stay flat. (d) Rebuild of each projection by one process, events a second by the clock and by its processor. (e)
+The board with all those leads in it: first page with counts and sums, and more cards of a stage. (f) `leadline import`, rows a
+second, against reading the file alone. (g) The funnel: all numbers, the same by source, and a list behind a number. (e) and (g)
+are over HTTP. The processor time is what to compare between runs on a machine that does other things too.
 """
 
 from __future__ import annotations
