@@ -205,7 +205,7 @@ async def test_M8_a_rebuild_gives_the_same_rows(world: World, projection: Projec
 
 
 async def test_M8_under_load_no_board_read_fails_and_nothing_is_missing(world: World) -> None:
-    people, leads = await people_and_leads(world, 400)
+    people, leads = await people_and_leads(world, 401)  # one of them is merged into another
     stop, reads = asyncio.Event(), 0
 
     async def read_boards() -> None:
@@ -513,7 +513,7 @@ async def test_M8_the_command_refuses_tells_swaps_and_goes_back(world: World) ->
 
 
 async def test_M8_one_rebuild_of_a_projection_at_a_time(world: World) -> None:
-    people, leads = await people_and_leads(world, 3)
+    people, leads = await people_and_leads(world, 4)
     async with projections(world.settings):
         await world.happen(*people, *leads)
         await seen(world.pool, *people, *leads)
