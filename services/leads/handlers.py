@@ -258,7 +258,7 @@ def _header(record: RawRecord, name: str) -> str | None:
     for key, value in record.headers:
         if key == name:
             try:
-                return value.decode("ascii")
+                return (value or b"").decode("ascii")
             except UnicodeDecodeError:
                 return None
     return None

@@ -58,7 +58,7 @@ def read(record: RawRecord, parked_id: int = 0) -> Arrived:
     if headers.get("ce_id") != f"{stream}-{version}".encode():
         raise PoisonError("the header ce_id is missing or is not stream-version")
     try:
-        raw_digest = bytes.fromhex(headers.get("ce_digest", b"").decode("ascii"))
+        raw_digest = bytes.fromhex((headers.get("ce_digest") or b"").decode("ascii"))
     except ValueError:
         raw_digest = b""
     if len(raw_digest) != 32:
