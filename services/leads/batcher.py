@@ -90,6 +90,7 @@ class Batcher:
         self._waiting: deque[Submission] = deque()
         self._news = asyncio.Event()
         self._closed = False
+        self._at_work = 0
 
     async def submit(self, work: Sequence[Work], records: consuming.Batch | None = None) -> list[Done]:
         """Hand work in and wait for what became of it. Raises FencedError or one of LOST (Kafka), AwayError (HTTP)."""
@@ -114,7 +115,12 @@ class Batcher:
     async def _work(self) -> None:
         while True:
             if self._waiting:
-                await self._run(await self._collect(self._waiting.popleft()))
+                collected = await self._collect(self._waiting.popleft())
+                self._at_work += 1
+                try:
+                    await self._run(collected)
+                finally:
+                    self._at_work -= 1
             elif self._closed:
                 return
             else:
@@ -123,7 +129,8 @@ class Batcher:
 
     async def _collect(self, first: Submission) -> list[Submission]:
         collected, count = [first], len(first.work)
-        until = time.monotonic() + BATCH_SECONDS
+        # with nothing at work there is nothing to wait for: what comes meanwhile gathers for the next batch
+        until = time.monotonic() + (BATCH_SECONDS if self._at_work else 0.0)
         while count < BATCH_WORK:
             if self._waiting:
                 count += len(self._waiting[0].work)

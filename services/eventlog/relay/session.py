@@ -71,21 +71,24 @@ class Session:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`, then wait for what is on its way. The publisher is to be closed by the caller."""
-        publisher, pause = self.publisher, SHORTEST_PAUSE
+        publisher, pause, due = self.publisher, SHORTEST_PAUSE, 0.0
         try:
             while not stop.is_set():
                 self._health.beat("relay")
                 publisher.news.clear()
-                rows, more = await self._take()
-                publisher.add(self._records(rows))
+                now = time.monotonic()
+                if now >= due:
+                    rows, more = await self._take()
+                    publisher.add(self._records(rows))
+                    pause = SHORTEST_PAUSE if rows or publisher.in_flight else min(LONGEST_PAUSE, pause * 1.3)
+                    due = now if more and publisher.room else now + pause
                 await publisher.pump()
                 await self._finish_held()
                 await self._do_chores()
-                if more and publisher.room:
-                    continue
-                pause = SHORTEST_PAUSE if rows or publisher.in_flight else min(LONGEST_PAUSE, pause * 1.3)
+                # an acknowledgement lets the next batch of its partition go, and is no reason to ask Postgres again
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(publisher.news.wait(), pause)
+                    async with asyncio.timeout(due - time.monotonic()):
+                        await publisher.news.wait()
         finally:
             if self._watch is not None:
                 self._watch.cancel()
