@@ -101,7 +101,6 @@ class StoredRows:
                 await connection.copy_records_to_table(table, schema_name=self.schema, columns=columns, records=records)
 
 
-
 async def load(connection: Database, build: int, events: Sequence[Event]) -> StoredRows:
     """The persons that these events touch."""
     schema = schema_of(NAME, build)

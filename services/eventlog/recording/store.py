@@ -7,7 +7,7 @@ in the caller's transaction; events and their outbox rows are written together o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -103,8 +103,16 @@ async def append(database: Database, events: Sequence[Stored]) -> None:
         "outbox",
         schema_name="leadline",
         columns=("topic", "key", "stream", "version"),
-        records=[(EVENTS_TOPIC_OF_KIND[e.kind], str(e.stream), e.stream, e.version) for e in events],
+        records=_outbox_rows(events),
     )
+
+
+def _outbox_rows(events: Sequence[Stored]) -> Iterator[tuple[str, str, UUID, int]]:
+    stream, key = None, ""
+    for event in events:
+        if event.stream is not stream:  # a stream's events mostly stand together
+            stream, key = event.stream, str(event.stream)
+        yield EVENTS_TOPIC_OF_KIND[event.kind], key, stream, event.version
 
 
 async def send(database: Database, messages: Sequence[Message]) -> None:

@@ -103,6 +103,7 @@ class Session:
 
     def _records(self, rows: list[Any]) -> Iterator[Outgoing]:
         now, moment = time.monotonic(), datetime.now(UTC)
+        since: dict[datetime, float] = {}
         for n, topic, key, headers, value, state, digest, recorded_at in rows:
             count = self._counts[topic]
             if value is not None:
@@ -117,9 +118,11 @@ class Session:
                     f"outbox row {n} for {topic} names an event that the store does not have (key {key})"
                 )
             else:
-                # a practice system's events have times of their own: there the age counts from now on
-                age = 0.0 if self._settings.clock else max(0.0, (moment - recorded_at).total_seconds())
-                yield event_record(n, topic, count, state, digest, recorded_at, now - age)
+                if (began := since.get(recorded_at)) is None:
+                    # a practice system's events have times of their own: there the age counts from now on
+                    age = 0.0 if self._settings.clock else max(0.0, (moment - recorded_at).total_seconds())
+                    began = since[recorded_at] = now - age
+                yield event_record(n, topic, count, state, digest, recorded_at, began)
 
     async def _finish_held(self) -> None:
         """Delete what was acknowledged long enough ago."""
