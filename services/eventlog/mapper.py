@@ -40,20 +40,11 @@ def encode(meta: Meta, data: Event, key: AESGCM | None) -> bytes:
     return encode_with(envelope_of(meta), meta, data, key)
 
 
-class Envelope(NamedTuple):
-    """What the envelopes of all events of one command on one stream have in common."""
-
-    common: bytes
-    """The end of a JSON object: all but version, type and schema version."""
-    stream: str
-    person: str | None
-
-
-def encode_with(envelope: Envelope, meta: Meta, data: Event, key: AESGCM | None) -> bytes:
+def encode_with(envelope: bytes, meta: Meta, data: Event, key: AESGCM | None) -> bytes:
     """The bytes of an event whose common envelope (`envelope_of`) was made before, for several events of one command."""
     shape = _shape_of(type(data))
     own = orjson.dumps({"version": meta.version, "type": meta.type, "schema_version": meta.schema_version})
-    body = b'{"meta":' + own[:-1] + b"," + envelope.common + b',"data":'
+    body = b'{"meta":' + own[:-1] + b"," + envelope + b',"data":'
     if not shape.has_fields:
         return body + b"{}}"
     if not shape.personal:
@@ -68,9 +59,9 @@ def encode_with(envelope: Envelope, meta: Meta, data: Event, key: AESGCM | None)
         return body + public + b"}"
     if ERASED in personal.values():
         raise ValueError(f"{meta.type}: an erased value is never written again")
-    if key is None or envelope.person is None:
+    if key is None or meta.person is None:
         raise ValueError(f"{meta.type}: its personal fields need their person's key")
-    sealed = seal(envelope.person, key, f"{envelope.stream}-{meta.version}/personal", personal)
+    sealed = seal(meta.person, key, f"{meta.stream}-{meta.version}/personal", personal)
     return body + public + b',"personal":"' + sealed.encode("ascii") + b'"}'
 
 
@@ -94,12 +85,13 @@ def _shape_of(cls: type[Event]) -> _Shape:
 OF_EACH_EVENT = frozenset({"version", "type", "schema_version"})
 
 
-def envelope_of(meta: Meta) -> Envelope:
-    """The common envelope, made by orjson, which is several times as fast here as the model's own dump; absent fields are
-    left out."""
+def envelope_of(meta: Meta) -> bytes:
+    """What the envelopes of all events of one command on one stream have in common, as the end of a JSON object.
+
+    By orjson, which is several times as fast here as the model's own dump; absent fields are left out.
+    """
     common = {k: v for k, v in meta.__dict__.items() if v is not None and k not in OF_EACH_EVENT}
-    person = None if meta.person is None else str(meta.person)
-    return Envelope(orjson.dumps(common, _plain, orjson.OPT_UTC_Z)[1:], str(meta.stream), person)
+    return orjson.dumps(common, _plain, orjson.OPT_UTC_Z)[1:]
 
 
 def _plain(value: object) -> object:

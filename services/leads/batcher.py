@@ -1,11 +1,11 @@
 """One batcher, two doors: collects work from Kafka and HTTP, runs it as one transaction, answers each door.
 
 Invariants: at most `AT_ONCE` batches at a time, each on a connection of its own: while one waits for Postgres the other
-decides, and the locks of `batch` keep them apart as they do two processes; a batch holds at most `BATCH_WORK` pieces or what
-came within `BATCH_SECONDS`; a batch that conflicts is redone whole `REDO` times, then halved; a piece of work whose batch
-fails for a reason of its own ends up alone and is parked or quarantined. When Postgres is away the Kafka door gets the error
-(and tries again by its own rule), the HTTP door waits `HTTP_SECONDS` and then gets `AwayError`: nothing was written, the same
-command may be sent again.
+decides, and the locks of `batch` keep them apart as they do two processes; a batch holds at most `BATCH_WORK` pieces: what
+waits when nothing is at work, else what came within `BATCH_SECONDS`; a batch that conflicts is redone whole `REDO` times,
+then halved; a piece of work whose batch fails for a reason of its own ends up alone and is parked or quarantined. When
+Postgres is away the Kafka door gets the error (and tries again by its own rule), the HTTP door waits `HTTP_SECONDS` and then
+gets `AwayError`: nothing was written, the same command may be sent again.
 """
 
 from __future__ import annotations

@@ -83,9 +83,8 @@ def _sealer(master: bytes) -> AESGCM:
     return AESGCM(master)
 
 
-def seal(key_id: UUID | str, key: AESGCM, place: str, value: object) -> str:
-    """A JSON value sealed for one place (`event id/field path`): `1.<key id>.<base64 of nonce and ciphertext>`. `key_id` may be
-    given as its text."""
+def seal(key_id: UUID, key: AESGCM, place: str, value: object) -> str:
+    """A JSON value sealed for one place (`event id/field path`): `1.<key id>.<base64 of nonce and ciphertext>`."""
     nonce = new_nonce()
     sealed = nonce + key.encrypt(nonce, orjson.dumps(value), place.encode())
     return f"{SEAL_VERSION}.{key_id}.{base64.b64encode(sealed).decode('ascii')}"
