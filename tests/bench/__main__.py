@@ -46,7 +46,9 @@ async def main() -> int:
             product = await measure_product(stack, asked.leads)
             print(report(baseline, product), flush=True)
         if asked.only in (None, "p"):
-            print(await measure_parts(stack, asked.ceiling, asked.leads), flush=True)
+            print(
+                await measure_parts(stack, asked.ceiling if asked.ceiling.is_file() else None, asked.leads), flush=True
+            )
             for name in SERVICES:
                 if name not in stack.processes:
                     await stack.start(name)

@@ -30,9 +30,9 @@ Spent = dict[str, float]
 """Seconds of processor by part."""
 
 
-async def measure_parts(stack: Stack, script: Path, leads: int) -> str:
-    """The table, with the bare write path's figure and the ratio of the two."""
-    bare = await _ceiling(stack, script, leads) if script.is_file() else None
+async def measure_parts(stack: Stack, script: Path | None, leads: int) -> str:
+    """The table; with the bare write path's figure and the ratio of the two, where its script is given."""
+    bare = await _ceiling(stack, script, leads) if script is not None else None
     for name in list(stack.processes):
         await stack.stop(name)
     await _round(stack, leads // WARM_SHARE)
