@@ -251,9 +251,11 @@ def automatic_move(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline
     here = pipeline.by_id.get(state.stage)
     if here is None or here.moves is None or not state.is_open or not just or state.erased:
         return ()
-    last = just[-1]
+    last = next(
+        (event for event in reversed(just) if not isinstance(event, e.ActivityPlanned | e.ActivityDone)), just[-1]
+    )
     if isinstance(last, e.StageEntered) and last.direction not in ("in", "forward", "skip"):
-        return ()
+        return ()  # what was planned in the same act, as a missed call that brought it back is, says nothing new
     for move in here.moves:
         if not move.auto:
             continue

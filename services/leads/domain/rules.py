@@ -227,8 +227,8 @@ COMMAND_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "N12.something_to_undo",
-        "Отменяют последний переход; конвертацию — руководитель.",
-        "The last change of stage is undone; a conversion by a head.",
+        "Отменяют последний переход: конвертацию — руководитель, закрытие через сутки — те, кому дано возобновить.",
+        "The last change of stage is undone: a conversion by a head, an outcome after a day by who may reopen.",
         "A mistake further back is corrected by a move, which is a visit of its own (N12).",
         acting.something_to_undo,
         (c.Undo,),
