@@ -86,12 +86,14 @@ class Rehearsal:
         for stream, head in batch.heads.items():
             self.heads.setdefault(stream, head)
         for hmac, owner in batch.owners.items():
-            self.owners.setdefault(hmac, owner)
+            if owner.contact not in self.erased:
+                self.owners.setdefault(hmac, owner)
         for row, answer in batch.rows.items():
             self.rows.setdefault(row, answer)
         batch.heads, batch.owners, batch.open_leads, batch.rows = self.heads, self.owners, self.open_leads, self.rows
         batch.erased = self.erased
         await batch.decide(self.database)
+        self.owners = batch.owners  # without those of whoever was erased
         return batch.done
 
 

@@ -358,18 +358,21 @@ async def test_C1_bad_data_of_an_import_is_deleted_at_once_and_the_leads_still_c
 4,bad_data,2020-01-04T00:00:00Z,Пётр,+79001234569
 5,contacts,2020-01-03T00:00:00Z,Анна,+79001234560
 6,bad_data,2020-01-04T00:00:00Z,Анна,+79001234560
+7,contacts,2020-01-05T00:00:00Z,Иван,+79001234567
 """
     file = small(tmp_path, text)
     assert await run_command(settings, file, pipeline="qualification", dry_run=True) == 1
     rehearsed = capsys.readouterr().out
     summary = await run_import(settings, pool, file, pipeline="qualification")
-    assert (summary.done, summary.by_reason) == (9, {"M7.not_erased": 1}), rehearsed
+    assert (summary.done, summary.by_reason) == (10, {"M7.not_erased": 1}), rehearsed
     assert "M7.not_erased" in rehearsed
-    assert "9 would be imported" in rehearsed
+    assert "10 would be imported" in rehearsed
     erased = [event for event in await events(pool) if event["meta"]["type"] == e.PersonErased.TOPIC]
     assert [event["data"]["reason"] for event in erased] == ["bad_data"] * 4
-    assert await pool.fetchval("SELECT count(*) FROM leadline.person_leads") == 6
-    assert await pool.fetchval("SELECT count(*) FROM leadline.identities") == 1, "Anna's, who has an open lead"
+    assert await pool.fetchval("SELECT count(*) FROM leadline.person_leads") == 7
+    assert await pool.fetchval("SELECT count(*) FROM leadline.identities") == 2, (
+        "Anna's, who has an open lead, Ivan's anew"
+    )
     assert (await verify(settings)).ok
 
 
