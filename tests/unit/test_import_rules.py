@@ -64,6 +64,9 @@ def test_C1_a_row_gives_the_reason_of_its_status_by_id_title_or_in_words() -> No
     for said, reason, comment in (("price", "price", None), ("Дорого", "price", None), ("так", None, "так")):
         rejected, _ = advanced(Story(), row("closed", reason=said))
         assert (rejected.reason, rejected.comment) == (reason, comment)
+        _, first, stage = captured(row("closed", reason=said)).lead_events
+        assert first == rejected
+        assert isinstance(stage, e.StageEntered)
 
 
 def test_C1_of_bad_data_nothing_of_the_person_is_taken_over() -> None:

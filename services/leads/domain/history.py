@@ -171,8 +171,13 @@ def broken_row(problem: str) -> Refusal:
 
 def is_bad_data(row: HistoryRow, target: Stage) -> bool:
     """C1: whether the row says that nothing is to be kept of the person."""
+    return target.kind == "lost" and _outcome(row, target) == "bad_data"
+
+
+def _outcome(row: HistoryRow, target: Stage) -> e.lead.LostOutcome:
+    """C1: what remains of a lead that the row rejects."""
     reason = _reason(row, target)
-    return ((reason.outcome if reason else None) or target.outcome) == "bad_data"
+    return (reason.outcome if reason else None) or target.outcome or "refused"
 
 
 def _reason(row: HistoryRow, target: Stage) -> Reason | None:
@@ -226,8 +231,21 @@ def _captured(row: HistoryRow, at: datetime, contact: UUID, pipeline: Pipeline, 
             comment=person.comment,
             fields=person.fields,
         ),
-        e.StageEntered(stage=target.id, kind=target.kind, visit=1, cause="captured", direction="in", basis="import"),
     ]
+    named = _reason(row, target)
+    if target.kind == "lost":
+        # Where it stood before is not known, as with a pause below: the first stage stands for it.
+        rejected = e.LeadRejected(
+            status=target.id,
+            from_stage=pipeline.first.id,
+            reason=named.id if named is not None else None,
+            comment=row.reason if named is None else None,
+            outcome=_outcome(row, target),
+        )
+        found.append(rejected)
+    found.append(
+        e.StageEntered(stage=target.id, kind=target.kind, visit=1, cause="captured", direction="in", basis="import")
+    )
     if target.kind == "postponed":
         assert row.until is not None, "S3.pause_has_a_date lets no other through"
         # It comes back to the first stage: where it stood before its pause is not known.
@@ -237,7 +255,7 @@ def _captured(row: HistoryRow, at: datetime, contact: UUID, pipeline: Pipeline, 
                 from_stage=pipeline.first.id,
                 until=row.until,
                 reason=row.reason or "",
-                reason_id=named.id if (named := _reason(row, target)) is not None else None,
+                reason_id=named.id if named is not None else None,
             )
         )
     if row.responsible:
