@@ -478,7 +478,9 @@ class LeadBatch:
         await insert_keys(database, "message", out.message_keys, out.message_owners)
         await store.keep_direct(database, out.direct)
         await recording.append(database, out.events)
-        await store.claim_identities(database, out.identity_claims)
+        for person in sorted(self.erased):  # first: what found them may be claimed by somebody else in the same batch
+            await store.forget_identities(database, person)
+        await store.claim_identities(database, [claim for claim in out.identity_claims if claim[2] not in self.erased])
         await store.share_identities(database, sorted(set(out.shared)))
         await persons.keep_leads(database, out.person_leads)
         await persons.regroup(database, self._regrouped())
@@ -498,7 +500,6 @@ class LeadBatch:
         if out.turns:
             await store.set_turn(database, self.settings.default_pipeline, self.turn)
         for person in sorted(self.erased):
-            await store.forget_identities(database, person)
             await store.forget_references(database, person)
             await publishing.erase(database, person)
             await destroy_keys(database, person)

@@ -98,7 +98,9 @@ class Reader:
             if isinstance(body, Record):
                 identities += self._identities(body.fields.get("phone"), body.fields.get("email"))
             elif isinstance(body, Capture):
-                identities += self._identities(body.phone, body.email)
+                identities += self._identities(
+                    body.phone or body.card.get("phone"), body.email or body.card.get("email")
+                )
         return CommandWork(command, body_hash(self._settings.pepper_bytes, command), identities, record)
 
     def erase(self, command: EraseContact) -> EraseWork:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 from contracts import events as e
 from contracts.commands import CommandResult, Refusal
 from services.database import Database
-from services.leads.adopting import refusal_of, takes_none
+from services.leads.adopting import archived_refusal, refusal_of, takes_none
 from services.leads.claims import claim, known_people, move_claim, put_people
 from services.leads.domain.arrivals import Recognised
 from services.leads.domain.decide import Surroundings
-from services.leads.domain.history import advance, broken_row, capture, other_stage
+from services.leads.domain.history import advance, broken_row, capture, is_bad_data, other_stage
 from services.leads.domain.recognition import keep_recorded_identity
 from services.leads.domain.state import LeadState
 from services.leads.imports.store import RowAnswer
+from services.leads.people import effects as people
 from services.leads.work import Done, ImportWork
 from services.pipelines import registry
 
@@ -90,6 +91,8 @@ async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Re
     assert made is not None
     if made.is_open:
         claim(batch, made)
+    if is_bad_data(row, pipeline.by_id[row.stage]):
+        people.erase_person(batch, found.contact, "bad_data", envelope)
     return _Versions(1, made.version)
 
 
@@ -101,6 +104,11 @@ async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state
     decided = advance(state, row, row.at or batch.now, pipeline, batch.now, around)
     if isinstance(decided, Refusal):
         return decided
+    if (refusal := await archived_refusal(batch, state, decided, database)) is not None:
+        return refusal
+    bad_data, refusal = people.deletion(batch, state, decided)
+    if refusal is not None:
+        return refusal
     envelope = _envelope(batch, work, f"{state.pipeline}@{state.pipeline_number}")
     identities = _new_identities(batch, work, state, decided)
     batch.record(row.lead, "lead", state.contact, decided, **envelope)
@@ -110,6 +118,8 @@ async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state
     after = batch.lead(row.lead)
     assert after is not None
     move_claim(batch, state, after)
+    if bad_data:
+        people.erase_person(batch, state.contact, "bad_data", envelope)
     return _Versions(state.version + 1, after.version)
 
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from contracts import commands as c
+from contracts.pipeline import Pipeline
 from services.database import Database
 from services.leads.domain.arrivals import Returning
 from services.leads.domain.persons import head_of
 from services.leads.domain.returning import brought_back
 from services.leads.domain.state import LeadState
 from services.leads.people import store
-from services.leads.work import ArrivalWork, CommandWork, EraseWork, Work
+from services.leads.work import ArrivalWork, CommandWork, EraseWork, ImportWork, Work
 from services.pipelines import registry
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
                 contacts.add(state.contact)
                 if deletes:
                     whole.add(state.contact)
+    deleted = await _deleted_by_rows(batch, database)
+    contacts |= deleted
+    whole |= deleted
     await batch.have(database, recommenders)
     if not contacts and not leads:
         return
@@ -86,10 +90,31 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
 async def _may_delete(database: Database, lead: LeadState, body: c.CommandBody) -> bool:
     """Whether a command leads to a stage that deletes the person (C1)."""
     to = body.status if isinstance(body, c.Reject) else body.to if isinstance(body, c.Move) else None
-    if to is None:
-        return False
-    stage = (await registry.version(database, lead.pipeline, lead.pipeline_number)).by_id.get(to)
+    return to is not None and _deletes(await registry.version(database, lead.pipeline, lead.pipeline_number), to)
+
+
+def _deletes(pipeline: Pipeline, to: str) -> bool:
+    stage = pipeline.by_id.get(to)
     return stage is not None and "bad_data" in (stage.outcome, *(reason.outcome for reason in stage.reasons))
+
+
+async def _deleted_by_rows(batch: LeadBatch, database: Database) -> set[UUID]:
+    """Contacts of leads that rows of imports lead to a stage that deletes the person; of a lead that is made in this batch too,
+    the known people whom its rows name."""
+    rows = [piece.row for piece in batch.work if isinstance(piece, ImportWork)]
+    for name in {row.pipeline for row in rows} - batch.current.keys():
+        batch.current[name] = await registry.current(database, name)
+    deleting = set()
+    for row in rows:
+        pipeline, number = batch.current[row.pipeline]
+        state = batch.lead(row.lead)
+        if state is not None and (state.pipeline, state.pipeline_number) != (row.pipeline, number):
+            pipeline = await registry.version(database, state.pipeline, state.pipeline_number)
+        if _deletes(pipeline, row.stage):
+            deleting.add(row.lead)
+    found = {state.contact for lead in deleting if (state := batch.lead(lead)) is not None}
+    identities = [identity for row in rows if row.lead in deleting for identity in row.identities]
+    return found | {owner.contact for i in identities if (owner := batch.owners.get(i.hmac)) is not None}
 
 
 async def look_up_returning(batch: LeadBatch, database: Database, arrivals: Sequence[ArrivalWork]) -> None:
