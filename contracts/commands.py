@@ -137,10 +137,11 @@ class Establish(CommandBody):
 
 
 class Withdraw(CommandBody):
-    """N12: a fact was recorded by mistake."""
+    """N12: a fact was recorded by mistake. `value`: which document or file, of those that hold side by side; left out: all."""
 
     type: Literal["withdraw"] = "withdraw"
     fact: Name
+    value: Name | None = None
     comment: Text | None = None
 
 

@@ -419,6 +419,8 @@ class FactWithdrawn(LeadEvent):
     TOPIC: ClassVar[str] = "leadline.lead.fact_withdrawn"
 
     fact: str
+    value: str | None = None
+    """Which one, of facts that hold side by side; none: the fact whatever its value."""
     comment: Personal[str | None] = None
 
 

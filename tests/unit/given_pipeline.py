@@ -168,7 +168,7 @@ class Story:
             self.keep(answer, SYSTEM)
         return self
 
-    def given(self, name: str, **more: Any) -> Story:
+    def given(self, name: str, /, **more: Any) -> Story:
         """A command that must be done: for what comes before the test's point."""
         answer = self.give(name, **more)
         assert answer is self, answer

@@ -16,6 +16,7 @@ from services.leads.domain.proposals import proposals
 from services.leads.domain.rules import check
 from tests.unit.given_pipeline import HEAD, SELLER, WORKSHOP, Story, refused_by
 
+SELLER_ID = "00000000-0000-0000-0000-000000000009"
 PAUSE = {"until": date(2026, 6, 1), "reason": "отпуск"}
 
 
@@ -338,6 +339,26 @@ def test_N12_a_fact_recorded_by_mistake_is_withdrawn() -> None:
     assert "interested" not in story.lead.facts
 
 
+def test_N12_a_document_or_a_meeting_recorded_by_mistake_is_taken_back() -> None:
+    story = in_closing().given("send", document="contract").given("send", document="brief")
+    story.given("withdraw", fact="document_sent", value="contract")
+    assert set(story.lead.facts) >= {"document_sent", "document_sent:brief"}
+    assert story.lead.facts["document_sent"].value == "brief"
+    refused_by(story.give("withdraw", fact="document_sent", value="contract"), "N12.fact_to_withdraw")
+    story.given("withdraw", fact="document_sent")
+    assert not any(name.startswith("document_sent") for name in story.lead.facts)
+    meeting = in_meeting().given("hold", kind="meeting", result="consent").given("withdraw", fact="meeting_held")
+    refused_by(meeting.give("move", to="closing"), "S2.exit_criteria", missing=("meeting_held",))
+    refused_by(meeting.give("withdraw", fact="approved"), "P3.known_fact", "N12.fact_to_withdraw")
+
+
+def test_K5_only_a_file_of_the_leads_own_letters_is_attached() -> None:
+    story = in_contact()
+    refused_by(story.give("attach", name="x.pdf", blob=SELLER_ID), "K5.known_file")
+    story.given("attach", name="x.pdf", link="https://docs.example.org/x.pdf")
+    assert "file_attached" in story.lead.facts
+
+
 # --- facts ---------------------------------------------------------------------------------------------------------
 
 
@@ -356,9 +377,6 @@ def test_P9_a_planned_meeting_that_was_held_is_done_by_it() -> None:
     story.given("hold", kind="meeting", result="consent", activity=str(activity), comment="договорились")
     assert story.lead.activities[activity].result == "договорились"
     refused_by(story.give("hold", kind="meeting", result="consent", activity=str(SELLER_ID)), "P9.held_activity")
-
-
-SELLER_ID = "00000000-0000-0000-0000-000000000009"
 
 
 def test_Q2_a_field_is_written_by_those_who_may() -> None:

@@ -14,6 +14,8 @@ from services.leads.domain.case import Broken, Case, body_of, standing
 from services.leads.domain.periods import after
 from services.leads.domain.state import CONTACT_FIELDS
 
+TAKEN_BACK_OTHERWISE = frozenset({"seen", "accepted", "offer", "answer", "approved"})
+"""Facts that are not withdrawn: a new offer, another answer or a denied approval takes their place; who saw a lead has seen it."""
 AHEAD = timedelta(minutes=5)
 """How far ahead of our clock a reported time may be (decision 12)."""
 MISTAKE = timedelta(days=1)
@@ -228,8 +230,11 @@ def override_by_head(case: Case) -> Broken | None:
 def fact_is_known(case: Case) -> Broken | None:
     body, facts = body_of(case), case.pipeline.facts_by_id
     name, value = _fact_named(body)
-    own = isinstance(body, c.Establish | c.Withdraw)
+    own = isinstance(body, c.Establish)
     fact = facts.get(name)
+    if isinstance(body, c.Withdraw) and (fact is None or name in TAKEN_BACK_OTHERWISE):
+        there = ", ".join(f for f in facts if f not in TAKEN_BACK_OTHERWISE)
+        return Broken(f"Отзывают один из этих фактов: {there}.", f"One of these facts can be withdrawn: {there}.")
     if own and (fact is None or name in BUILT_IN_FACTS):
         there = ", ".join(f.id for f in case.pipeline.facts if f.id not in BUILT_IN_FACTS) or "—"
         return Broken(f"В воронке нет такого факта. Есть: {there}.", f"The pipeline has no such fact. It has: {there}.")
@@ -273,10 +278,24 @@ def approval_by_head(case: Case) -> Broken | None:
 
 
 def fact_to_withdraw(case: Case) -> Broken | None:
+    body, facts = body_of(case), case.state.facts
+    if not isinstance(body, c.Withdraw):
+        return None
+    held = facts.get(body.fact)
+    there = held is not None if body.value is None else f"{body.fact}:{body.value}" in facts
+    if there or (held is not None and held.value == body.value):
+        return None
+    return Broken("Такой факт у лида не записан.", "The lead has no such fact recorded.")
+
+
+def known_file(case: Case) -> Broken | None:
     body = body_of(case)
-    if isinstance(body, c.Withdraw) and body.fact not in case.state.facts:
-        return Broken("Такой факт у лида не записан.", "The lead has no such fact recorded.")
-    return None
+    if not isinstance(body, c.Attach) or body.blob is None or body.blob in case.state.files:
+        return None
+    return Broken(
+        "Такого файла в письмах этого лида нет. Приложите файл ссылкой.",
+        "No letter of this lead brought such a file. Attach the file by a link.",
+    )
 
 
 def held_activity(case: Case) -> Broken | None:

@@ -370,7 +370,7 @@ _FACTS: dict[type[c.CommandBody], Callable[[Case, Any, Surroundings], tuple[e.Ev
     c.Attach: _attached,
     c.Approve: lambda case, body, around: (e.ApprovalGiven(decision=body.decision, comment=body.comment),),
     c.Establish: _established,
-    c.Withdraw: lambda case, body, around: (e.FactWithdrawn(fact=body.fact, comment=body.comment),),
+    c.Withdraw: lambda case, body, around: (e.FactWithdrawn(fact=body.fact, value=body.value, comment=body.comment),),
     c.Assign: _assigned,
     c.Plan: _planned,
     c.Complete: _completed,

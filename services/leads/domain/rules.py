@@ -274,6 +274,14 @@ COMMAND_RULES: tuple[Rule, ...] = (
         (c.Withdraw,),
     ),
     Rule(
+        "K5.known_file",
+        "Прикладывают файл из писем этого лида или ссылку.",
+        "What is attached came with a letter of the lead, or is a link.",
+        "Another person's file must not be reached through this lead.",
+        acting.known_file,
+        (c.Attach,),
+    ),
+    Rule(
         "P9.held_activity",
         "Отмечают состоявшимся то, что у лида запланировано.",
         "A call or meeting that is said to be held is one that was planned, where one is named.",

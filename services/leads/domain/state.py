@@ -97,6 +97,8 @@ class LeadState:
     facts: Mapping[str, FactHeld] = field(default_factory=dict)
     """By fact; of facts that hold for each value by themselves (documents, files) also by `fact:value`."""
     recommended_by: UUID | None = None
+    files: frozenset[UUID] = frozenset()
+    """Files that came with the lead's letters: what can be attached to it."""
     calls: Mapping[str, e.CallFacts] = field(default_factory=dict)
     """By the id the telephone system gave each: the facts as last reported."""
     activities: Mapping[UUID, Activity] = field(default_factory=dict)
@@ -273,14 +275,25 @@ def _approved(state: LeadState, meta: Meta, data: e.ApprovalGiven) -> dict[str, 
 
 
 def _withdrawn(state: LeadState, _: Meta, data: e.FactWithdrawn) -> dict[str, Any]:
-    gone = f"{data.fact}:"
-    return {"facts": {f: held for f, held in state.facts.items() if f != data.fact and not f.startswith(gone)}}
+    gone = f"{data.fact}:" if data.value is None else f"{data.fact}:{data.value}"
+    facts = {
+        name: held
+        for name, held in state.facts.items()
+        if name != data.fact and not (name.startswith(gone) if data.value is None else name == gone)
+    }
+    others = [held for name, held in facts.items() if name.startswith(f"{data.fact}:")]
+    if others:  # the last of those that still hold stands for the fact
+        facts[data.fact] = max(others, key=lambda held: held.at)
+    return {"facts": facts}
 
 
 def _letter(state: LeadState, meta: Meta, data: e.LetterReceived) -> dict[str, Any]:
+    brought: dict[str, Any] = {}
+    if data.attachments:
+        brought["files"] = state.files | {attachment.blob for attachment in data.attachments}
     if meta.person != state.contact:
-        return {}
-    return {"name": state.name or known(data.name), "email": state.email or known(data.email)}
+        return brought
+    return {**brought, "name": state.name or known(data.name), "email": state.email or known(data.email)}
 
 
 def _planned(state: LeadState, meta: Meta, data: e.ActivityPlanned) -> dict[str, Any]:
