@@ -246,7 +246,7 @@ class LeadBatch:
         await self._load(database, streams)
         await self._look_up_people(database, rows)
         await self._look_up_conversations(database)
-        await people.look_up(self, database)
+        await people.look_up(self, database, rows)
         if arrivals:
             await people.look_up_returning(self, database, people.arrivals_of(self.work))
         if stale := {recording.lock_number(stream.bytes) for stream in people.stale(self)} - self.extra_locks:

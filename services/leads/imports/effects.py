@@ -2,7 +2,7 @@
 
 Invariants: a row that is done is a repeat, whatever file it comes from; a refused one is decided anew only for another import,
 so that the same file always ends alike, however often it was begun. A refusal changes no stream; it is kept with its row
-(`leadline.import_rows`, `docs/decisions/0005`).
+(`leadline.import_rows`, `docs/decisions/0005`). A row that says «bad data» deletes the person, by the rule of everyone (C1).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from services.leads.domain.history import advance, broken_row, capture, other_st
 from services.leads.domain.recognition import keep_recorded_identity
 from services.leads.domain.state import LeadState
 from services.leads.imports.store import RowAnswer
+from services.leads.people import effects as people
 from services.leads.work import Done, ImportWork
 from services.pipelines import registry
 
@@ -81,6 +82,9 @@ async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Re
     if isinstance(found, Refusal):
         return found
     assert found.contact is not None
+    bad_data = pipeline.by_id[row.stage].outcome == "bad_data"
+    if bad_data and (refusal := people.deletion_refused(batch, row.lead, found.contact)) is not None:
+        return refusal
     envelope = _envelope(batch, work, f"{row.pipeline}@{number}")
     if found.contact_is_new:
         batch.new_key(found.contact)
@@ -90,6 +94,8 @@ async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Re
     assert made is not None
     if made.is_open:
         claim(batch, made)
+    if bad_data:
+        people.erase_person(batch, found.contact, "bad_data", envelope)
     return _Versions(1, made.version)
 
 
@@ -101,6 +107,9 @@ async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state
     decided = advance(state, row, row.at or batch.now, pipeline, batch.now, around)
     if isinstance(decided, Refusal):
         return decided
+    bad_data = people.is_bad_data(decided)
+    if bad_data and (refusal := people.deletion_refused(batch, state.lead, state.contact)) is not None:
+        return refusal
     envelope = _envelope(batch, work, f"{state.pipeline}@{state.pipeline_number}")
     identities = _new_identities(batch, work, state, decided)
     batch.record(row.lead, "lead", state.contact, decided, **envelope)
@@ -110,6 +119,8 @@ async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state
     after = batch.lead(row.lead)
     assert after is not None
     move_claim(batch, state, after)
+    if bad_data:
+        people.erase_person(batch, state.contact, "bad_data", envelope)
     return _Versions(state.version + 1, after.version)
 
 

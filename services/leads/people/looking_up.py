@@ -14,6 +14,7 @@ from uuid import UUID
 from contracts import commands as c
 from services.database import Database
 from services.leads.domain.arrivals import Returning
+from services.leads.domain.history import HistoryRow
 from services.leads.domain.persons import head_of
 from services.leads.domain.returning import brought_back
 from services.leads.domain.state import LeadState
@@ -40,8 +41,9 @@ async def look_up_persons(batch: LeadBatch, database: Database, contacts: Iterab
     return heads
 
 
-async def look_up(batch: LeadBatch, database: Database) -> None:
-    """For commands on persons, and erasures: all contacts of each person, and the leads that the command touches."""
+async def look_up(batch: LeadBatch, database: Database, rows: Sequence[HistoryRow]) -> None:
+    """For commands on persons, and erasures: all contacts of each person, and the leads that the command touches; and all
+    leads of a person whom a row of an import may delete."""
     leads: set[UUID] = set()
     contacts: set[UUID] = set()
     whole: set[UUID] = set()
@@ -63,6 +65,12 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
                 contacts.add(state.contact)
                 if deletes:
                     whole.add(state.contact)
+    for row in rows:
+        if await _row_may_delete(batch, database, row):
+            imported = batch.lead(row.lead)
+            found = {owner.contact for i in row.identities if (owner := batch.owners.get(i.hmac)) is not None}
+            whole |= found if imported is None else {imported.contact}
+    contacts |= whole
     await batch.have(database, recommenders)
     if not contacts and not leads:
         return
@@ -90,6 +98,21 @@ async def _may_delete(database: Database, lead: LeadState, body: c.CommandBody) 
         return False
     stage = (await registry.version(database, lead.pipeline, lead.pipeline_number)).by_id.get(to)
     return stage is not None and "bad_data" in (stage.outcome, *(reason.outcome for reason in stage.reasons))
+
+
+async def _row_may_delete(batch: LeadBatch, database: Database, row: HistoryRow) -> bool:
+    """Whether a row of an import leads to a stage that deletes the person (C1)."""
+    if (lead := batch.lead(row.lead)) is not None:
+        pipeline = await registry.version(database, lead.pipeline, lead.pipeline_number)
+    else:
+        if row.pipeline not in batch.current:
+            try:
+                batch.current[row.pipeline] = await registry.current(database, row.pipeline)
+            except registry.NoSuchPipelineError:
+                return False  # the row fails by itself when its turn comes
+        pipeline = batch.current[row.pipeline][0]
+    stage = pipeline.by_id.get(row.stage)
+    return stage is not None and stage.outcome == "bad_data"
 
 
 async def look_up_returning(batch: LeadBatch, database: Database, arrivals: Sequence[ArrivalWork]) -> None:
