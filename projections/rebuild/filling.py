@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from contracts.events.contact import PersonErased
 from contracts.topics import EVENTS_TOPIC_OF_KIND
-from projections.event import Event
+from projections.event import ERASURES, Event
 from projections.opening import event_of
 from projections.projection import REFUSED, Projection
 from projections.rebuild import store
@@ -107,7 +106,7 @@ class Filling:
                 continue
             if key_id is not None:
                 keys.add(key_id)
-            if topic == PersonErased.TOPIC:
+            if topic in ERASURES:
                 gone.append(found)
             record = RawRecord(EVENTS_TOPIC_OF_KIND[kind], partition, 0, None, state, (), 0)
             one = Arrived(record, 0, text, version, topic, b"", event)

@@ -15,6 +15,7 @@ from contracts.commands import CommandResult, Refusal
 from services.database import Database
 from services.leads.adopting import refusal_of, takes_none
 from services.leads.claims import claim, known_people, move_claim, put_people
+from services.leads.companies.effects import join_company
 from services.leads.domain.arrivals import Recognised
 from services.leads.domain.decide import Surroundings
 from services.leads.domain.history import advance, broken_row, capture, other_stage
@@ -94,7 +95,9 @@ async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Re
     assert made is not None
     if made.is_open:
         claim(batch, made)
-    if bad_data:
+    if not bad_data:
+        join_company(batch, work, found.contact, envelope)
+    else:
         people.erase_person(batch, found.contact, "bad_data", envelope)
     return _Versions(1, made.version)
 
@@ -119,7 +122,9 @@ async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state
     after = batch.lead(row.lead)
     assert after is not None
     move_claim(batch, state, after)
-    if bad_data:
+    if not bad_data:
+        join_company(batch, work, state.contact, envelope)
+    else:
         people.erase_person(batch, state.contact, "bad_data", envelope)
     return _Versions(state.version + 1, after.version)
 
