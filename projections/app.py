@@ -19,6 +19,8 @@ from services.privacy.store import KeyRing
 from services.settings import Settings
 
 BATCH_RECORDS = 2_000
+BUILDS = "builds"
+"""The part of the service's health that says whether every projection has a live build."""
 BUSY_SECONDS = 0.5
 """Between two looks whether another process has made a build."""
 
@@ -27,7 +29,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Keep the projections up to date until `stop` is set. Raises when it cannot go on (see `consume`)."""
     pool = await open_pool(settings.database_url, service="projections", largest=4)
     try:
-        if not await _have_builds(settings, pool, stop):
+        if not await _have_builds(settings, pool, health, stop):
             return
         runner = Runner(pool, KeyRing(settings.master_key_bytes), clock_of(settings.clock, pool), PROJECTIONS)
         await consume(
@@ -45,10 +47,10 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         await asyncio.wait_for(pool.close(), settings.stop_within)
 
 
-async def _have_builds(settings: Settings, pool: Pool, stop: asyncio.Event) -> bool:
+async def _have_builds(settings: Settings, pool: Pool, health: Health, stop: asyncio.Event) -> bool:
     """Tables, and builds of the projections that are new in this release or changed in it. False: told to stop meanwhile."""
     stopped = asyncio.create_task(stop.wait())
-    making = asyncio.create_task(_make_builds(settings, pool))
+    making = asyncio.create_task(_make_builds(settings, pool, health))
     try:
         await asyncio.wait({stopped, making}, return_when=asyncio.FIRST_COMPLETED)
         if not making.done():
@@ -61,21 +63,36 @@ async def _have_builds(settings: Settings, pool: Pool, stop: asyncio.Event) -> b
         await asyncio.gather(stopped, making, return_exceptions=True)
 
 
-async def _make_builds(settings: Settings, pool: Pool) -> None:
-    """Raises RebuildRefusedError, with a notice, when an event cannot be applied that an earlier release could."""
+async def _make_builds(settings: Settings, pool: Pool, health: Health) -> None:
+    """Raises RebuildRefusedError, with a notice, when an event cannot be applied that an earlier release could.
+
+    `health` says meanwhile how far it is.
+    """
     log = structlog.get_logger("leadline.projections")
+    health.expect(BUILDS)
+
+    def progress(step: str, done: int, total: int | None) -> None:
+        health.work(BUILDS, f"building {step}" + (f", {done:,} of {total:,} streams" if total else ""))
+
     while True:
         async with pool.acquire() as connection:
             lacking = await prepare(connection)
         if not lacking:
+            health.ready(BUILDS)
             return
         for projection in lacking:
             try:
                 made = await rebuild(
-                    pool, KeyRing(settings.master_key_bytes), projection, settings.kafka_partitions, accept=True
+                    pool,
+                    KeyRing(settings.master_key_bytes),
+                    projection,
+                    settings.kafka_partitions,
+                    accept=True,
+                    progress=progress,
                 )
                 log.info("built", projection=projection.name, build=made.build, events=made.events)
             except RebuildBusyError:
+                health.work(BUILDS, f"{projection.name} is being built by another process")
                 await asyncio.sleep(BUSY_SECONDS)  # another process of ours makes it
             except RebuildRefusedError as error:
                 async with pool.acquire() as connection:

@@ -19,6 +19,9 @@ from services.eventlog.consuming.streams import Arrived
 from services.privacy.cipher import open_sealed
 
 NUL = b"\\u0000"
+NOTHING: dict[str, Any] = {}
+"""The personal values of an event that has none: one object for all of them, never changed."""
+_time = datetime.fromisoformat
 
 
 def event_of(arrived: Arrived, key: AESGCM | None) -> Event:
@@ -26,37 +29,59 @@ def event_of(arrived: Arrived, key: AESGCM | None) -> Event:
 
     Raises KeyError, TypeError, ValueError for what is malformed, TamperedError for a sealed part that was changed.
     """
-    meta, data = arrived.event["meta"], arrived.event["data"]
-    cls = EVENT_TYPES[arrived.type]
-    for version in range(meta.get("schema_version", 1), cls.class_version):
-        getattr(cls, f"upcast_v{version}_v{version + 1}")(data)
-    sealed = arrived.event.get("personal")
-    personal: Any = {}
+    record = arrived.record
+    return opened(
+        arrived.stream, arrived.version, arrived.type, record.partition, arrived.event, record.value or b"", key
+    )
+
+
+def opened(
+    stream: str,
+    version: int,
+    type_: str,
+    partition: int,
+    record: dict[str, Any],
+    state: bytes,
+    key: AESGCM | None,
+    *,
+    personal: bool = True,
+) -> Event:
+    """The event whose plain JSON is `record` and whose bytes are `state`; without its `personal` part when told so.
+
+    Raises as `event_of`. A version above that of this release's contracts must have been refused before.
+    """
+    meta, data = record["meta"], record["data"]
+    cls = EVENT_TYPES[type_]
+    for written in range(meta.get("schema_version", 1), cls.class_version):
+        getattr(cls, f"upcast_v{written}_v{written + 1}")(data)
+    values: dict[str, Any] = NOTHING
+    text, erased = None, False
+    sealed = record.get("personal") if personal else None
     if sealed:
-        place = f"{arrived.stream}-{arrived.version}/personal"
-        personal = open_sealed(key, place, sealed)
-    erased = isinstance(personal, Erased)
-    if erased:
-        personal = {}
-    personal_json = orjson.dumps(personal) if personal else None
-    if personal_json and NUL in personal_json:
-        personal = _without_nul(personal)
-        personal_json = orjson.dumps(personal)
-    if NUL in (arrived.record.value or b""):
+        found = open_sealed(key, f"{stream}-{version}/personal", sealed)
+        if isinstance(found, Erased):
+            erased = True
+        elif found:
+            values, in_json = found, orjson.dumps(found)
+            if NUL in in_json:
+                values = _without_nul(values)
+                in_json = orjson.dumps(values)
+            text = in_json.decode()
+    if NUL in state:
         data = _without_nul(data)
     return Event(
-        arrived.stream,
-        arrived.version,
+        stream,
+        version,
         meta["kind"],
-        arrived.type,
-        arrived.record.partition,
-        datetime.fromisoformat(meta["happened_at"]),
-        datetime.fromisoformat(meta["recorded_at"]),
+        type_,
+        partition,
+        _time(meta["happened_at"]),
+        _time(meta["recorded_at"]),
         meta["actor"],
         meta.get("person"),
         data,
-        personal,
-        None if personal_json is None else personal_json.decode(),
+        values,
+        text,
         bool(sealed),
         erased,
         meta.get("pipeline"),

@@ -53,6 +53,8 @@ class Projection:
     """(connection, build) -> 32 bytes over all rows, the same in any order of insertion."""
     personal: bool = True
     """Whether it uses personal values: those of others are not opened for a rebuild."""
+    placed: bool = False
+    """Whether it uses the partitions of events: they are not worked out for a rebuild of others."""
 
 
 def schema_of(name: str, build: int) -> str:

@@ -83,13 +83,16 @@ async def make_tables(connection: Database, projection: Projection, build: int) 
 
 
 async def make_views(connection: Database, wait_ms: int) -> None:
-    """Point the BI views at the live builds, unless they are so already with this text; nothing while one is lacking.
+    """Point the BI views at the live builds, unless they are so already with this text; nothing while one is lacking or has
+    the tables of another release, of which several are built one after another.
 
     In the caller's transaction; raises LockNotAvailableError when readers hold a view for longer than `wait_ms`.
     """
     live = await builds.live(connection)
-    if any(projection.name not in live for projection in PROJECTIONS):
-        return
+    for projection in PROJECTIONS:
+        made = [b for b in await builds.builds(connection, projection.name) if b.build == live.get(projection.name)]
+        if not made or made[0].fingerprint != fingerprint_of(projection):
+            return
     text = resources.files("projections").joinpath("bi.sql").read_text("utf-8")
     text = text.format(
         **{projection.name: schema_of(projection.name, live[projection.name]) for projection in PROJECTIONS}

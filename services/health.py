@@ -18,6 +18,7 @@ class Part:
     ready: bool = False
     why: str = "starting"
     waits_for_person: bool = False
+    at_work: bool = False
     limit: float | None = None
     beaten: float = 0.0
 
@@ -48,9 +49,14 @@ class Health:
         self._say(part, False, why)
         self.parts[part].waits_for_person = True
 
+    def work(self, part: str, what: str) -> None:
+        """The part does not work yet because of long work that goes on, and how far it is: whoever waits goes on waiting."""
+        self._say(part, False, what)
+        self.parts[part].at_work = True
+
     def _say(self, part: str, ready: bool, why: str) -> None:
         said = self.parts[part]
-        said.ready, said.why, said.waits_for_person = ready, why, False
+        said.ready, said.why, said.waits_for_person, said.at_work = ready, why, False, False
 
     def beat(self, part: str) -> None:
         """The part went round its loop."""
@@ -64,6 +70,10 @@ class Health:
         """Whether nothing but a person's decision is missing for it to be ready."""
         lacking = [part for part in self.parts.values() if not part.ready]
         return bool(lacking) and all(part.waits_for_person for part in lacking)
+
+    def at_work(self) -> str | None:
+        """How far the long work is that keeps it from being ready; None when there is none."""
+        return next((part.why for part in self.parts.values() if part.at_work), None)
 
     def stuck(self) -> list[str]:
         """Parts that have not beaten within their limit: the process should be restarted."""

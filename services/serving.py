@@ -48,8 +48,9 @@ def answer_health(health: Health, path: str) -> tuple[int, str, bytes] | None:
     """Status, content type and body for one of `HEALTH_PATHS`, None for any other path.
 
     `/health/live`: 503 when a part is stuck. `/health/ready`: 503 while a part is not ready, and which;
-    `waits_for_person` when only a person's decision can change that (`leadline up` stays up then). `/metrics`:
-    Prometheus text, the process's metrics and `leadline_ready{service,part}`.
+    `waits_for_person` when only a person's decision can change that (`leadline up` stays up then); `at_work`: how far
+    the long work is that it waits for (`leadline up` waits with it). `/metrics`: Prometheus text, the process's metrics
+    and `leadline_ready{service,part}`.
     """
     import orjson
 
@@ -72,6 +73,8 @@ def answer_health(health: Health, path: str) -> tuple[int, str, bytes] | None:
         body = {"service": health.service, "ready": ready, "parts": parts}
         if health.waits_for_person():
             body["waits_for_person"] = True
+        if (work := health.at_work()) is not None:
+            body["at_work"] = work
         return 200 if ready else 503, "application/json", orjson.dumps(body)
     return None
 

@@ -12,6 +12,7 @@ terminal, writes to `logs/NAME.log`, and holds the read end of the supervisor's 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from deploy.embedded import guard
@@ -29,7 +30,14 @@ from deploy.embedded.server import POLL, open_log, tail
 STOP_LIMIT = 15.0  # seconds from SIGTERM to SIGKILL
 ANSWER_BYTES = 65_536
 
-Readiness: TypeAlias = Literal["ready", "waits for a person", "not ready"]
+Readiness: TypeAlias = Literal["ready", "waits for a person", "at work", "not ready"]
+
+
+class Said(NamedTuple):
+    """What a process says of itself; `work`: how far the long work is that it is at."""
+
+    readiness: Readiness
+    work: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,11 +89,11 @@ class Child:
             )
         guard.write_note(str(self._note), self._process.pid)
 
-    async def readiness(self) -> Readiness:
+    async def readiness(self) -> Said:
         """What the process says of itself, asked once, at most 2 s."""
         if not self.running:
-            return "not ready"
-        return "ready" if self.spec.ready_url is None else await readiness_at(self.spec.ready_url)
+            return Said("not ready")
+        return Said("ready") if self.spec.ready_url is None else await readiness_at(self.spec.ready_url)
 
     async def wait_exit(self, limit: float | None = None) -> int | None:
         """Wait until the process has ended, at most `limit` seconds; its status, None when it still runs."""
@@ -117,7 +125,7 @@ class Child:
         return tail(self.log)
 
 
-async def readiness_at(url: str, limit: float = 2.0) -> Readiness:
+async def readiness_at(url: str, limit: float = 2.0) -> Said:
     """What an HTTP GET of `url` (plain http, `/health/ready` of a service) says within `limit` seconds."""
     parts = urlsplit(url)
     host, port = parts.hostname or "127.0.0.1", parts.port or 80
@@ -127,10 +135,23 @@ async def readiness_at(url: str, limit: float = 2.0) -> Readiness:
             try:
                 writer.write(f"GET {parts.path or '/'} HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
                 if b" 200 " in await reader.readline() + b" ":
-                    return "ready"
-                said = await reader.read(ANSWER_BYTES)
-                return "waits for a person" if b'"waits_for_person":true' in said else "not ready"
+                    return Said("ready")
+                return _lacking(await reader.read(ANSWER_BYTES))
             finally:
                 writer.close()
     except (OSError, TimeoutError, ValueError):
-        return "not ready"
+        return Said("not ready")
+
+
+def _lacking(answer: bytes) -> Said:
+    """What an answer that is no 200 says: head and body, `services.serving.answer_health`."""
+    try:
+        body = json.loads(answer.partition(b"\r\n\r\n")[2])
+    except ValueError:
+        return Said("not ready")
+    if not isinstance(body, dict):
+        return Said("not ready")
+    if body.get("waits_for_person"):
+        return Said("waits for a person")
+    work = body.get("at_work")
+    return Said("at work", work) if isinstance(work, str) else Said("not ready")

@@ -6,8 +6,10 @@ together, then Kafka and Postgres together.
 
 Invariants: a child that ends unasked is started again with back-off, for ever, and each time that is said; when this
 process dies, however it dies, all others stop by themselves. A start that does not come to `ready` within its limit
-says which part failed, shows the end of its log, stops everything and returns status 1; where only a person's decision is
-missing (the relay refuses an older database) it says so and stays up, so that the operations page can be read.
+says which part failed, shows the end of its log, stops everything and returns status 1; for a part that says it is at
+long work (a projection of a new release is built over a large store) it waits, saying how far that is; where only a
+person's decision is missing (the relay refuses an older database) it says so and stays up, so that the operations page
+can be read.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ from deploy.embedded.ports import PortBook, is_free
 from deploy.embedded.postgres import Postgres
 from deploy.embedded.server import end_noted, trim_log
 
-READY_LIMIT = 90.0  # seconds for all service groups together
+READY_LIMIT = 90.0  # seconds for each service group, not counting those in which it says how far its work is
+SAY_WORK = 5.0  # seconds between two lines about that
 PREPARE_LIMIT = 300.0  # seconds; a migration over a large store takes its time
 LEFT_OVER_PATIENCE = 2.0  # seconds that children of a dead supervisor get to stop by themselves
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -261,17 +264,23 @@ class Supervisor:
 
     async def _until_ready(self) -> list[str]:
         """Wait for the children; the names of those for which only a person can do something now."""
-        deadline = time.monotonic() + self._ready_limit
+        patience = dict.fromkeys(self._running_children, time.monotonic() + self._ready_limit)
+        work_said = time.monotonic() - SAY_WORK
         early = [asyncio.create_task(self._keep(child)) for child in self._running_children]
         try:
             while True:
-                said = await asyncio.gather(*(child.readiness() for child in self._running_children))
-                states = list(zip(self._running_children, said, strict=True))
-                waiting = [child for child, state in states if state == "not ready"]
-                if not waiting:
-                    return [child.name for child, state in states if state == "waits for a person"]
-                if time.monotonic() > deadline:
-                    texts = [f"{child.name} is not ready:\n{child.tail()}" for child in waiting]
+                answers = await asyncio.gather(*(child.readiness() for child in self._running_children))
+                said, now = dict(zip(self._running_children, answers, strict=True)), time.monotonic()
+                if all(answer.readiness in ("ready", "waits for a person") for answer in answers):
+                    return [child.name for child, answer in said.items() if answer.readiness != "ready"]
+                for child, answer in said.items():
+                    if answer.readiness != "not ready":
+                        patience[child] = now + self._ready_limit  # work has limits of its own
+                    if answer.readiness == "at work" and now - work_said >= SAY_WORK:
+                        self._say(f"{child.name}: {answer.work}")
+                        work_said = now
+                if late := [child for child in said if now > patience[child]]:
+                    texts = [f"{child.name} is not ready:\n{child.tail()}" for child in late]
                     raise EmbeddedError(f"not ready within {self._ready_limit:.0f} s\n" + "\n".join(texts))
                 await asyncio.sleep(0.05)
         finally:

@@ -151,7 +151,7 @@ async def checksum(connection: Database, build: int) -> bytes:
     )
 
 
-BOARD = Projection(NAME, ("leads.events", "people.events"), board.TYPES, load, apply, checksum)
+BOARD = Projection(NAME, ("leads.events", "people.events"), board.TYPES, load, apply, checksum, placed=True)
 
 
 # --- what the web reads ---------------------------------------------------------------------------------------------

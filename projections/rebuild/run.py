@@ -24,7 +24,7 @@ from projections.builds.store import Build
 from projections.projection import Projection, schema_of
 from projections.rebuild import store
 from projections.rebuild.comparing import Comparing, Comparison
-from projections.rebuild.filling import Filling, follow
+from projections.rebuild.filling import Filling, Part, follow
 from projections.rebuild.store import Delta, Seen, consumer_of
 from projections.schema import fingerprint_of, make_tables, make_views
 from services.database import LOST, Database, Pool
@@ -157,43 +157,55 @@ async def _begin(connection: Database, projection: Projection, accept: bool) -> 
 
 
 async def _fill(pool: Pool, connection: Database, filling: Filling, build: Build, progress: Progress) -> None:
-    """Range by range; the next one is read while this one is applied."""
+    """Range by range, in three steps at once: one range is read, the one before it applied, the one before that written."""
     projection, consumer = filling.projection, consumer_of(filling.projection.name)
     after = build.upto or store.FIRST
     total, done, applied = await store.streams_after(connection, after), 0, 0
     began = time.monotonic()
+    progress(f"{projection.name}: filling", 0, total)
 
-    async def read(after: UUID) -> tuple[list[Seen], list[store.StoredEvent]]:
-        async with pool.acquire() as reader:
+    async def read(after: UUID) -> tuple[list[Seen], Part]:
+        async with pool.acquire() as reader, reader.transaction():
             seen = await store.seen_range(reader, after, RANGE_STREAMS)
-            streams, versions = [row.stream for row in seen], [row.version for row in seen]
-            return seen, await store.events_of(reader, streams, [0] * len(seen), versions, projection.types)
+            upto = {row.stream: row.version for row in seen}
+            events = (
+                await store.events_between(reader, seen[0].stream, seen[-1].stream, projection.types) if seen else []
+            )
+            stored = [event for event in events if event[1] <= upto.get(event[0], 0)]
+            return seen, await filling.take(reader, stored, new=True)
 
-    reading = asyncio.create_task(read(after))
+    async def write(seen: list[Seen], part: Part, prepared: tuple[Any, int]) -> None:
+        nonlocal done, applied
+        async with connection.transaction():
+            await store.commit_lazily(connection)
+            count = await filling.write(connection, part, prepared)
+            taken = [row for row in seen if row.stream not in filling.failed]
+            await store.add_seen(connection, consumer, build.build, taken)
+            await builds.filled_up_to(connection, build, seen[-1].stream, count, whole=False)
+        done, applied = done + len(seen), applied + count
+        rate = applied / max(time.monotonic() - began, 0.001)
+        progress(f"{projection.name}: filling, {rate:,.0f} events/s", done, max(total, done))
+
+    reading, writing = asyncio.create_task(read(after)), asyncio.create_task(asyncio.sleep(0))
     collecting = gc.isenabled()
     gc.disable()  # a range makes no cycles and hundreds of thousands of objects: looking for cycles costs a third of the time
     try:
         while True:
-            seen, events = await reading
+            seen, part = await reading
             if not seen:
                 break
-            after = seen[-1].stream
-            reading = asyncio.create_task(read(after))
-            async with connection.transaction():
-                await store.commit_lazily(connection)
-                count = await filling.apply(connection, events, new=True)
-                await store.add_seen(
-                    connection, consumer, build.build, [s for s in seen if s.stream not in filling.failed]
-                )
-                await builds.filled_up_to(connection, build, after, count, whole=False)
-            done, applied = done + len(seen), applied + count
-            rate = applied / max(time.monotonic() - began, 0.001)
-            progress(f"{projection.name}: filling, {rate:,.0f} events/s", done, max(total, done))
+            reading = asyncio.create_task(read(seen[-1].stream))
+            async with pool.acquire() as reader:
+                prepared = await filling.prepare(reader, part)
+            await writing
+            writing = asyncio.create_task(write(seen, part, prepared))
+        await writing
     finally:
         if collecting:
             gc.enable()
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        for task in (reading, writing):
+            task.cancel()
+        await asyncio.gather(reading, writing, return_exceptions=True)
     await builds.filled_up_to(connection, build, None, 0, whole=True)
     schema = schema_of(projection.name, build.build)
     await store.analyze(connection, schema, list(await store.tables(connection, schema)))
@@ -221,6 +233,7 @@ class Joining:
         self._seen_build = build.seen_build
         self._accept, self._compared, self._progress = accept, compared, progress
         self._followed: set[UUID] = set()  # since the whole comparison
+        self._since = ""  # what the last round of following has not seen was written since
 
     async def run(self) -> tuple[int | None, float]:
         """Returns the build that was live before, and for how many seconds it stood still."""
@@ -254,7 +267,10 @@ class Joining:
     async def _follow(self) -> None:
         """Rounds until few streams are left."""
         for _ in range(ROUNDS):
-            deltas = await self._behind(FOLLOWED_STREAMS)
+            self._since = await store.oldest_running(self._connection)
+            deltas = self._applicable(
+                await store.delta(self._connection, self._consumer, self._seen_build, FOLLOWED_STREAMS)
+            )
             for n in range(0, len(deltas), RANGE_STREAMS):
                 async with self._connection.transaction():
                     await store.commit_lazily(self._connection)
@@ -266,9 +282,8 @@ class Joining:
             f"{self._name}: the live build moves faster than the new one follows; run it again later"
         )
 
-    async def _behind(self, limit: int) -> list[Delta]:
-        """The streams on which the build is behind, but for those it cannot apply: they stay so, also for the next run."""
-        deltas = await store.delta(self._connection, self._consumer, self._seen_build, limit)
+    def _applicable(self, deltas: list[Delta]) -> list[Delta]:
+        """Without the streams that the build cannot apply: it stays behind on them, also for the next run."""
         return [delta for delta in deltas if delta.stream not in self._filling.failed]
 
     async def _take(self, deltas: list[Delta]) -> int:
@@ -313,7 +328,10 @@ class Joining:
             await store.limit_locks(connection, LOCK_MS)
             was = await builds.stop_live(connection, self._name)
             held = time.monotonic()
-            deltas = await self._behind(LAST_STREAMS + len(self._filling.failed) + 1)
+            limit = LAST_STREAMS + len(self._filling.failed) + 1
+            deltas = self._applicable(
+                await store.delta_since(connection, self._consumer, self._seen_build, self._since, limit)
+            )
             if was != live or len(deltas) > LAST_STREAMS:
                 raise undo
             if deltas:

@@ -45,6 +45,7 @@ KINDS = {
 _OF_PIPELINE = {
     "conversion_point": ("точка конверсии", "conversion point"),
     "won_moves": ("переходы между выигранными стадиями", "moves among won stages"),
+    "expected_findings": ("ожидаемые замечания проверки", "findings of the linter that are expected"),
 }
 _OF_STAGE = {
     "final": ("«завершена»", "“final”"),

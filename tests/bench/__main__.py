@@ -1,4 +1,4 @@
-"""`make bench`: (a) actions per second end to end against the ceiling, (b) accepted → visible on the board, memory, (c) to (f)
+"""`make bench`: (a) actions per second end to end against the ceiling, (b) accepted → visible on the board, memory, (c) to (g)
 what grows with the store (`growth`).
 
 Everything is on in every figure: both doors, relay, projections, web, fsync. The machine, its fsync latency and the number of
@@ -30,10 +30,10 @@ async def main() -> int:
     parser.add_argument("--rate", type=int, default=500, help="forms a second in (b)")
     parser.add_argument("--seconds", type=int, default=20, help="length of (b)")
     parser.add_argument(
-        "--sizes", type=int, nargs="+", default=[1_000, 100_000], help="leads in the store in (c) to (e)"
+        "--sizes", type=int, nargs="+", default=[1_000, 100_000], help="open leads in the store in (c), (d), (e), (g)"
     )
-    parser.add_argument("--long", action="store_true", help="(c) to (e) with 1,000,000 leads too")
-    parser.add_argument("--only", choices=["a", "b", "c", "f"], help="one of them; c: (c), (d) and (e)")
+    parser.add_argument("--long", action="store_true", help="those with 1,000,000 open leads too")
+    parser.add_argument("--only", choices=["a", "b", "c", "f"], help="one of them; c: (c), (d), (e) and (g)")
     asked = parser.parse_args()
     async with Stack() as stack:
         print(describe_machine(stack.folder, stack.settings.kafka_partitions), flush=True)

@@ -151,7 +151,9 @@ def _cpu(pids: list[int]) -> float:
     for pid in pids:
         try:
             times = psutil.Process(pid).cpu_times()
-            used += times.user + times.system
+            used += (
+                times.user + times.system + times.children_user + times.children_system
+            )  # of those that have ended too
         except psutil.NoSuchProcess:
             continue
     return used

@@ -49,21 +49,29 @@ sys.exit(asyncio.run(supervisor.run()))
 """
 
 ECHO = """
-import http.server, os, sys
+import http.server, os, sys, time
 from deploy.embedded.guard import inherited_fd, watch_parent
 
 class Ready(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        waits = "WAITS" in os.environ
-        self.send_response(503 if waits else 200)
+        global began
+        began = began or time.monotonic()
+        worked = time.monotonic() - began
+        if "WAITS" in os.environ:
+            body = b'{"ready":false,"waits_for_person":true}'
+        elif worked < float(os.environ.get("WORKS", "0")):
+            body = b'{"ready":false,"at_work":"building board: filling, %d of 8 streams"}' % worked
+        else:
+            body = b""
+        self.send_response(503 if body else 200)
         self.end_headers()
-        if waits:
-            self.wfile.write(b'{"ready":false,"waits_for_person":true}')
+        self.wfile.write(body)
         self.wfile.write(os.environ["LEADLINE_MASTER_KEY"][:0].encode())
 
 assert "KAFKA_BOOTSTRAP" in os.environ and "DATABASE_BI_URL" in os.environ
 watch_parent(inherited_fd(), lambda: os._exit(0))
-if "READY_LIMIT" in os.environ:
+began = 0.0
+if "READY_LIMIT" in os.environ and "WORKS" not in os.environ:
     sys.exit("the echo cannot start today")
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Ready).serve_forever()
 """
@@ -400,6 +408,15 @@ async def test_I_part_that_waits_for_a_person_keeps_the_system_up(folder: Folder
     await until(lambda: "leadline is up, but echo waits for a person: see http://" in running.said(), 60)
     assert running.process.poll() is None
     assert "leadline is ready" not in running.said()
+    running.process.send_signal(signal.SIGTERM)
+    assert await running.ended() == 0, running.said()
+
+
+async def test_M8_a_part_at_long_work_is_waited_for_and_how_far_it_is_is_said(folder: Folder) -> None:
+    running = folder.start(READY_LIMIT="2", WORKS="8")
+    await running.ready()
+    said = [line for line in running.said().splitlines() if line.startswith("echo: building board: filling, ")]
+    assert len(said) >= 2, running.said()
     running.process.send_signal(signal.SIGTERM)
     assert await running.ended() == 0, running.said()
 

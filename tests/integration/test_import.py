@@ -202,12 +202,11 @@ async def test_I_dry_run_says_what_an_import_would_do_and_writes_nothing(
     settings: Settings, pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = small(tmp_path)
+    tables = ("leadline.imports", "leadline.import_rows", "leadline.outbox", "vault.keys")
+    before = [await pool.fetchval(f"SELECT count(*) FROM {table}") for table in tables]
     assert await run_command(settings, file, dry_run=True) == 1
     rehearsed = capsys.readouterr().out
-    for table in ("leadline.imports", "leadline.import_rows", "leadline.outbox", "vault.keys"):
-        assert await pool.fetchval(f"SELECT count(*) FROM {table} WHERE true") == (
-            2 if table == "leadline.outbox" else 0
-        )
+    assert [await pool.fetchval(f"SELECT count(*) FROM {table}") for table in tables] == before
     assert not (tmp_path / "loans.csv.rejected.csv").exists()
     assert await run_command(settings, file) == 1
     real = capsys.readouterr().out
@@ -369,7 +368,7 @@ async def test_I_what_cannot_be_imported_at_all_says_so_and_writes_nothing(
     file, damaged = small(tmp_path), tmp_path / "damaged.csv.gz"
     damaged.write_bytes(b"\x1f\x8b\x08\x00damaged")
     for asked, said in (
-        ({"file": file, "pipeline": "nothing"}, "no pipeline nothing; there are: classic, loans"),
+        ({"file": file, "pipeline": "nothing"}, "no pipeline nothing; there are: classic, .*loans"),
         ({"file": tmp_path / "none.csv"}, "cannot be read"),
         ({"file": damaged}, "cannot be read"),
         ({"file": file, "mapping": mapping}, "no column 'nr' for case; it has: case, activity, at"),

@@ -148,6 +148,18 @@ def test_K3_a_service_stops_when_its_supervisor_is_gone() -> None:
         assert child.returncode == 0
 
 
+def test_M8_a_part_at_long_work_says_how_far_it_is_until_it_is_done() -> None:
+    health = Health("projections")
+    health.expect("builds")
+    health.work("builds", "building board: filling, 2,000 of 8,000 streams")
+    status, _, body = answer_health(health, "/health/ready") or (0, "", b"{}")
+    assert (status, json.loads(body)["at_work"]) == (503, "building board: filling, 2,000 of 8,000 streams")
+    health.ready("builds")
+    status, _, body = answer_health(health, "/health/ready") or (0, "", b"{}")
+    assert status == 200
+    assert "at_work" not in json.loads(body)
+
+
 def test_K3_a_stuck_part_makes_the_service_not_alive_and_an_unready_one_not_ready() -> None:
     now = 0.0
     health = Health("projections", monotonic=lambda: now)

@@ -65,7 +65,7 @@ def _perform(step: Step, play: Play, names: Names) -> None:
     elif phrase == "capture":
         if play.lead is not None:
             raise StepError(say(names.language, "lead_there"))
-        play.enter_by_hand(step.actor or "seller", _capture(step, names))
+        play.enter_by_hand(step.actor or "seller", capture_of(step, names))
     elif phrase in _MESSAGES:
         play.arrive(*_MESSAGES[phrase](step, play, names))
     else:
@@ -109,7 +109,8 @@ def _contact_value(name: str, text: str) -> str:
     return read or text
 
 
-def _capture(step: Step, names: Names) -> c.Capture:
+def capture_of(step: Step, names: Names) -> c.Capture:
+    """The command that enters a lead. Raises UnknownNameError, ValidationError."""
     source, details = _source(step, names)
     values = _values(details, names)
     contact = {name: text for name, text in values.items() if name in CONTACT_FIELDS}
