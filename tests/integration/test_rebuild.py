@@ -163,9 +163,8 @@ async def people_and_leads(world: World, leads: int = 60) -> tuple[list[Stream],
     ]
     suspected = DuplicateSuspected(identity_kind="phone", other_contact=people[1].id)
     made[0].add(suspected)
-    if leads > 3:
-        made[3].add(suspected)
-        made[3].add(DuplicateDismissed(other_contact=people[1].id, comment="сестра"))
+    made[3].add(suspected)
+    made[3].add(DuplicateDismissed(other_contact=people[1].id, comment="сестра"))
     made[2].add(LeadMerged(into=made[0].id, into_contact=people[0].id))
     people[2].add(ContactMerged(into=people[0].id))
     made[0].add(LeadAbsorbed(lead=made[2].id, contact=people[2].id))
