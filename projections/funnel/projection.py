@@ -43,6 +43,7 @@ def apply(rows: FunnelRows, event: Event) -> None:
         rows.leads[event.stream] = LeadRow(
             event.stream, data["pipeline"], _version(event), data["source"], event.happened_at, event.recorded_at
         )
+        rows.captured.add(event.stream)
         return
     lead = rows.leads[event.stream]
     lead.known_at = max(lead.known_at, event.recorded_at)  # a clock that was set back makes nothing known earlier

@@ -83,13 +83,17 @@ END_COLUMNS = ("to_stage", *(name for name in VISIT_COLUMNS if name.startswith("
 
 @dataclass(slots=True)
 class FunnelRows:
-    """Leads a batch touches, with the visit each is in (all of them for a lead that is corrected); what of it changed."""
+    """Leads a batch touches, with the visit each is in (all of them for a lead that is corrected); what of it is new
+    (`captured`, `begun`), what of the rest changed: of visits their end alone (`ended`), or any column (`corrected`)."""
 
     leads: dict[str, LeadRow] = field(default_factory=dict)
     visits: dict[tuple[str, int], VisitRow] = field(default_factory=dict)
     past: list[PastVisit] = field(default_factory=list)
-    changed: set[tuple[str, int]] = field(default_factory=set)
+    captured: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
+    begun: set[tuple[str, int]] = field(default_factory=set)
+    ended: set[tuple[str, int]] = field(default_factory=set)
+    corrected: set[tuple[str, int]] = field(default_factory=set)
 
     def here(self, lead: LeadRow) -> VisitRow | None:
         """The visit the lead is in or left last."""
@@ -101,16 +105,16 @@ class FunnelRows:
         return next((visit for visit in found if visit is not None and not visit.undone), None)
 
     def begin(self, visit: VisitRow) -> None:
-        """A visit begins."""
+        """A visit begins; its number is the lead's next one, never used before."""
         self.visits[visit.lead, visit.visit] = visit
-        self.changed.add((visit.lead, visit.visit))
+        self.begun.add((visit.lead, visit.visit))
 
     def end(self, visit: VisitRow, known: datetime, **how: Any) -> None:
         """It ends so; `how`: its columns `left_…` and `to_stage`."""
         for name, value in how.items():
             setattr(visit, name, value)
         visit.left_known_at = known
-        self.changed.add((visit.lead, visit.visit))
+        self.ended.add((visit.lead, visit.visit))
 
     def correct(self, visit: VisitRow, known: datetime, **changes: Any) -> None:
         """It is known from here on to be otherwise, in these columns."""
@@ -122,15 +126,13 @@ class FunnelRows:
         for name, value in changes.items():
             setattr(visit, name, value)
         visit.known_from = known
-        self.changed.add((visit.lead, visit.visit))
+        self.corrected.add((visit.lead, visit.visit))
 
     def reopen(self, visit: VisitRow, known: datetime, worked_by: str | None) -> None:
         """It goes on as if it had never ended."""
         self.correct(visit, known, **dict.fromkeys(END_COLUMNS), worked_by=worked_by)
 
 
-def columns_of(rows: Iterable[Any], names: tuple[str, ...]) -> list[list[Any]]:
-    """The rows as one list per column, for `unnest`."""
-    rows = list(rows)
-    read = [attrgetter(name) for name in names]
-    return [[get(row) for row in rows] for get in read]
+def columns_of(rows: Iterable[Any], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """The rows as one tuple per column, for `unnest`; there must be a row."""
+    return list(zip(*map(attrgetter(*names), rows), strict=True))

@@ -15,7 +15,6 @@ from projections.reading import checksum_of
 from services.database import Database
 
 NAME = "funnel"
-_LEADS, _VISITS = ", ".join(funnel_rows.LEAD_COLUMNS), ", ".join(funnel_rows.VISIT_COLUMNS)
 _TYPES = {
     "lead": "uuid", "visit": "int", "version": "int", "pipeline_version": "int", "left_version": "int", "undone": "boolean",
     **dict.fromkeys(
@@ -28,11 +27,9 @@ def _arrays(columns: Iterable[str]) -> str:
     return ", ".join(f"${n}::{_TYPES.get(name, 'text')}[]" for n, name in enumerate(columns, start=1))
 
 
-_CHANGED = ("worked_by", "from_stage", "known_from", "undone", *funnel_rows.END_COLUMNS)
-_SET_VISIT = ", ".join(f"{c} = excluded.{c}" for c in _CHANGED)
-_SET_LEAD = ", ".join(
-    f"{c} = excluded.{c}" for c in ("pipeline", "version", "known_at", "responsible", "visit", "reason", "outcome")
-)
+_OF_LEADS = ("pipeline", "version", "known_at", "responsible", "visit", "reason", "outcome")
+_OF_VISITS = ("worked_by", "from_stage", "known_from", "undone", *funnel_rows.END_COLUMNS)
+"""What can change of a lead, and of a visit that is corrected."""
 
 
 @dataclass(slots=True)
@@ -43,37 +40,49 @@ class StoredRows:
     rows: FunnelRows
 
     async def save(self, connection: Database) -> None:
-        """Write back leads and visits, and what was known before a correction."""
-        rows, schema = self.rows, self.schema
-        if rows.touched:
-            leads = [rows.leads[lead] for lead in sorted(rows.touched)]
-            await connection.execute(
-                f"""INSERT INTO {schema}.leads ({_LEADS}) SELECT * FROM unnest({_arrays(funnel_rows.LEAD_COLUMNS)})
-                    ON CONFLICT (lead) DO UPDATE SET {_SET_LEAD}""",  # noqa: S608 (names of ours)
-                *funnel_rows.columns_of(leads, funnel_rows.LEAD_COLUMNS),
-            )
-        if rows.changed:
-            visits = [rows.visits[key] for key in sorted(rows.changed)]
-            await connection.execute(
-                f"""INSERT INTO {schema}.visits ({_VISITS}) SELECT * FROM unnest({_arrays(funnel_rows.VISIT_COLUMNS)})
-                    ON CONFLICT (lead, visit) DO UPDATE SET {_SET_VISIT}""",  # noqa: S608
-                *funnel_rows.columns_of(visits, funnel_rows.VISIT_COLUMNS),
-            )
-        if rows.past:
-            await self._copy(connection, "past_visits", funnel_rows.PAST_COLUMNS, rows.past)
+        """Write leads and visits, the new ones whole and of the others what can have changed, and what was known before a
+        correction."""
+        rows = self.rows
+        begun, corrected = rows.begun, rows.corrected - rows.begun
+        await self._copy(connection, "leads", funnel_rows.LEAD_COLUMNS, [rows.leads[n] for n in sorted(rows.captured)])
+        await self._copy(connection, "visits", funnel_rows.VISIT_COLUMNS, [rows.visits[n] for n in sorted(begun)])
+        await self._copy(connection, "past_visits", funnel_rows.PAST_COLUMNS, rows.past)
+        leads = [rows.leads[n] for n in sorted(rows.touched - rows.captured)]
+        await self._update(connection, "leads", ("lead",), _OF_LEADS, leads)
+        for columns, keys in (
+            (_OF_VISITS, corrected),
+            (funnel_rows.END_COLUMNS, rows.ended - corrected - begun),
+        ):
+            visits = [rows.visits[n] for n in sorted(keys)]
+            await self._update(connection, "visits", ("lead", "visit"), columns, visits)
 
     async def save_new(self, connection: Database) -> None:
-        """The same where nothing of these streams is stored yet (a build being filled), twice as fast."""
+        """The same where nothing of these streams is stored yet (a build being filled)."""
         rows = self.rows
         await self._copy(connection, "leads", funnel_rows.LEAD_COLUMNS, rows.leads.values())
         await self._copy(connection, "visits", funnel_rows.VISIT_COLUMNS, rows.visits.values())
         await self._copy(connection, "past_visits", funnel_rows.PAST_COLUMNS, rows.past)
 
     async def _copy(self, connection: Database, table: str, columns: tuple[str, ...], values: Iterable[object]) -> None:
-        read = attrgetter(*columns)
-        await connection.copy_records_to_table(
-            table, schema_name=self.schema, columns=columns, records=map(read, values)
-        )
+        """Add rows: half of the cost of an INSERT, for both sides."""
+        if records := list(map(attrgetter(*columns), values)):
+            await connection.copy_records_to_table(table, schema_name=self.schema, columns=columns, records=records)
+
+    async def _update(
+        self,
+        connection: Database,
+        table: str,
+        key: tuple[str, ...],
+        columns: tuple[str, ...],
+        rows: Sequence[LeadRow | VisitRow],
+    ) -> None:
+        if rows:
+            await connection.execute(
+                f"""UPDATE {self.schema}.{table} AS t SET {", ".join(f"{c} = n.{c}" for c in columns)}
+                    FROM unnest({_arrays((*key, *columns))}) AS n ({", ".join((*key, *columns))})
+                    WHERE {" AND ".join(f"t.{c} = n.{c}" for c in key)}""",  # noqa: S608 (names of ours)
+                *funnel_rows.columns_of(rows, (*key, *columns)),
+            )
 
 
 async def load(connection: Database, build: int, events: Sequence[Event]) -> StoredRows:

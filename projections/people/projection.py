@@ -64,9 +64,10 @@ class Suspicion:
 
 @dataclass(slots=True)
 class PeopleRows:
-    """What a batch adds and wipes. Persons touched are loaded."""
+    """What a batch adds and wipes. Persons touched are loaded, or `made` in this batch: of those nothing is stored yet."""
 
     people: dict[str, PersonRow] = field(default_factory=dict)
+    made: set[str] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
     identities: dict[tuple[str, str, str], tuple[bool, str]] = field(default_factory=dict)
     """(contact, kind, value) → shared, state."""
@@ -101,6 +102,7 @@ def apply(rows: PeopleRows, event: Event) -> None:
         rows.people[contact] = PersonRow(contact, name, company, event.happened_at, event.version, event.erased)
         rows.words |= {(contact, word) for word in words_of(f"{name or ''} {company or ''}")}
         rows.touched.add(contact)
+        rows.made.add(contact)
         return
     person = rows.people[contact]
     person.version = event.version

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
 
 from projections.event import Event
 from projections.people import projection as people
@@ -14,6 +15,7 @@ from projections.reading import checksum_of
 from services.database import Database
 
 NAME = "people"
+PERSON_COLUMNS = tuple(f.name for f in fields(PersonRow))
 
 
 @dataclass(slots=True)
@@ -26,30 +28,29 @@ class StoredRows:
     async def save(self, connection: Database) -> None:
         """Write persons, identities, words and leads; then wipe."""
         rows, schema = self.rows, self.schema
-        if rows.touched:
-            touched = [rows.people[contact] for contact in sorted(rows.touched)]
+        await self._add_new(connection)
+        if old := [rows.people[contact] for contact in sorted(rows.touched - rows.made)]:
             await connection.execute(
-                f"""INSERT INTO {schema}.people (contact, name, company, made_at, version, erased, merged_into)
-                    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[],
-                                         $6::boolean[], $7::uuid[])
-                    ON CONFLICT (contact) DO UPDATE SET name = excluded.name, company = excluded.company,
-                        version = excluded.version, erased = excluded.erased, merged_into = excluded.merged_into""",  # noqa: S608 (a name of ours)
-                [p.contact for p in touched],
-                [p.name for p in touched],
-                [p.company for p in touched],
-                [p.made_at for p in touched],
-                [p.version for p in touched],
-                [p.erased for p in touched],
-                [p.merged_into for p in touched],
+                f"""UPDATE {schema}.people AS p SET name = n.name, company = n.company, version = n.version,
+                        erased = n.erased, merged_into = n.merged_into
+                    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::uuid[])
+                        AS n (contact, name, company, version, erased, merged_into)
+                    WHERE p.contact = n.contact""",  # noqa: S608 (a name of ours)
+                [p.contact for p in old],
+                [p.name for p in old],
+                [p.company for p in old],
+                [p.version for p in old],
+                [p.erased for p in old],
+                [p.merged_into for p in old],
             )
-        if rows.identities:
+        if identities := {key: found for key, found in rows.identities.items() if key[0] not in rows.made}:
             await connection.execute(
                 f"""INSERT INTO {schema}.identities (contact, kind, value, shared, state)
                     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::boolean[], $5::text[])
                     ON CONFLICT (kind, value, contact) DO UPDATE SET shared = excluded.shared,
                         state = excluded.state""",  # noqa: S608
-                *([key[n] for key in rows.identities] for n in range(3)),
-                *([found[n] for found in rows.identities.values()] for n in range(2)),
+                *([key[n] for key in identities] for n in range(3)),
+                *([found[n] for found in identities.values()] for n in range(2)),
             )
         if rows.marks:
             await connection.execute(
@@ -67,19 +68,6 @@ class StoredRows:
                 *([key[n] for key in rows.proven] for n in range(3)),
                 list(rows.proven.values()),
             )
-        if rows.words:
-            await connection.execute(
-                f"""INSERT INTO {schema}.words (contact, word) SELECT * FROM unnest($1::uuid[], $2::text[])
-                    ON CONFLICT DO NOTHING""",  # noqa: S608
-                *([pair[n] for pair in rows.words] for n in range(2)),
-            )
-        if rows.leads:
-            await connection.execute(
-                f"""INSERT INTO {schema}.leads (lead, contact) SELECT * FROM unnest($1::uuid[], $2::uuid[])
-                    ON CONFLICT DO NOTHING""",  # noqa: S608
-                list(rows.leads),
-                list(rows.leads.values()),
-            )
         if rows.suspicions:
             await connection.execute(
                 f"""INSERT INTO {schema}.duplicates (lead, other_contact, identity_kind, suspected_at, dismissed_at)
@@ -96,6 +84,23 @@ class StoredRows:
                 list(rows.wiped),
             )
         await companies.save(connection, schema, rows.companies)
+
+    async def _add_new(self, connection: Database) -> None:
+        """Add what cannot be there: persons made in this batch with what finds them, leads (each is captured once)."""
+        rows = self.rows
+        made = [rows.people[contact] for contact in sorted(rows.made)]
+        for table, columns, records in (
+            ("people", PERSON_COLUMNS, list(map(attrgetter(*PERSON_COLUMNS), made))),
+            (
+                "identities",
+                ("contact", "kind", "value", "shared", "state"),
+                [(*key, *found) for key, found in rows.identities.items() if key[0] in rows.made],
+            ),
+            ("words", ("contact", "word"), list(rows.words)),
+            ("leads", ("lead", "contact"), list(rows.leads.items())),
+        ):
+            if records:
+                await connection.copy_records_to_table(table, schema_name=self.schema, columns=columns, records=records)
 
 
 async def load(connection: Database, build: int, events: Sequence[Event]) -> StoredRows:

@@ -23,6 +23,7 @@ from services.channels import forms, store
 from services.channels.blobs.keeping import BlobStore, NewBlob, keep_blobs
 from services.channels.blobs.store import PostgresBlobs
 from services.channels.errors import UnacceptableError
+from services.channels.keeping import Keeper, holder_of
 from services.channels.senders import partition_key, sender_of
 from services.clock import Clock
 from services.database import Database, Pool
@@ -50,6 +51,10 @@ class Intake:
     pepper: bytes = field(repr=False)
     new_id: Callable[[], UUID] = uuid7
     blobs: BlobStore = field(default_factory=PostgresBlobs)
+    keeper: Keeper = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keeper", Keeper(self.pool))
 
     async def receive(
         self,
@@ -119,13 +124,11 @@ class Intake:
         )
         if connection is not None:
             earlier = await self._keep(connection, message, AESGCM(data_key), blobs)
+        elif blobs:
+            async with self.pool.acquire() as own, own.transaction():
+                earlier = await self._keep(own, message, AESGCM(data_key), blobs)
         else:
-            async with self.pool.acquire() as own:
-                if blobs:
-                    async with own.transaction():
-                        earlier = await self._keep(own, message, AESGCM(data_key), blobs)
-                else:
-                    earlier = await self._keep(own, message, AESGCM(data_key), ())
+            earlier = await self.keeper.keep(message)
         if earlier is None:
             return Accepted(inbound_id, repeated=False)
         if earlier[1] != body_hash:
@@ -140,14 +143,11 @@ class Intake:
     async def _keep(
         self, connection: Database, message: store.NewMessage, key: AESGCM, blobs: Sequence[NewBlob]
     ) -> tuple[UUID, bytes] | None:
-        """Store it. None: done; else id and body hash of the message that holds its idempotency key."""
-        if await store.keep(connection, message) is not None:
+        """Store it with its blobs. None: done; else id and body hash of the message that holds its idempotency key."""
+        if await store.keep(connection, [message]):
             await keep_blobs(self.blobs, connection, key, self.pepper, message.inbound_id, blobs)
             return None
-        assert message.idempotency_key is not None, "only an idempotency key can be taken"
-        earlier = await store.kept_under(connection, message.channel, message.account, message.idempotency_key)
-        assert earlier is not None, "messages are never deleted"
-        return earlier
+        return await holder_of(connection, message)
 
 
 def reference(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from services.channels.share import Counted
@@ -105,36 +106,39 @@ class Mend:
     at: datetime
 
 
-async def keep(connection: Database, message: NewMessage) -> UUID | None:
-    """Store a message, its key and its outbox row in one statement. None: its idempotency key is taken."""
-    kept: UUID | None = await connection.fetchval(
+async def keep(connection: Database, messages: Sequence[NewMessage]) -> set[UUID]:
+    """Store messages, their keys and their outbox rows in one statement. Returns the ids of those stored: of the others the
+    idempotency key is taken, by a message stored before or by another one of these."""
+    # in the order of the keys: two statements that wait for each other's keys would else wait for ever
+    ordered = sorted(messages, key=lambda m: (m.channel, m.account, m.idempotency_key or ""))
+    rows = await connection.fetch(
         """WITH kept AS (
                INSERT INTO leadline.intake (id, channel, account, idempotency_key, body_hash, received_at, occurred_at,
                                             actor, ciphertext)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9)
+               SELECT id, channel, account, idempotency_key, body_hash, received_at, occurred_at, actor::jsonb, ciphertext
+               FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[],
+                           $7::timestamptz[], $8::text[], $9::bytea[])
+                    AS m (id, channel, account, idempotency_key, body_hash, received_at, occurred_at, actor, ciphertext)
                ON CONFLICT (channel, account, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
                RETURNING id),
-           key AS (
-               INSERT INTO vault.keys (id, purpose, wrapped) SELECT id, 'message', $10 FROM kept),
+           keys AS (
+               INSERT INTO vault.keys (id, purpose, wrapped)
+               SELECT id, 'message', wrapped FROM unnest($1::uuid[], $10::bytea[]) AS k (id, wrapped) JOIN kept USING (id)),
            out AS (
                INSERT INTO leadline.outbox (topic, key, stream, version, headers, value)
-               SELECT 'leads.inbound', $11, id, 1, $12::jsonb, $13 FROM kept)
+               SELECT 'leads.inbound', key, id, 1, headers::jsonb, value
+               FROM unnest($1::uuid[], $11::text[], $12::text[], $13::bytea[]) AS o (id, key, headers, value)
+               JOIN kept USING (id))
            SELECT id FROM kept""",
-        message.inbound_id,
-        message.channel,
-        message.account,
-        message.idempotency_key,
-        message.body_hash,
-        message.received_at,
-        message.occurred_at,
-        message.actor,
-        message.ciphertext,
-        message.wrapped_key,
-        message.partition_key,
-        message.headers,
-        message.value,
+        *(list(column) for column in zip(*map(_COLUMNS, ordered), strict=True)),
     )
-    return kept
+    return {row[0] for row in rows}
+
+
+_COLUMNS = attrgetter(
+    "inbound_id", "channel", "account", "idempotency_key", "body_hash", "received_at", "occurred_at", "actor",
+    "ciphertext", "wrapped_key", "partition_key", "headers", "value",
+)  # fmt: skip
 
 
 async def kept_under(connection: Database, channel: str, account: str, key: str) -> tuple[UUID, bytes] | None:

@@ -53,7 +53,9 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Serve until `stop` is set; then finish the running batch, answer the callers, leave the group."""
     health.expect("door")
     memory = Memory(KeyRing(settings.master_key_bytes))
-    pool = await open_pool(settings.database_url, service="leads", smallest=2, largest=6, on_connect=memory.doubt)
+    pool = await open_pool(
+        settings.database_url, service="leads", smallest=2, largest=6, on_connect=memory.doubt, cleaned=False
+    )
     async with pool:
         async with pool.acquire() as database:
             if await is_archived(database, settings.default_pipeline):

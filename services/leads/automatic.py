@@ -2,8 +2,7 @@
 
 Invariants: an automatic move is decided by the same rules as everyone's; each carries how many there were since a person or an
 inbound message acted (`autodepth`), and the eleventh is refused where everyone sees it (decision 8, N3). Nothing is undone by
-the refusal: the lead stays where the tenth brought it. No automatic move leads to a lost stage (`contracts.pipeline.coherence`),
-so none deletes a person (C1).
+the refusal: the lead stays where the tenth brought it.
 """
 
 from __future__ import annotations

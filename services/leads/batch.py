@@ -258,7 +258,7 @@ class LeadBatch:
         await self._load(database, streams)
         await self._look_up_people(database, rows)
         await self._look_up_conversations(database)
-        await people.look_up(self, database, rows)
+        await people.look_up(self, database)
         await companies.look_up(self, database, rows)
         if arrivals:
             await people.look_up_returning(self, database, people.arrivals_of(self.work))
@@ -501,8 +501,11 @@ class LeadBatch:
         await insert_keys(database, "message", out.message_keys, out.message_owners)
         await store.keep_direct(database, out.direct)
         await recording.append(database, out.events)
-        await store.claim_identities(database, out.identity_claims)
-        await company_claims.claim(database, out.company_claims)
+        for person in sorted(self.erased):  # first: what found them may be claimed by somebody else in the same batch
+            await store.forget_identities(database, person)
+            await company_claims.forget(database, person)
+        await store.claim_identities(database, [claim for claim in out.identity_claims if claim[2] not in self.erased])
+        await company_claims.claim(database, [claim for claim in out.company_claims if claim[2] not in self.erased])
         await store.share_identities(database, sorted(set(out.shared)))
         await persons.keep_leads(database, out.person_leads)
         await persons.regroup(database, self._regrouped())
@@ -522,9 +525,7 @@ class LeadBatch:
         if out.turns:
             await store.set_turn(database, self.settings.default_pipeline, self.turn)
         for person in sorted(self.erased):
-            await store.forget_identities(database, person)
             await store.forget_references(database, person)
-            await company_claims.forget(database, person)
             await publishing.erase(database, person)
             await destroy_keys(database, person)
         self.tally.events = len(out.events)

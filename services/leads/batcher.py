@@ -1,11 +1,11 @@
 """One batcher, two doors: collects work from Kafka and HTTP, runs it as one transaction, answers each door.
 
 Invariants: at most `AT_ONCE` batches at a time, each on a connection of its own: while one waits for Postgres the other
-decides, and the locks of `batch` keep them apart as they do two processes; a batch holds at most `BATCH_WORK` pieces or what
-came within `BATCH_SECONDS`; a batch that conflicts is redone whole `REDO` times, then halved; a piece of work whose batch
-fails for a reason of its own ends up alone and is parked or quarantined. When Postgres is away the Kafka door gets the error
-(and tries again by its own rule), the HTTP door waits `HTTP_SECONDS` and then gets `AwayError`: nothing was written, the same
-command may be sent again.
+decides, and the locks of `batch` keep them apart as they do two processes; a batch holds at most `BATCH_WORK` pieces: what
+waits when nothing is at work, else what came within `BATCH_SECONDS`; a batch that conflicts is redone whole `REDO` times,
+then halved; a piece of work whose batch fails for a reason of its own ends up alone and is parked or quarantined. When
+Postgres is away the Kafka door gets the error (and tries again by its own rule), the HTTP door waits `HTTP_SECONDS` and then
+gets `AwayError`: nothing was written, the same command may be sent again.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class Batcher:
         self._waiting: deque[Submission] = deque()
         self._news = asyncio.Event()
         self._closed = False
+        self._at_work = 0
 
     async def submit(self, work: Sequence[Work], records: consuming.Batch | None = None) -> list[Done]:
         """Hand work in and wait for what became of it. Raises FencedError or one of LOST (Kafka), AwayError (HTTP)."""
@@ -114,7 +115,12 @@ class Batcher:
     async def _work(self) -> None:
         while True:
             if self._waiting:
-                await self._run(await self._collect(self._waiting.popleft()))
+                collected = await self._collect(self._waiting.popleft())
+                self._at_work += 1
+                try:
+                    await self._run(collected)
+                finally:
+                    self._at_work -= 1
             elif self._closed:
                 return
             else:
@@ -123,7 +129,8 @@ class Batcher:
 
     async def _collect(self, first: Submission) -> list[Submission]:
         collected, count = [first], len(first.work)
-        until = time.monotonic() + BATCH_SECONDS
+        # with nothing at work there is nothing to wait for: what comes meanwhile gathers for the next batch
+        until = time.monotonic() + (BATCH_SECONDS if self._at_work else 0.0)
         while count < BATCH_WORK:
             if self._waiting:
                 count += len(self._waiting[0].work)

@@ -115,8 +115,8 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     decided = await _decided(batch, command, state, pipeline, around, database)
     if isinstance(decided, Refusal):
         return refuse(batch, work, decided, state.version)
-    bad_data = people.is_bad_data(decided)
-    if bad_data and (refusal := people.deletion_refused(batch, state.lead, state.contact)) is not None:
+    bad_data, refusal = people.deletion(batch, state, decided)
+    if refusal is not None:
         return refuse(batch, work, refusal, state.version)
     identities = _identities_of_record(batch, work, state) if decided else []
     batch.record(state.lead, "lead", state.contact, decided, **envelope)

@@ -98,7 +98,9 @@ class Reader:
             if isinstance(body, Record):
                 identities += self._identities(body.fields.get("phone"), body.fields.get("email"))
             elif isinstance(body, Capture):
-                identities += self._identities(body.phone, body.email)
+                identities += self._identities(
+                    body.phone or body.card.get("phone"), body.email or body.card.get("email")
+                )
         return CommandWork(command, body_hash(self._settings.pepper_bytes, command), identities, record)
 
     def erase(self, command: EraseContact) -> EraseWork:
@@ -258,7 +260,7 @@ def _header(record: RawRecord, name: str) -> str | None:
     for key, value in record.headers:
         if key == name:
             try:
-                return value.decode("ascii")
+                return (value or b"").decode("ascii")
             except UnicodeDecodeError:
                 return None
     return None

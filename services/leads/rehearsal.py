@@ -64,6 +64,7 @@ class Rehearsal:
     owners: dict[bytes, Owner] = field(default_factory=dict)
     open_leads: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
     rows: dict[UUID, RowAnswer] = field(default_factory=dict)
+    erased: set[UUID] = field(default_factory=set)
 
     async def take(self, work: Sequence[Work]) -> list[Done]:
         """What would become of this work, after all before it. Raises WorkFailedError where a piece would be kept aside."""
@@ -85,11 +86,14 @@ class Rehearsal:
         for stream, head in batch.heads.items():
             self.heads.setdefault(stream, head)
         for hmac, owner in batch.owners.items():
-            self.owners.setdefault(hmac, owner)
+            if owner.contact not in self.erased:
+                self.owners.setdefault(hmac, owner)
         for row, answer in batch.rows.items():
             self.rows.setdefault(row, answer)
         batch.heads, batch.owners, batch.open_leads, batch.rows = self.heads, self.owners, self.open_leads, self.rows
+        batch.erased = self.erased
         await batch.decide(self.database)
+        self.owners = batch.owners  # without those of whoever was erased
         return batch.done
 
 

@@ -135,12 +135,12 @@ def body_hash(pepper: bytes, command: Command | EraseContact) -> bytes:
 
     What is left at its default is left out, so that a field which a later release adds changes no hash."""
     if isinstance(command, Command):
-        asked = f"{command.lead}:{command.actor.id}:{command.expected_version}:{command.happened_at}:"
-        asked += f"{command.body.type}:"
-        asked += command.body.model_dump_json(exclude_defaults=True)
+        asked = f"{command.lead}:{command.actor.id}:{command.expected_version}:{command.happened_at}:".encode()
+        asked += f"{command.body.type}:".encode()
+        asked += type(command.body).__pydantic_serializer__.to_json(command.body, exclude_defaults=True)
     else:
-        asked = f"{command.contact}:{command.actor.id}:{command.reason}"
-    return hmac.digest(pepper, b"leadline-command:" + asked.encode(), "sha256")
+        asked = f"{command.contact}:{command.actor.id}:{command.reason}".encode()
+    return hmac.digest(pepper, b"leadline-command:" + asked, "sha256")
 
 
 def identities_of(pepper: bytes, region: str, phone: str | None, email: str | None) -> tuple[Identity, ...]:

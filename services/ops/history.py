@@ -75,7 +75,11 @@ def describe(event: Recorded) -> str:
     name = event.meta.type.rpartition(".")[2].replace("_", " ")
     if name == "stage entered":
         came = f"{data['from_stage']} → {data['stage']}" if data["from_stage"] else data["stage"]
-        return plain(f"{name}  {came} ({data['kind']}, visit {data['visit']}, {data['cause']}, {data['direction']})")
+        how = [data["kind"], f"visit {data['visit']}", data["cause"], data["direction"]]
+        if data["basis"] != "check":
+            how.append(": ".join(filter(None, (f"by {data['basis']}", ", ".join(data["overridden"])))))
+        why = "override_reason=[erased]" if "override_reason" in erased else data["override_reason"] or ""
+        return plain(f"{name}  {came} ({', '.join(how)}) {why}".strip())
     told = [f"{key}={_short(value)}" for key, value in data.items() if value not in (None, "", [], {})]
     told += [f"{key}=[erased]" for key in erased]
     return plain(f"{name}  {', '.join(told)}".strip())

@@ -46,17 +46,19 @@ def new_nonce() -> bytes:
 
 
 _drawn = bytearray()
-_drawn_by = 0
 
 
 def _random(size: int) -> bytes:
     """Bytes of the system's generator, drawn 4 KB at a time (a call costs as much as sealing), each given out once."""
-    global _drawn, _drawn_by
-    if len(_drawn) < size or _drawn_by != os.getpid():  # a forked child must not give out what its parent will
-        _drawn, _drawn_by = bytearray(os.urandom(4096)), os.getpid()
+    if len(_drawn) < size:
+        _drawn[:] = os.urandom(4096)
     given = bytes(_drawn[-size:])
     del _drawn[-size:]
     return given
+
+
+if hasattr(os, "register_at_fork"):  # a forked child must not give out what its parent will
+    os.register_at_fork(after_in_child=_drawn.clear)
 
 
 def wrap_key(master: bytes, key_id: UUID, key: bytes) -> bytes:

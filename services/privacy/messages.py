@@ -7,7 +7,6 @@ a nonce is never chosen by a caller; a mended body is sealed under the same key 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from uuid import UUID
 
@@ -41,4 +40,4 @@ def message_hash(pepper: bytes, raw: bytes) -> bytes:
 
     Keyed, because a plain hash of a phone number can be guessed back (M7).
     """
-    return hmac.new(pepper, b"leadline-inbound:" + raw, hashlib.sha256).digest()
+    return hmac.digest(pepper, b"leadline-inbound:" + raw, "sha256")

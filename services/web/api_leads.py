@@ -164,7 +164,7 @@ async def read_lead(
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
     telling = Telling(Words(door.settings.language), ZoneInfo(door.settings.time_zone))
     last_step = telling.last_step((event_out(recorded) for recorded in reversed(history)), pipeline)
-    return lead_out(state, pipeline, holder.role, last_step)
+    return lead_out(state, pipeline, holder.role, last_step, await door.clock.now())
 
 
 @router.get("/api/leads/{lead}/history", summary="All events of a lead, or those up to a moment")

@@ -235,7 +235,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """
     health.expect("database")
     health.expect("http")
-    pool = await open_pool(settings.database_url, service="door", largest=POOL)
+    pool = await open_pool(settings.database_url, service="door", largest=POOL, cleaned=False)
     try:
         app = create_app(
             settings, pool, KeyRing(settings.master_key_bytes), health, demo=os.environ.get("LEADLINE_DEMO") == "1"

@@ -176,6 +176,7 @@ async def _page(
     criteria = checklist_out(state, pipeline)
     asked = {item.missing.id for item in criteria if item.missing}
     may_act = role in COMMAND and past is None and not state.erased
+    may_undo = can_undo(state, pipeline, role, now)
     return render(
         request,
         visitor,
@@ -195,7 +196,7 @@ async def _page(
         groups=_groups(fields, pipeline, words),
         filled=completeness(fields),
         facts=facts_out(state, pipeline),
-        undo_to=pipeline.by_id.get(state.before.stage) if state.before and can_undo(state, pipeline, role) else None,
+        undo_to=pipeline.by_id.get(state.before.stage) if state.before and may_undo else None,
         contact_fields=CONTACT,
         card=maker.card(*asked_here(state, pipeline)),
         **_recording(maker, state),

@@ -303,8 +303,8 @@ _AS_IN_STATE = (
 )
 
 
-def lead_out(state: LeadState, pipeline: Pipeline, role: str, last_step: StepOut | None) -> LeadOut:
-    """A lead's state as an answer to somebody of this role."""
+def lead_out(state: LeadState, pipeline: Pipeline, role: str, last_step: StepOut | None, now: datetime) -> LeadOut:
+    """A lead's state as an answer to somebody of this role. `now`: by the system's clock."""
     here, fields = pipeline.by_id.get(state.stage), fields_out(state, pipeline, role)
     return LeadOut(
         **{name: getattr(state, name) for name in _AS_IN_STATE},
@@ -325,7 +325,7 @@ def lead_out(state: LeadState, pipeline: Pipeline, role: str, last_step: StepOut
         groups=groups_out(pipeline),
         fields=fields,
         completeness=completeness(fields),
-        can_undo=can_undo(state, pipeline, role),
+        can_undo=can_undo(state, pipeline, role, now),
         last_step=last_step,
         next_step=here.next_step if here else None,
         client=here.client if here else None,

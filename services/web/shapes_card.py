@@ -228,11 +228,12 @@ def proposals_out(state: LeadState, pipeline: Pipeline) -> list[ProposalOut]:
     ]
 
 
-def can_undo(state: LeadState, pipeline: Pipeline, role: str) -> bool:
-    """N12: whether somebody of this role may undo the last change of stage."""
+def can_undo(state: LeadState, pipeline: Pipeline, role: str, now: datetime) -> bool:
+    """N12: whether somebody of this role may undo the last change of stage now."""
     if state.erased or state.before is None or role not in ("seller", "head"):
         return False
-    return refused_by(Case(state, pipeline, command=_asking(state, role, Undo())), "N12.something_to_undo") is None
+    asked = Case(state, pipeline, command=_asking(state, role, Undo()), now=now)
+    return refused_by(asked, "N12.something_to_undo") is None
 
 
 def not_theirs(state: LeadState, pipeline: Pipeline, stage: Stage, role: str) -> Refusal | None:

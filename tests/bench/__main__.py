@@ -1,5 +1,5 @@
 """`make bench`: (a) actions per second end to end against the ceiling, (b) accepted → visible on the board, memory, (c) to (g)
-what grows with the store (`growth`).
+what grows with the store (`growth`), (p) where the processor goes (`parts`).
 
 Everything is on in every figure: both doors, relay, projections, web, fsync. The machine, its fsync latency and the number of
 partitions are printed with the figures. Needs `../shared/trials/ceiling.py` (or `--ceiling FILE`) for the baseline of (a).
@@ -15,7 +15,8 @@ from pathlib import Path
 from tests.bench.growth import measure_growth, measure_import
 from tests.bench.latency import measure_latency
 from tests.bench.machine import describe_machine
-from tests.bench.stack import Stack
+from tests.bench.parts import measure_parts
+from tests.bench.stack import SERVICES, Stack
 from tests.bench.throughput import measure_ceiling, measure_product, report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +34,7 @@ async def main() -> int:
         "--sizes", type=int, nargs="+", default=[1_000, 100_000], help="open leads in the store in (c), (d), (e), (g)"
     )
     parser.add_argument("--long", action="store_true", help="those with 1,000,000 open leads too")
-    parser.add_argument("--only", choices=["a", "b", "c", "f"], help="one of them; c: (c), (d), (e) and (g)")
+    parser.add_argument("--only", choices=["a", "b", "c", "f", "p"], help="one of them; c: (c), (d), (e) and (g)")
     asked = parser.parse_args()
     async with Stack() as stack:
         print(describe_machine(stack.folder, stack.settings.kafka_partitions), flush=True)
@@ -44,6 +45,13 @@ async def main() -> int:
             baseline = await measure_ceiling(stack, asked.ceiling, asked.leads)
             product = await measure_product(stack, asked.leads)
             print(report(baseline, product), flush=True)
+        if asked.only in (None, "p"):
+            print(
+                await measure_parts(stack, asked.ceiling if asked.ceiling.is_file() else None, asked.leads), flush=True
+            )
+            for name in SERVICES:
+                if name not in stack.processes:
+                    await stack.start(name)
         if asked.only in (None, "b"):
             print(await measure_latency(stack, asked.rate, asked.seconds), flush=True)
         if asked.only in (None, "f"):

@@ -43,20 +43,9 @@ async def measure_ceiling(stack: Stack, script: Path, leads: int) -> Figure:
     actions = leads * ACTIONS
     for name in list(stack.processes):
         await stack.stop(name)
-    environment = {**stack.environment, "KAFKA": stack.servers.bootstrap, "DATABASE": stack.servers.database_url}
-
-    async def run(*words: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, str(script), *words, env=environment, stdout=asyncio.subprocess.PIPE
-        )
-        out, _ = await asyncio.wait_for(process.communicate(), LIMIT)
-        if process.returncode:
-            raise RuntimeError(f"the baseline failed: {' '.join(words)}")
-        return out.decode()
-
-    await run("setup", str(actions), str(leads))
-    board = asyncio.create_task(run("board", str(actions * 2)))
-    written = await run("write", str(actions), "1000")
+    await run_ceiling(stack, script, "setup", str(actions), str(leads))
+    board = asyncio.create_task(run_ceiling(stack, script, "board", str(actions * 2)))
+    written = await run_ceiling(stack, script, "write", str(actions), "1000")
     folded = await board
     for name in ("leads", "relay", "projections", "door"):
         await stack.start(name)
@@ -65,12 +54,24 @@ async def measure_ceiling(stack: Stack, script: Path, leads: int) -> Figure:
     return Figure(min(write, board_events / 2))
 
 
+async def run_ceiling(stack: Stack, script: Path, *words: str) -> str:
+    """One of the baseline's processes; what it printed."""
+    environment = {**stack.environment, "KAFKA": stack.servers.bootstrap, "DATABASE": stack.servers.database_url}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), *words, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), LIMIT)
+    if process.returncode:
+        raise RuntimeError(f"the baseline failed: {' '.join(words)}")
+    return out.decode()
+
+
 async def measure_product(stack: Stack, leads: int) -> Figure:
     """The product, in two stretches: all forms, then all commands; each from its first event to the last row."""
     marks = [f"bench-{uuid4()}-{n}" for n in range(leads)]
     ids = [uuid5(NAMESPACE, f"lead:{uuid5(NAMESPACE, f'direct:bench:{mark}')}") for mark in marks]
-    began = await _stretch(stack, lambda: _send_forms(stack, marks), "stage = 'new'", leads)
-    ended = await _stretch(stack, lambda: _send_commands(stack, ids), "stage = 'no_contact'", leads)
+    began = await _stretch(stack, lambda: send_forms(stack, marks), "stage = 'new'", leads)
+    ended = await _stretch(stack, lambda: send_commands(stack, ids), "stage = 'no_contact'", leads)
     actions = leads * ACTIONS
     spent = {name: began[1][name] + ended[1][name] for name in began[1]}
     per_action = {name: seconds / actions * 1e6 for name, seconds in spent.items()}
@@ -111,7 +112,8 @@ async def _stretch(stack: Stack, send, where: str, leads: int) -> tuple[float, d
     return seconds, {name: after[name] - before.get(name, 0.0) for name in after}
 
 
-async def _send_forms(stack: Stack, marks: list[str]) -> None:
+async def send_forms(stack: Stack, marks: list[str]) -> None:
+    """Forms as an adapter writes them straight on Kafka, one for each mark."""
     async with _producer(stack) as producer:
         for n, mark in enumerate(marks):
             form = {
@@ -129,7 +131,8 @@ async def _send_forms(stack: Stack, marks: list[str]) -> None:
             await producer.send(LEADS_INBOUND.name, orjson.dumps(form), key=mark.encode(), headers=headers)
 
 
-async def _send_commands(stack: Stack, leads: list[UUID]) -> None:
+async def send_commands(stack: Stack, leads: list[UUID]) -> None:
+    """The four commands for each lead."""
     async with _producer(stack) as producer:
         for body in COMMANDS:
             for lead in leads:

@@ -344,6 +344,39 @@ async def test_M7_an_erased_person_does_not_come_back_by_the_same_file(
     assert await pool.fetchval("SELECT count(*) FROM leadline.identities") == 0
 
 
+async def test_C1_bad_data_of_an_import_is_deleted_at_once_and_the_leads_still_count(
+    settings: Settings, pool: Pool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = """case,activity,at,name,phone
+1,contacts,2020-01-01T00:00:00Z,Иван,+79001234567
+1,bad_data,2020-01-02T00:00:00Z,Иван,+79001234567
+1,contacts,2020-01-03T00:00:00Z,Иван,+79001234567
+2,bad_data,2020-01-01T00:00:00Z,Мария,+79001234568
+3,contacts,2020-01-01T00:00:00Z,Пётр,+79001234569
+3,future_contact,2020-01-02T00:00:00Z,Пётр,+79001234569
+4,contacts,2020-01-03T00:00:00Z,Пётр,+79001234569
+4,bad_data,2020-01-04T00:00:00Z,Пётр,+79001234569
+5,contacts,2020-01-03T00:00:00Z,Анна,+79001234560
+6,bad_data,2020-01-04T00:00:00Z,Анна,+79001234560
+7,contacts,2020-01-05T00:00:00Z,Иван,+79001234567
+"""
+    file = small(tmp_path, text)
+    assert await run_command(settings, file, pipeline="qualification", dry_run=True) == 1
+    rehearsed = capsys.readouterr().out
+    summary = await run_import(settings, pool, file, pipeline="qualification")
+    assert summary.by_reason == {"M7.not_erased": 1, "C1.only_lead_of_person": 1}, (
+        "Peter's contact is kept for the future"
+    )
+    assert summary.done == 9
+    assert "9 would be imported" in rehearsed
+    erased = [event for event in await events(pool) if event["meta"]["type"] == e.PersonErased.TOPIC]
+    assert [event["data"]["reason"] for event in erased] == ["bad_data"] * 3
+    assert await pool.fetchval("SELECT count(*) FROM leadline.person_leads") == 7
+    kept = await pool.fetchval("SELECT count(*) FROM leadline.identities")
+    assert kept == 3, "Peter's, whose contact is kept, Anna's, Ivan's anew"
+    assert (await verify(settings)).ok
+
+
 async def test_S2_an_import_is_held_to_the_moves_but_not_to_proof_that_no_history_carries(
     settings: Settings, pool: Pool, leads: Leads, tmp_path: Path
 ) -> None:

@@ -13,6 +13,9 @@ import orjson
 import pytest
 
 from contracts.inbound import REFERENCE_TYPE, InboundReference
+from contracts.meta import Actor
+from services.channels.intake import Intake
+from services.clock import SystemClock
 from services.database import Pool
 from services.health import Health
 from services.privacy.messages import open_message
@@ -86,6 +89,32 @@ async def test_K5_accepted_means_stored_sealed_and_on_its_way(
     assert (headers["ce_id"], headers["ce_type"]) == (f"{inbound_id}-1", REFERENCE_TYPE)
     reference = InboundReference.model_validate_json(sent["value"])
     assert (reference.inbound_id, reference.account, reference.received_at) == (inbound_id, "site", kept["received_at"])
+
+
+async def test_K5_messages_that_come_together_share_commits_and_each_is_stored(
+    door: httpx.AsyncClient, adapter: dict[str, str], pool: Pool
+) -> None:
+    forms = [{**FORM, "name": f"Иван {n}"} for n in range(100)]
+    answers = await asyncio.gather(*(door.post("/inbound/forms/site", json=form, headers=adapter) for form in forms))
+    assert {answer.status_code for answer in answers} == {202}
+    stored = {row[0] for row in await pool.fetch("SELECT id FROM leadline.intake")}
+    assert stored == {UUID(answer.json()["inbound_id"]) for answer in answers}
+    for table in ("leadline.outbox", "vault.keys"):
+        assert await pool.fetchval(f"SELECT count(*) FROM {table}") == 100, table
+    assert await pool.fetchval("SELECT count(DISTINCT xmin::text) FROM leadline.intake") < 50
+
+
+async def test_K5_a_message_that_postgres_refuses_fails_alone(settings: Settings, pool: Pool) -> None:
+    intake = Intake(pool, SystemClock(), settings.master_key_bytes, settings.pepper_bytes)
+    actor = Actor(id="site", kind="adapter")
+    accounts = [f"form {n}" for n in range(20)]
+    accounts[7] = "no text of Postgres: \0"
+    kept = await asyncio.gather(
+        *(intake.keep("form", account, b"{}", actor=actor) for account in accounts), return_exceptions=True
+    )
+    assert [n for n, answer in enumerate(kept) if isinstance(answer, BaseException)] == [7]
+    stored = {row[0] for row in await pool.fetch("SELECT account FROM leadline.intake")}
+    assert stored == set(accounts) - {accounts[7]}
 
 
 async def test_M7_nothing_of_a_form_stands_readable_in_any_table(

@@ -7,6 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -345,8 +346,9 @@ async def test_N14_archive_names_the_leads_in_the_way_and_an_archived_pipeline_t
     moved = await leads.send(mine, "adopt", by=HEAD, pipeline=name, number=1, stage="work")
     assert moved.refusal is not None
     assert moved.refusal.rules == ("M3.takes_leads",)
-    log.write_text("case,activity,at\n99,work,2026-01-01T10:00:00+03:00\n", "utf-8")
-    assert (await run_import(settings, pool, log, pipeline=name)).by_reason == {"M3.takes_leads": 1}
+    now = datetime.now(UTC).isoformat()  # the first comes anew, the second would come back to work
+    log.write_text(f"case,activity,at\n99,work,2026-01-01T10:00:00+03:00\n0,work,{now}\n", "utf-8")
+    assert (await run_import(settings, pool, log, pipeline=name)).by_reason == {"M3.takes_leads": 2}
     text = tmp_path / "repair.yaml"
     text.write_text(text_of(name, [*stages, "mute lost Молчит"]), "utf-8")
     with pytest.raises(OpsError, match="в архиве"):

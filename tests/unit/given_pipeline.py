@@ -141,7 +141,15 @@ class Story:
         """Every change of stage so far."""
         return [event for event in self.events if isinstance(event, e.StageEntered)]
 
-    def give(self, name: str, *, by: Actor = SELLER, around: Surroundings | None = None, **body: Any) -> Any:
+    def give(
+        self,
+        name: str,
+        *,
+        by: Actor = SELLER,
+        around: Surroundings | None = None,
+        at: datetime | None = None,
+        **body: Any,
+    ) -> Any:
         """A command: the story itself when it was done, the refusal when not."""
         number = len(self.events) + 1
         command = Command(
@@ -149,6 +157,7 @@ class Story:
             lead=LEAD,
             actor=by,
             body=COMMAND_BODIES[name].model_validate({"type": name, **body}),  # type: ignore[arg-type]
+            happened_at=at,
         )
         surroundings = around or Surroundings(("anna", "helen"), activity=uuid5(LEAD, f"activity:{number}"))
         answer = decide(self.lead, command, self.pipeline, self.now, surroundings)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
+
+from pydantic import SecretStr
 
 from contracts import commands as c
 from contracts import events as e
@@ -14,6 +17,8 @@ from services.leads.domain.capturing import capture
 from services.leads.domain.contact import ContactState
 from services.leads.domain.decide import Surroundings
 from services.leads.domain.identities import Identity
+from services.leads.handlers import Reader
+from services.settings import Settings
 from tests.unit.given_pipeline import BEGAN, HEAD, LEAD, SELLER, WORKSHOP
 
 PHONE = Identity("phone", "+79001234567", b"p")
@@ -89,3 +94,11 @@ def test_Q2_a_card_that_cannot_be_read_makes_no_lead() -> None:
     refusal = entered(name="Иван", card={"length": "много"})
     assert isinstance(refusal, Refusal)
     assert refusal.rules == ("Q2.readable_value",)
+
+
+def test_C3_a_phone_typed_among_the_cards_fields_finds_the_person_like_any() -> None:
+    settings = Settings(pepper=SecretStr(base64.b64encode(b"p" * 32).decode()))
+    reader = Reader(settings, None)
+    body = c.Capture(company="Ромашка", card={"phone": "8 916 123-45-67", "email": "A@example.org"})
+    work = reader.command(c.Command(id=UUID(int=3), lead=LEAD, actor=SELLER, body=body))
+    assert [(i.kind, i.value) for i in work.identities] == [("phone", "+79161234567"), ("email", "a@example.org")]

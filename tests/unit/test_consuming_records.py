@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import random
+from uuid import UUID
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.eventlog.consuming.records import NO_WITNESS, Batch, Position, RawRecord, Slot, batch_of
+from contracts.events import LeadSeen
+from contracts.meta import GENESIS, Actor, Meta, cloud_event_headers, digest_of
+from services.eventlog.consuming.records import NO_WITNESS, Batch, Position, RawRecord, Slot, batch_of, witness_of
+from services.eventlog.consuming.streams import PoisonError, read
+from services.eventlog.mapper import encode
+from tests.builders import START
 
+STREAM = UUID("0190c1d2-0000-7000-8000-000000000001")
 SLOTS = st.tuples(st.sampled_from(["leads.inbound", "leads.commands"]), st.integers(0, 5))
 
 
@@ -40,3 +50,36 @@ def test_K2_parts_are_of_about_equal_size() -> None:
     records = [RawRecord("t", n % 8, n, b"k", b"v", [], 0) for n in range(800)]
     expected = {Slot("t", n): Position(0, NO_WITNESS) for n in range(8)}
     assert [len(part.records) for part in batch_of(records, "leads", 1, expected, set()).parts(2)] == [400, 400]
+
+
+def _event() -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
+    """Value, digest and headers of an event's record."""
+    meta = Meta(
+        stream=STREAM, version=3, kind="lead", type=LeadSeen.TOPIC, happened_at=START, recorded_at=START,
+        actor=Actor(id="anna", kind="person"), command=STREAM, correlation="x",
+    )  # fmt: skip
+    value = encode(meta, LeadSeen(), None)
+    digest = digest_of(GENESIS, value)
+    return value, digest, cloud_event_headers(meta, digest)
+
+
+def test_K4_an_event_is_read_whatever_the_order_of_its_headers() -> None:
+    value, digest, headers = _event()
+    for seed in range(20):
+        mixed = random.Random(seed).sample(headers, len(headers))  # noqa: S311 - no secret
+        arrived = read(RawRecord("leads.events", 0, 0, str(STREAM).encode(), value, mixed, 0))
+        assert (arrived.stream, arrived.version, arrived.digest) == (str(STREAM), 3, digest)
+
+
+@pytest.mark.parametrize("missing", ["ce_id", "ce_digest"])
+def test_K4_a_header_that_is_missing_or_empty_makes_it_poison(missing: str) -> None:
+    value, _, headers = _event()
+    key = str(STREAM).encode()
+    for left in ([h for h in headers if h[0] != missing], [(n, None if n == missing else v) for n, v in headers], []):
+        with pytest.raises(PoisonError, match=missing if left else "ce_id"):
+            read(RawRecord("leads.events", 0, 0, key, value, left, 0))
+
+
+def test_K2_a_header_without_a_value_has_the_witness_of_an_empty_one() -> None:
+    records = [RawRecord("t", 0, 0, b"k", b"v", [("a", value), ("b", b"x")], 0) for value in (None, b"")]
+    assert witness_of(records[0]) == witness_of(records[1])

@@ -156,6 +156,12 @@ def test_K6_history_tells_what_happened_and_marks_what_was_erased() -> None:
         stage="processing", kind="open", visit=2, from_stage="new", from_visit=1, cause="moved", direction="forward"
     )
     assert describe(recorded(entered)) == "stage entered new → processing (open, visit 2, moved, forward)"
+    against = entered.model_copy(
+        update={"basis": "override", "overridden": ("S2.exit_criteria",), "override_reason": "так решил"}
+    )
+    assert describe(recorded(against)) == (
+        "stage entered new → processing (open, visit 2, moved, forward, by override: S2.exit_criteria) так решил"
+    )
     known = recorded(CardRecorded(names=("needs",), values={"needs": "столешница"}))
     assert describe(known) == "card recorded names=[needs], values={needs: столешница}"
     gone = recorded(CardRecorded(names=("needs",), values=ERASED))

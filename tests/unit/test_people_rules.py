@@ -106,6 +106,8 @@ def test_C1_bad_data_goes_only_when_nothing_of_the_person_lives() -> None:
     assert refusal is not None
     assert refusal.rules == ("C1.only_lead_of_person",)
     assert may_delete(LEAD, [lead, with_(living, kind="postponed")]) is not None
+    for kept in ("contact", "ads"):
+        assert may_delete(LEAD, [lead, with_(lost, outcome=kept)]) is not None, "lost, and the contact is kept"
 
 
 def test_N16_rules_of_merging_have_words_in_both_languages_and_say_why() -> None:

@@ -118,7 +118,7 @@ class Funnel(RuleBasedStateMachine):
         for one in batch:
             funnel.apply(rows, one)
         self.leads |= {lead: rows.leads[lead] for lead in rows.touched}
-        self.visits |= {key: rows.visits[key] for key in rows.changed}
+        self.visits |= {key: rows.visits[key] for key in rows.begun | rows.ended | rows.corrected}
         self.past += rows.past
 
     def teardown(self) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from contracts import events as e
+from contracts.commands import Refusal
 from contracts.meta import Actor
 from services.leads.domain.criteria import checklist
-from services.leads.domain.decide import Surroundings
+from services.leads.domain.decide import Surroundings, automatic_move
 from services.leads.domain.proposals import proposals
 from services.leads.domain.rules import check
 from tests.unit.given_pipeline import HEAD, SELLER, WORKSHOP, Story, refused_by
@@ -289,6 +290,45 @@ def test_N12_a_mistaken_rejection_is_undone_unless_the_person_has_another_open_l
     refused_by(story.give("undo", around=other), "C3.one_open_lead")
     story.given("undo")
     assert (story.lead.stage, story.lead.outcome, story.lead.is_open) == ("contact", None, True)
+
+
+def test_P4_undoing_is_no_way_round_the_terms_of_reopening() -> None:
+    assert closed().later(days=1).given("undo").lead.is_open, "a mistake of yesterday"
+    refused_by(closed().later(days=2).give("undo"), "N12.something_to_undo")
+    assert closed().later(days=2).given("undo", by=HEAD).lead.is_open
+    refused_by(in_contact().given("pause", **PAUSE).later(days=2).give("undo"), "N12.something_to_undo")
+    back_dated = closed().later(days=2)
+    assert isinstance(back_dated.give("undo", at=back_dated.now - timedelta(days=2)), Refusal)
+
+
+def test_M3_an_adoption_begins_no_term_of_reopening_anew() -> None:
+    story = closed().later(days=360)
+    story.keep(
+        (
+            e.LeadAdopted(
+                pipeline="workshop", number=2, from_pipeline="workshop", from_number=1, reason="published"
+            ),
+            e.StageEntered(
+                stage="closed", kind="lost", visit=story.lead.visit + 1, from_stage="closed",
+                cause="adopted", direction="across", basis="adoption",
+            ),
+        ),
+        HEAD,
+    )  # fmt: skip
+    assert story.later(days=10).given("reopen").lead.stage == "contact", "a year after it was closed"
+
+
+def test_N12_a_correction_brings_back_since_when_the_lead_stood_there() -> None:
+    story = closed().later(days=400).given("reopen").given("undo")
+    assert story.lead.stage == "closed"
+    assert story.given("reopen").lead.stage == "contact", "its year is over"
+
+
+def test_P4_a_lead_that_came_back_stays_though_a_call_was_planned_by_the_same_message() -> None:
+    story = in_contact().given("move", to="found")
+    planned = e.ActivityPlanned(activity=story.lead.contact, activity_kind="call", reason="missed_call")
+    assert automatic_move(story.lead, (story.entered[-1], planned), WORKSHOP) == ()
+    assert automatic_move(story.lead, (planned,), WORKSHOP) != ()
 
 
 def test_N12_a_fact_recorded_by_mistake_is_withdrawn() -> None:

@@ -1,4 +1,5 @@
-"""No sequence of commands brings a lead where the rules forbid it, but by a recorded override or correction (K2, N10, N12).
+"""No sequence of commands brings a lead where the rules forbid it, but by a recorded override, correction, adoption or import,
+each marked on the visit (K2, N10, N12, M3).
 
 The oracle is the pipeline «workshop» told once more in plain Python: which step asks for what, who may, where one may go. It
 never looks at `LeadState`, the pipeline's models or the rules.
@@ -8,17 +9,24 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid5
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
-from tests.unit.given_pipeline import HEAD, SELLER, Story
+from contracts.meta import Actor
+from services.leads.domain.adopting import Destination, adopt
+from services.leads.domain.decide import Surroundings
+from services.leads.domain.history import HistoryRow, advance
+from tests.unit.given_pipeline import CONTACT, HEAD, LEAD, SELLER, WORKSHOP, Story
 
 OPEN = ("found", "contact", "meeting", "closing")
 LOST, PAUSED, WON = ("closed", "spam"), "waiting", "deal"
+IMPORT = Actor(id="import:crm", kind="import")
 ACTORS = st.sampled_from((SELLER, HEAD))
 
 
@@ -34,8 +42,13 @@ class Told:
         self.visit = 1
         """Counts stays: a corrected mistake brings the former stay back."""
         self.stays = 1
-        self.since_days = 0
-        self.undo: tuple[str, str, int] | None = None
+        self.day, self.since = 0, 0
+        """Today, and the day on which it came to where it stands: a correction brings the former one back."""
+        self.undo: tuple[str, str, int, int] | None = None
+
+    @property
+    def since_days(self) -> int:
+        return self.day - self.since
 
     def has(self, fact: str, value: str | None = None, *, here: bool = False) -> bool:
         if fact not in self.facts:
@@ -81,11 +94,11 @@ class Told:
 
     def enter(self, to: str, *, correction: bool = False) -> None:
         if not correction:
-            self.undo = (self.place, self.back_to, self.visit)
+            self.undo = (self.place, self.back_to, self.visit, self.since)
         if self.place in OPEN and to not in OPEN:
             self.back_to = self.place
         self.stays += 1
-        self.place, self.visit, self.since_days = to, self.stays, 0
+        self.place, self.visit, self.since = to, self.stays, self.day
 
 
 class Engine(RuleBasedStateMachine):
@@ -95,8 +108,8 @@ class Engine(RuleBasedStateMachine):
         super().__init__()
         self.story = Story()
         self.told = Told()
-        self.overrides: list[int] = []
-        self.corrected = 0
+        self.version = 1
+        self.marked = dict.fromkeys(("correction", "adoption", "import"), 0)
 
     def give(self, name: str, must: bool, **body: Any) -> bool:
         before = list(self.story.events)
@@ -226,13 +239,54 @@ class Engine(RuleBasedStateMachine):
     @rule(by=ACTORS)
     def undo(self, by: Any) -> None:
         told = self.told
-        may = told.undo is not None and (told.place != WON or by is HEAD)
+        # a seller takes an outcome for a mistake on its day; afterwards it is reopened, by the pipeline's terms
+        late = told.place in (*LOST, PAUSED) and told.since_days > 1
+        terms = late and told.undo is not None and told.undo[0] in OPEN
+        may = told.undo is not None and (by is HEAD or not (told.place == WON or terms))
+        may = may or (told.undo is not None and told.place == "closed" and told.since_days >= 366)
         if self.give("undo", may, by=by):
             assert told.undo is not None
-            place, back_to, visit = told.undo
+            place, back_to, visit, since = told.undo
             told.enter(place, correction=True)
-            told.undo, told.back_to, told.visit = None, back_to, visit
-            self.corrected += 1
+            told.undo, told.back_to, told.visit, told.since = None, back_to, visit, since
+            self.marked["correction"] += 1
+
+    @rule(to=st.sampled_from([*OPEN, *LOST, PAUSED, WON]), by=ACTORS)
+    def adopt(self, to: str, by: Any) -> None:
+        """A version that asks for the same: nothing is proven by it, and nothing won, lost, paused or reopened."""
+        told, kinds = (
+            self.told,
+            {**dict.fromkeys(OPEN, "open"), **dict.fromkeys(LOST, "lost"), PAUSED: "paused", WON: "won"},
+        )
+        body = c.Adopt(pipeline="workshop", number=self.version + 1, stage=to)
+        command = c.Command(id=uuid5(LEAD, f"adopt:{len(self.story.events)}"), lead=LEAD, actor=by, body=body)
+        done = adopt(self.story.lead, command, WORKSHOP, Destination(WORKSHOP), self.story.now)
+        assert isinstance(done, Refusal) == (by is not HEAD or kinds[to] != kinds[told.place]), done
+        if isinstance(done, Refusal):
+            return
+        self.story.keep(done, by)
+        self.version += 1
+        if to != told.place:
+            told.stays, told.place, told.undo = told.stays + 1, to, None
+            self.marked["adoption"] += 1
+
+    @rule(to=st.sampled_from([*OPEN, *LOST, PAUSED, WON]))
+    def import_row(self, to: str) -> None:
+        """A history is held to the ways and to recorded results, not to proof, roles and terms; and nothing moves by itself."""
+        told, story = self.told, self.story
+        back = {"closed": "contact", "spam": told.back_to, PAUSED: told.back_to}.get(told.place)
+        outcome = self.is_open() and to in (*LOST, PAUSED) and (told.place, to) != ("meeting", "spam")
+        may = to != told.place and not told.result_forbids(to) and (to == back or told.way(to) or outcome)
+        row = HistoryRow(
+            uuid5(LEAD, f"row:{len(story.events)}"), LEAD, CONTACT, "workshop", to, story.now, "crm", IMPORT,
+            until=(story.now + timedelta(days=9)).date(), reason="r",
+        )  # fmt: skip
+        done = advance(story.lead, row, story.now, WORKSHOP, story.now, Surroundings())
+        assert isinstance(done, Refusal) != may, (told.place, to, done)
+        if not isinstance(done, Refusal):
+            story.keep(done, IMPORT)
+            told.enter(to)
+            self.marked["import"] += 1
 
     @rule()
     def do_what_the_stage_asks(self) -> None:
@@ -255,7 +309,7 @@ class Engine(RuleBasedStateMachine):
     @rule(days=st.sampled_from([1, 400]))
     def later(self, days: int) -> None:
         self.story.later(days=days)
-        self.told.since_days += days
+        self.told.day += days
 
     @invariant()
     def lead_stands_where_the_oracle_says(self) -> None:
@@ -266,8 +320,9 @@ class Engine(RuleBasedStateMachine):
         entered = self.story.entered
         assert [event.visit for event in entered] == list(range(1, len(entered) + 1))
         assert all((event.basis == "override") == bool(event.overridden) for event in entered)
-        assert sum(event.basis == "correction" for event in entered) == self.corrected
-        assert {event.basis for event in entered} <= {"check", "override", "correction"}
+        for basis, count in self.marked.items():
+            assert sum(event.basis == basis for event in entered) == count
+        assert {event.basis for event in entered} <= {"check", "override", *self.marked}
 
 
 Engine.TestCase.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)

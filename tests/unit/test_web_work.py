@@ -166,12 +166,12 @@ def test_N9_board_knows_the_ways_that_are_closed_to_every_lead() -> None:
 
 
 def test_N12_undo_is_offered_to_whom_the_rule_lets() -> None:
-    assert not can_undo(FRESH, WORKSHOP, "seller")
-    moved = replace(FRESH, before=Position("fresh", "open", 1, None, None, None, None))
-    assert can_undo(moved, WORKSHOP, "seller")
-    assert not can_undo(moved, WORKSHOP, "auditor")
+    assert not can_undo(FRESH, WORKSHOP, "seller", THEN)
+    moved = replace(FRESH, before=Position("fresh", "open", 1, None, None, None, None, None))
+    assert can_undo(moved, WORKSHOP, "seller", THEN)
+    assert not can_undo(moved, WORKSHOP, "auditor", THEN)
     won = replace(moved, stage="deal", kind="won")
-    assert (can_undo(won, WORKSHOP, "seller"), can_undo(won, WORKSHOP, "head")) == (False, True)
+    assert [can_undo(won, WORKSHOP, role, THEN) for role in ("seller", "head")] == [False, True]
 
 
 def test_K2_a_stage_that_only_a_head_leaves_is_closed_to_a_seller_and_says_so() -> None:

@@ -22,15 +22,14 @@ AGAIN_SECONDS = 1.0
 
 
 def raw(record: ConsumerRecord, prefix: str) -> RawRecord:
-    """The record with its topic's own name; a header without a value has an empty one."""
+    """The record with its topic's own name."""
     return RawRecord(
         record.topic[len(prefix) :],
         record.partition,
         record.offset,
         record.key,
         record.value,
-        # nearly never a header has no value: look in C before copying in Python
-        [(n, v or b"") for n, v in record.headers] if None in dict(record.headers).values() else record.headers,
+        record.headers,
         record.timestamp,
     )
 

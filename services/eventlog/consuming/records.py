@@ -32,14 +32,15 @@ class Position(NamedTuple):
 
 
 class RawRecord(NamedTuple):
-    """A Kafka record, bytes as they came. `topic` without the prefix; a tombstone has `value` None."""
+    """A Kafka record, bytes as they came. `topic` without the prefix; a tombstone has `value` None. A header without a value
+    has None, and counts as an empty one."""
 
     topic: str
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
     timestamp_ms: int
 
     @property
@@ -57,7 +58,7 @@ def witness_of(record: RawRecord) -> bytes:
     digest = hashlib.sha256()
     parts: list[bytes | None] = [record.key, record.value]
     for name, value in record.headers:
-        parts += (name.encode("utf-8", "surrogateescape"), value)
+        parts += (name.encode("utf-8", "surrogateescape"), value or b"")
     for part in parts:
         digest.update((-1 if part is None else len(part)).to_bytes(8, "big", signed=True))
         digest.update(part or b"")

@@ -7,7 +7,7 @@ in the caller's transaction; events and their outbox rows are written together o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -63,11 +63,15 @@ async def load(database: Database, wanted: Sequence[tuple[UUID, int]]) -> list[S
     """The events of these streams after the version given with each (0: all), in (stream, version) order."""
     if not wanted:
         return []
+    # OFFSET 0 keeps the planner from turning the look-ups by key into a join over the whole store
     rows = await database.fetch(
-        """SELECT e.originator_id, e.originator_version, e.topic, e.kind, e.state, e.recorded_at, e.digest
+        """SELECT w.stream, e.originator_version, e.topic, e.kind, e.state, e.recorded_at, e.digest
            FROM unnest($1::uuid[], $2::bigint[]) AS w (stream, after)
-           JOIN leadline.events AS e ON e.originator_id = w.stream AND e.originator_version > w.after
-           ORDER BY e.originator_id, e.originator_version""",
+           CROSS JOIN LATERAL (
+               SELECT s.originator_version, s.topic, s.kind, s.state, s.recorded_at, s.digest FROM leadline.events AS s
+               WHERE s.originator_id = w.stream AND s.originator_version > w.after OFFSET 0
+           ) AS e
+           ORDER BY w.stream, e.originator_version""",
         [stream for stream, _ in wanted],
         [after for _, after in wanted],
     )
@@ -99,8 +103,16 @@ async def append(database: Database, events: Sequence[Stored]) -> None:
         "outbox",
         schema_name="leadline",
         columns=("topic", "key", "stream", "version"),
-        records=[(EVENTS_TOPIC_OF_KIND[e.kind], str(e.stream), e.stream, e.version) for e in events],
+        records=_outbox_rows(events),
     )
+
+
+def _outbox_rows(events: Sequence[Stored]) -> Iterator[tuple[str, str, UUID, int]]:
+    stream, key = None, ""
+    for event in events:
+        if event.stream is not stream:  # a stream's events mostly stand together
+            stream, key = event.stream, str(event.stream)
+        yield EVENTS_TOPIC_OF_KIND[event.kind], key, stream, event.version
 
 
 async def send(database: Database, messages: Sequence[Message]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from aiokafka.partitioner import DefaultPartitioner
@@ -43,10 +43,46 @@ def partition_of(key: bytes, count: int) -> int:
     return found
 
 
+class _Constant(NamedTuple):
+    """Headers whose texts come again and again, encoded once."""
+
+    type: tuple[str, bytes]
+    source: tuple[str, bytes]
+    middle: tuple[tuple[str, bytes], ...]
+    """From `ce_streamversion` to `ce_aggregatekind`."""
+    end: tuple[tuple[str, bytes], ...]
+    """From `ce_autodepth` to `ce_actorkind`."""
+
+
 @lru_cache(maxsize=10_000)
-def _often(name: str, text: str) -> tuple[str, bytes]:
-    """A header whose text comes again and again: encoded once."""
-    return name, text.encode("ascii")
+def _constant(
+    kind: str,
+    type_: str,
+    version: int,
+    schema: int,
+    envelope: int,
+    autodepth: int,
+    pipeline: str | None,
+    actor: str,
+    actor_kind: str,
+) -> _Constant:
+    pipelines = (("ce_pipelineversion", pipeline.encode("ascii")),) if pipeline is not None else ()
+    return _Constant(
+        ("ce_type", type_.encode("ascii")),
+        ("ce_source", f"/leadline/{kind}".encode("ascii")),
+        (
+            ("ce_streamversion", str(version).encode("ascii")),
+            ("ce_schemaversion", str(schema).encode("ascii")),
+            ("ce_envelopeversion", str(envelope).encode("ascii")),
+            ("ce_aggregatekind", kind.encode("ascii")),
+        ),
+        (
+            ("ce_autodepth", str(autodepth).encode("ascii")),
+            *pipelines,
+            ("ce_actorid", actor.encode("ascii")),
+            ("ce_actorkind", actor_kind.encode("ascii")),
+        ),
+    )
 
 
 _SPECIFICATION = ("ce_specversion", b"1.0")
@@ -55,35 +91,43 @@ _CONTENT = ("content-type", b"application/json")
 
 def event_headers(meta: dict[str, Any], digest: bytes) -> list[tuple[str, bytes]]:
     """The headers of an event from its envelope as plain JSON; equal to `cloud_event_headers` (a test holds them together)."""
-    actor = meta["actor"]
-    stream, kind = meta["stream"], meta["kind"]
-    version = str(meta["version"])
+    actor, stream, version = meta["actor"], meta["stream"], meta["version"]
+    constant = _constant(
+        meta["kind"],
+        meta["type"],
+        version,
+        meta.get("schema_version", 1),
+        meta.get("envelope", ENVELOPE_VERSION),
+        meta.get("autodepth", 0),
+        meta.get("pipeline"),
+        actor["id"],
+        actor["kind"],
+    )
     headers = [
         _SPECIFICATION,
         ("ce_id", f"{stream}-{version}".encode("ascii")),
-        _often("ce_type", meta["type"]),
-        _often("ce_source", f"/leadline/{kind}"),
+        constant.type,
+        constant.source,
         ("ce_subject", stream.encode("ascii")),
-        ("ce_time", datetime.fromisoformat(meta["happened_at"]).isoformat().encode("ascii")),
+        ("ce_time", _time(meta["happened_at"])),
         _CONTENT,
-        _often("ce_streamversion", version),
-        _often("ce_schemaversion", str(meta.get("schema_version", 1))),
-        _often("ce_envelopeversion", str(meta.get("envelope", ENVELOPE_VERSION))),
-        _often("ce_aggregatekind", kind),
+        *constant.middle,
         ("ce_commandid", meta["command"].encode("ascii")),
     ]
     if (causation := meta.get("causation")) is not None:
         headers.append(("ce_causationid", causation.encode("ascii")))
     headers.append(("ce_correlationid", meta["correlation"].encode("ascii")))
-    headers.append(_often("ce_autodepth", str(meta.get("autodepth", 0))))
-    if (pipeline := meta.get("pipeline")) is not None:
-        headers.append(_often("ce_pipelineversion", pipeline))
-    headers.append(_often("ce_actorid", actor["id"]))
-    headers.append(_often("ce_actorkind", actor["kind"]))
+    headers += constant.end
     headers.append(("ce_digest", digest.hex().encode("ascii")))
     if (trace := meta.get("traceparent")) is not None:
         headers.append(("ce_traceparent", trace.encode("ascii")))
     return headers
+
+
+@lru_cache(maxsize=1_000)
+def _time(text: str) -> bytes:
+    """A time as `isoformat` has it. Those of one batch are mostly one."""
+    return datetime.fromisoformat(text).isoformat().encode("ascii")
 
 
 def event_record(
@@ -119,5 +163,6 @@ def message_record(
     return Outgoing(n, topic, partition_of(raw, count), event_id, raw, value, pairs, timestamp, since)
 
 
+@lru_cache(maxsize=1_000)
 def _ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)

@@ -75,7 +75,7 @@ class Publisher:
             client_id="leadline-relay",
             enable_idempotence=True,
             acks="all",
-            compression_type="lz4",
+            compression_type="zstd",
             max_batch_size=BATCH_BYTES,
             linger_ms=LINGER_MS,
             request_timeout_ms=10_000,

@@ -16,6 +16,8 @@ from services.leads.domain.state import CONTACT_FIELDS
 
 AHEAD = timedelta(minutes=5)
 """How far ahead of our clock a reported time may be (decision 12)."""
+MISTAKE = timedelta(days=1)
+"""How long an outcome can be taken for a mistake; later a lead comes back by the terms of reopening (N12, P4)."""
 
 
 def not_erased(case: Case) -> Broken | None:
@@ -177,9 +179,9 @@ def reopening_terms(case: Case) -> Broken | None:
             f"Из «{here.titles.ru}» лид возвращает только руководитель.",
             f"Only a head brings a lead back from “{here.titles.en}”.",
         )
-    if terms is None or terms.seller_after is None or case.state.entered_at is None or case.happened_at is None:
+    if terms is None or terms.seller_after is None or case.state.root_at is None or case.happened_at is None:
         return None
-    day = after(case.state.entered_at, terms.seller_after)
+    day = after(case.state.root_at, terms.seller_after)
     if case.happened_at >= day:
         return None
     if role != "head":
@@ -208,6 +210,9 @@ def something_to_undo(case: Case) -> Broken | None:
         and (case.actor is None or case.actor.role != "head")
     ):
         return Broken("Конвертацию отменяет только руководитель.", "Only a head undoes a conversion.")
+    closed = case.state.kind in ("lost", "postponed") and case.state.before.kind == "open"
+    if closed and case.now is not None and case.state.root_at is not None and case.now - case.state.root_at > MISTAKE:
+        return reopening_terms(case)
     return None
 
 

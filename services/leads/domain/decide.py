@@ -108,8 +108,8 @@ def _pause_stage(_: LeadState, body: c.Pause, pipeline: Pipeline) -> str:
     return body.status or next((s.id for s in pipeline.stages if s.kind == "postponed"), "postponed")
 
 
-def _stage_left(state: LeadState, body: c.Reopen, pipeline: Pipeline) -> str:
-    del body
+def reopens_to(state: LeadState, pipeline: Pipeline) -> str:
+    """The open stage that a rejected or paused lead comes back to (P4)."""
     here = pipeline.by_id.get(state.stage)
     if here is not None and here.reopen is not None and here.reopen.to is not None:
         return here.reopen.to
@@ -122,7 +122,7 @@ _TARGETS: dict[type[c.CommandBody], Callable[[LeadState, Any, Pipeline], str]] =
     c.Reject: lambda state, body, pipeline: str(body.status),
     c.Pause: _pause_stage,
     c.Convert: lambda state, body, pipeline: pipeline.conversion_point,
-    c.Reopen: _stage_left,
+    c.Reopen: lambda state, body, pipeline: reopens_to(state, pipeline),
     c.Undo: lambda state, body, pipeline: state.before.stage if state.before else pipeline.first.id,
 }
 """Which stage a command leads to; a command that is not here changes no stage."""
@@ -251,9 +251,11 @@ def automatic_move(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline
     here = pipeline.by_id.get(state.stage)
     if here is None or here.moves is None or not state.is_open or not just or state.erased:
         return ()
-    last = just[-1]
+    last = next(
+        (event for event in reversed(just) if not isinstance(event, e.ActivityPlanned | e.ActivityDone)), just[-1]
+    )
     if isinstance(last, e.StageEntered) and last.direction not in ("in", "forward", "skip"):
-        return ()
+        return ()  # what was planned in the same act, as a missed call that brought it back is, says nothing new
     for move in here.moves:
         if not move.auto:
             continue

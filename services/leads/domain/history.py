@@ -3,8 +3,9 @@
 Pure. The first row of a case captures the lead in the stage it names: what came before is not known and is not invented. Each
 further row is a move, held against the same rules as everyone's, but for those that ask for proof which no history carries
 (`Rule.of_history`); a row that they do not allow is refused by rule id and changes nothing. Invariants: nobody «sees» or
-«accepts» by an import (S2); what a later row says of the person or the card fills what is unknown and overwrites nothing;
-rows that name a known person find that person, and never a second open lead of theirs (C3).
+«accepts» by an import (S2); the card is read by the types of its fields, like everyone's (Q2); what a later row says of the
+person or the card fills what is unknown and overwrites nothing; rows that name a known person find that person, and never a
+second open lead of theirs (C3); of bad data nothing is taken over but that the lead was received (C1).
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from contracts import events as e
 from contracts.commands import Refusal
 from contracts.inbound import FormBody
 from contracts.meta import Actor
-from contracts.pipeline import Pipeline, Stage
+from contracts.pipeline import Pipeline, Reason, Stage
 from services.leads.domain.arrivals import Arrival, Known, Recognised, Said
 from services.leads.domain.case import Case
-from services.leads.domain.decide import Surroundings, decide
+from services.leads.domain.decide import Surroundings, decide, reopens_to
 from services.leads.domain.identities import Identity
 from services.leads.domain.inbound_rules import whose
 from services.leads.domain.recognition import NAMESPACE, keep_identities, suspect
@@ -55,8 +56,9 @@ class HistoryRow:
     """Fields of the pipeline's card."""
     responsible: str | None = None
     until: date | None = None
+    """Of a pause: to which day."""
     reason: str | None = None
-    """Of a pause: to which day, and why."""
+    """Of a pause or a rejection: why; one of the status's reasons by its id or title, or in words."""
     as_it_is: bool = False
     """A lead as it stands at the source: its responsible is one of ours."""
 
@@ -84,6 +86,8 @@ def capture(
     target = pipeline.by_id.get(row.stage)
     if target is None:
         return no_such_stage(row.stage, pipeline)
+    if is_bad_data(row, target):
+        row = replace(row, person=FormBody(source=row.person.source), identities=(), card={})
     said = Said(row.source, row.person.name, row.person.company)
     arrival = Arrival(row.id, CHANNEL, row.source, at, row.person, said, row.identities)
     person = whose(arrival, known)
@@ -91,7 +95,8 @@ def capture(
     contact = mine or row.contact
     blank = LeadState(row.lead, 0, pipeline.pipeline, number, contact, at)
     other = known.open_leads.get(mine) if mine else None
-    case = Case(blank, pipeline, target, _command(row, at, _body(row, blank, target)), now, (), other, history=True)
+    body = _body(row, blank, target, pipeline)
+    case = Case(blank, pipeline, target, _command(row, at, body), now, (), other, history=True)
     refusal = refused(case, RULES)
     if refusal is None and target.kind == "open" and other is not None:
         refusal = refused_by(case, "C3.one_open_lead")
@@ -102,10 +107,13 @@ def capture(
         refusal = refused_by(assign, "C4.known_responsible")
     if refusal is not None:
         return refusal
+    card = decide(blank, _command(row, at, c.Record(fields=dict(row.card))), pipeline, now, around) if row.card else ()
+    if isinstance(card, Refusal):
+        return card
     found = Recognised("accepted", lead=row.lead, contact=contact, contact_is_new=mine is None, lead_is_new=True)
     if mine is None:
         found.contact_events.append(e.ContactMade(name=row.person.name, company=row.person.company))
-    found.lead_events += _captured(row, at, contact, pipeline, target)
+    found.lead_events += (*_captured(row, at, contact, pipeline, target), *card)
     keep_identities(arrival, known, found)
     suspect(person, known, found)
     return found
@@ -121,7 +129,7 @@ def advance(
     if target is None:
         return no_such_stage(row.stage, pipeline)
     around = replace(around, history=True)
-    moved = decide(state, _command(row, at, _body(row, state, target)), pipeline, now, around)
+    moved = decide(state, _command(row, at, _body(row, state, target, pipeline)), pipeline, now, around)
     if isinstance(moved, Refusal):
         return moved
     assigned: tuple[e.Event, ...] = ()
@@ -161,14 +169,33 @@ def broken_row(problem: str) -> Refusal:
     )
 
 
-def _body(row: HistoryRow, state: LeadState, target: Stage) -> c.Body:
+def is_bad_data(row: HistoryRow, target: Stage) -> bool:
+    """C1: whether the row says that nothing is to be kept of the person."""
+    return target.kind == "lost" and _outcome(row, target) == "bad_data"
+
+
+def _outcome(row: HistoryRow, target: Stage) -> e.lead.LostOutcome:
+    """C1: what remains of a lead that the row rejects."""
+    reason = _reason(row, target)
+    return (reason.outcome if reason else None) or target.outcome or "refused"
+
+
+def _reason(row: HistoryRow, target: Stage) -> Reason | None:
+    """The reason of the status that the row names."""
+    said = (row.reason or "").casefold()
+    return next((r for r in target.reasons if said in (r.id, r.titles.ru.casefold(), r.titles.en.casefold())), None)
+
+
+def _body(row: HistoryRow, state: LeadState, target: Stage, pipeline: Pipeline) -> c.Body:
     """What a person would have done to get the lead there."""
+    named = _reason(row, target)
+    reason = named.id if named is not None else None
     if target.kind == "lost":
-        return c.Reject(status=target.id)
+        return c.Reject(status=target.id, reason=reason, comment=row.reason if named is None else None)
     if target.kind == "postponed" and row.until is not None and row.reason:
-        return c.Pause(until=row.until, reason=row.reason, status=target.id)
-    came_back = target.id == state.left_open_stage and state.kind in ("lost", "postponed")
-    return c.Reopen(reason=row.reason) if came_back else c.Move(to=target.id)
+        return c.Pause(until=row.until, reason=row.reason, reason_id=reason, status=target.id)
+    comes_back = state.kind in ("lost", "postponed") and target.id == reopens_to(state, pipeline)
+    return c.Reopen(reason=row.reason) if comes_back else c.Move(to=target.id)
 
 
 def _command(row: HistoryRow, at: datetime, body: c.Body) -> c.Command:
@@ -204,18 +231,35 @@ def _captured(row: HistoryRow, at: datetime, contact: UUID, pipeline: Pipeline, 
             comment=person.comment,
             fields=person.fields,
         ),
-        e.StageEntered(stage=target.id, kind=target.kind, visit=1, cause="captured", direction="in", basis="import"),
     ]
+    named = _reason(row, target)
+    if target.kind == "lost":
+        # Where it stood before is not known, as with a pause below: the first stage stands for it.
+        rejected = e.LeadRejected(
+            status=target.id,
+            from_stage=pipeline.first.id,
+            reason=named.id if named is not None else None,
+            comment=row.reason if named is None else None,
+            outcome=_outcome(row, target),
+        )
+        found.append(rejected)
+    found.append(
+        e.StageEntered(stage=target.id, kind=target.kind, visit=1, cause="captured", direction="in", basis="import")
+    )
     if target.kind == "postponed":
         assert row.until is not None, "S3.pause_has_a_date lets no other through"
         # It comes back to the first stage: where it stood before its pause is not known.
         found.append(
-            e.LeadPaused(status=target.id, from_stage=pipeline.first.id, until=row.until, reason=row.reason or "")
+            e.LeadPaused(
+                status=target.id,
+                from_stage=pipeline.first.id,
+                until=row.until,
+                reason=row.reason or "",
+                reason_id=named.id if named is not None else None,
+            )
         )
     if row.responsible:
         found.append(e.LeadAssigned(to=row.responsible, reason="imported"))
-    if row.card:
-        found.append(e.CardRecorded(names=tuple(sorted(row.card)), values=dict(row.card)))
     return found
 
 

@@ -110,11 +110,15 @@ def may_recommend(recommender: LeadState | None) -> Refusal | None:
 
 
 def may_delete(lead: UUID, others: Iterable[LeadState]) -> Refusal | None:
-    """C1: bad data is deleted at once, unless the person has a lead beside it that is worked on, waits, or was won."""
+    """C1: bad data is deleted at once, unless the person has a lead beside it that is worked on, waits or was won, or of which
+    the contact is kept."""
     living = sorted(
         str(state.lead)
         for state in others
-        if state.lead != lead and state.merged_into is None and state.kind != "lost" and not state.erased
+        if state.lead != lead
+        and state.merged_into is None
+        and not state.erased
+        and (state.kind != "lost" or state.outcome in ("contact", "ads"))
     )
     if not living:
         return None

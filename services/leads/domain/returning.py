@@ -25,7 +25,7 @@ def brought_back(
     ]
     if not ended:
         return None
-    last = max(ended, key=lambda lead: (lead.entered_at or lead.captured_at, lead.lead))
+    last = max(ended, key=lambda lead: (lead.root_at or lead.captured_at, lead.lead))
     known = pinned(last)
     stands = known.by_id.get(last.stage) if known is not None else None
     if known is None or stands is None or stands.reopen is None or not stands.reopen.client:

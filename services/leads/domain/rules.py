@@ -62,6 +62,7 @@ STAGE_RULES: tuple[Rule, ...] = (
         "A move under a condition is made when it holds.",
         "The pipeline says so; what is unknown does not hold (decision 6).",
         going.move_condition,
+        of_history=False,
         overridable=True,
     ),
     Rule(
@@ -222,12 +223,12 @@ COMMAND_RULES: tuple[Rule, ...] = (
         "A person has one open lead in a pipeline.",
         "Two open leads of one person are called by two sellers (C3).",
         acting.one_open_lead,
-        (c.Reopen, c.Move, c.Undo),
+        (c.Reopen, c.Move, c.Convert, c.Undo),
     ),
     Rule(
         "N12.something_to_undo",
-        "Отменяют последний переход; конвертацию — руководитель.",
-        "The last change of stage is undone; a conversion by a head.",
+        "Отменяют последний переход: конвертацию — руководитель, закрытие через сутки — те, кому дано возобновить.",
+        "The last change of stage is undone: a conversion by a head, an outcome after a day by who may reopen.",
         "A mistake further back is corrected by a move, which is a visit of its own (N12).",
         acting.something_to_undo,
         (c.Undo,),

@@ -50,6 +50,7 @@ class Position:
     stage: str
     kind: e.lead.Outcome
     root: int
+    root_at: datetime | None
     left_open_stage: str | None
     answer: Answer | None
     paused_until: date | None
@@ -74,6 +75,8 @@ class LeadState:
     entered_as: e.lead.StageDirection = "in"
     root: int = 0
     """Number of the visit in which the lead came to where it stands: a corrected mistake in between changes it not."""
+    root_at: datetime | None = None
+    """When that was: neither a correction nor an adoption nor a merge taken back makes a term begin anew (P4, M3)."""
     before: Position | None = None
     """What undoing the last change of stage brings back; None: there is nothing to undo."""
     left_open_stage: str | None = None
@@ -193,6 +196,7 @@ def _entered(state: LeadState, meta: Meta, data: e.StageEntered) -> dict[str, An
         return {
             **stands,
             "root": back.root,
+            "root_at": back.root_at,
             "before": None,
             "left_open_stage": back.left_open_stage,
             "answer": back.answer,
@@ -208,6 +212,7 @@ def _entered(state: LeadState, meta: Meta, data: e.StageEntered) -> dict[str, An
         state.stage,
         state.kind,
         state.root,
+        state.root_at,
         state.left_open_stage,
         state.answer,
         state.paused_until if state.kind == "postponed" else None,
@@ -216,6 +221,7 @@ def _entered(state: LeadState, meta: Meta, data: e.StageEntered) -> dict[str, An
     return {
         **stands,
         "root": data.visit,
+        "root_at": meta.happened_at,
         "before": before if state.stage else None,
         "left_open_stage": state.stage if leaves_open else state.left_open_stage,
         "answer": None if goes_back else state.answer,

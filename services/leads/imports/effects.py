@@ -2,7 +2,7 @@
 
 Invariants: a row that is done is a repeat, whatever file it comes from; a refused one is decided anew only for another import,
 so that the same file always ends alike, however often it was begun. A refusal changes no stream; it is kept with its row
-(`leadline.import_rows`, `docs/decisions/0005`). A row that says «bad data» deletes the person, by the rule of everyone (C1).
+(`leadline.import_rows`, `docs/decisions/0005`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from contracts import events as e
 from contracts.commands import CommandResult, Refusal
 from services.database import Database
-from services.leads.adopting import refusal_of, takes_none
+from services.leads.adopting import archived_refusal, refusal_of, takes_none
 from services.leads.claims import claim, known_people, move_claim, put_people
 from services.leads.companies.effects import join_company
 from services.leads.domain.arrivals import Recognised
 from services.leads.domain.decide import Surroundings
-from services.leads.domain.history import advance, broken_row, capture, other_stage
+from services.leads.domain.history import advance, broken_row, capture, is_bad_data, other_stage
 from services.leads.domain.recognition import keep_recorded_identity
 from services.leads.domain.state import LeadState
 from services.leads.imports.store import RowAnswer
@@ -83,9 +83,6 @@ async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Re
     if isinstance(found, Refusal):
         return found
     assert found.contact is not None
-    bad_data = pipeline.by_id[row.stage].outcome == "bad_data"
-    if bad_data and (refusal := people.deletion_refused(batch, row.lead, found.contact)) is not None:
-        return refusal
     envelope = _envelope(batch, work, f"{row.pipeline}@{number}")
     if found.contact_is_new:
         batch.new_key(found.contact)
@@ -95,10 +92,10 @@ async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Re
     assert made is not None
     if made.is_open:
         claim(batch, made)
-    if not bad_data:
-        join_company(batch, work, found.contact, envelope)
-    else:
+    if is_bad_data(row, pipeline.by_id[row.stage]):
         people.erase_person(batch, found.contact, "bad_data", envelope)
+    else:
+        join_company(batch, work, found.contact, envelope)
     return _Versions(1, made.version)
 
 
@@ -110,8 +107,10 @@ async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state
     decided = advance(state, row, row.at or batch.now, pipeline, batch.now, around)
     if isinstance(decided, Refusal):
         return decided
-    bad_data = people.is_bad_data(decided)
-    if bad_data and (refusal := people.deletion_refused(batch, state.lead, state.contact)) is not None:
+    if (refusal := await archived_refusal(batch, state, decided, database)) is not None:
+        return refusal
+    bad_data, refusal = people.deletion(batch, state, decided)
+    if refusal is not None:
         return refusal
     envelope = _envelope(batch, work, f"{state.pipeline}@{state.pipeline_number}")
     identities = _new_identities(batch, work, state, decided)
@@ -122,10 +121,10 @@ async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state
     after = batch.lead(row.lead)
     assert after is not None
     move_claim(batch, state, after)
-    if not bad_data:
-        join_company(batch, work, state.contact, envelope)
-    else:
+    if bad_data:
         people.erase_person(batch, state.contact, "bad_data", envelope)
+    else:
+        join_company(batch, work, state.contact, envelope)
     return _Versions(state.version + 1, after.version)
 
 

@@ -150,15 +150,13 @@ def person_of(batch: LeadBatch, state: LeadState) -> Person:
     return Person(tuple(found for found in states if found is not None))
 
 
-def is_bad_data(decided: Sequence[e.Event]) -> bool:
-    """C1: whether these events say that the lead was bad data."""
-    return any(isinstance(event, e.LeadRejected) and event.outcome == "bad_data" for event in decided)
-
-
-def deletion_refused(batch: LeadBatch, lead: UUID, contact: UUID) -> Refusal | None:
-    """C1: why the data of the person behind a lead that is bad data cannot go; None: it goes."""
-    head = batch.person(contact)
-    return may_delete(lead, [found for found in batch.leads() if batch.person(found.contact) == head])
+def deletion(batch: LeadBatch, state: LeadState, decided: Sequence[e.Event]) -> tuple[bool, Refusal | None]:
+    """C1: whether these events say that the lead was bad data; and why its person's data cannot go, where it cannot."""
+    if not any(isinstance(event, e.LeadRejected) and event.outcome == "bad_data" for event in decided):
+        return False, None
+    head = batch.person(state.contact)
+    others = [found for found in batch.leads() if batch.person(found.contact) == head]
+    return True, may_delete(state.lead, others)
 
 
 def erase_person(batch: LeadBatch, contact: UUID, reason: str, envelope: Envelope) -> None:

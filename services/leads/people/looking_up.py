@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from contracts import commands as c
+from contracts.pipeline import Pipeline
 from services.database import Database
 from services.leads.domain.arrivals import Returning
-from services.leads.domain.history import HistoryRow
 from services.leads.domain.persons import head_of
 from services.leads.domain.returning import brought_back
 from services.leads.domain.state import LeadState
 from services.leads.people import store
-from services.leads.work import ArrivalWork, CommandWork, EraseWork, Work
+from services.leads.work import ArrivalWork, CommandWork, EraseWork, ImportWork, Work
 from services.pipelines import registry
 
 if TYPE_CHECKING:
@@ -41,9 +41,8 @@ async def look_up_persons(batch: LeadBatch, database: Database, contacts: Iterab
     return heads
 
 
-async def look_up(batch: LeadBatch, database: Database, rows: Sequence[HistoryRow]) -> None:
-    """For commands on persons, and erasures: all contacts of each person, and the leads that the command touches; and all
-    leads of a person whom a row of an import may delete."""
+async def look_up(batch: LeadBatch, database: Database) -> None:
+    """For commands on persons, and erasures: all contacts of each person, and the leads that the command touches."""
     leads: set[UUID] = set()
     contacts: set[UUID] = set()
     whole: set[UUID] = set()
@@ -65,12 +64,9 @@ async def look_up(batch: LeadBatch, database: Database, rows: Sequence[HistoryRo
                 contacts.add(state.contact)
                 if deletes:
                     whole.add(state.contact)
-    for row in rows:
-        if await _row_may_delete(batch, database, row):
-            imported = batch.lead(row.lead)
-            found = {owner.contact for i in row.identities if (owner := batch.owners.get(i.hmac)) is not None}
-            whole |= found if imported is None else {imported.contact}
-    contacts |= whole
+    deleted = await _deleted_by_rows(batch, database)
+    contacts |= deleted
+    whole |= deleted
     await batch.have(database, recommenders)
     if not contacts and not leads:
         return
@@ -94,25 +90,31 @@ async def look_up(batch: LeadBatch, database: Database, rows: Sequence[HistoryRo
 async def _may_delete(database: Database, lead: LeadState, body: c.CommandBody) -> bool:
     """Whether a command leads to a stage that deletes the person (C1)."""
     to = body.status if isinstance(body, c.Reject) else body.to if isinstance(body, c.Move) else None
-    if to is None:
-        return False
-    stage = (await registry.version(database, lead.pipeline, lead.pipeline_number)).by_id.get(to)
+    return to is not None and _deletes(await registry.version(database, lead.pipeline, lead.pipeline_number), to)
+
+
+def _deletes(pipeline: Pipeline, to: str) -> bool:
+    stage = pipeline.by_id.get(to)
     return stage is not None and "bad_data" in (stage.outcome, *(reason.outcome for reason in stage.reasons))
 
 
-async def _row_may_delete(batch: LeadBatch, database: Database, row: HistoryRow) -> bool:
-    """Whether a row of an import leads to a stage that deletes the person (C1)."""
-    if (lead := batch.lead(row.lead)) is not None:
-        pipeline = await registry.version(database, lead.pipeline, lead.pipeline_number)
-    else:
-        if row.pipeline not in batch.current:
-            try:
-                batch.current[row.pipeline] = await registry.current(database, row.pipeline)
-            except registry.NoSuchPipelineError:
-                return False  # the row fails by itself when its turn comes
-        pipeline = batch.current[row.pipeline][0]
-    stage = pipeline.by_id.get(row.stage)
-    return stage is not None and stage.outcome == "bad_data"
+async def _deleted_by_rows(batch: LeadBatch, database: Database) -> set[UUID]:
+    """Contacts of leads that rows of imports lead to a stage that deletes the person; of a lead that is made in this batch too,
+    the known people whom its rows name."""
+    rows = [piece.row for piece in batch.work if isinstance(piece, ImportWork)]
+    for name in {row.pipeline for row in rows} - batch.current.keys():
+        batch.current[name] = await registry.current(database, name)
+    deleting = set()
+    for row in rows:
+        pipeline, number = batch.current[row.pipeline]
+        state = batch.lead(row.lead)
+        if state is not None and (state.pipeline, state.pipeline_number) != (row.pipeline, number):
+            pipeline = await registry.version(database, state.pipeline, state.pipeline_number)
+        if _deletes(pipeline, row.stage):
+            deleting.add(row.lead)
+    found = {state.contact for lead in deleting if (state := batch.lead(lead)) is not None}
+    identities = [identity for row in rows if row.lead in deleting for identity in row.identities]
+    return found | {owner.contact for i in identities if (owner := batch.owners.get(i.hmac)) is not None}
 
 
 async def look_up_returning(batch: LeadBatch, database: Database, arrivals: Sequence[ArrivalWork]) -> None:

@@ -158,9 +158,9 @@ async def unpark_released(connection: Database, ids: Sequence[int]) -> None:
     )
 
 
-def _headers_to_json(headers: Sequence[tuple[str, bytes]]) -> str:
+def _headers_to_json(headers: Sequence[tuple[str, bytes | None]]) -> str:
     # text where it is text, for people to read; anything else as hex, so that it comes back byte for byte
-    pairs = [(name.replace("\0", "␀"), value) for name, value in headers]
+    pairs = [(name.replace("\0", "␀"), value or b"") for name, value in headers]
     return orjson.dumps(
         [[n, v.decode("ascii") if v.isascii() and b"\0" not in v else {"hex": v.hex()}] for n, v in pairs]
     ).decode()
