@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,10 +12,8 @@ from contracts.meta import Actor
 from contracts.personal import ERASED
 from services.clock import SystemClock
 from services.database import Pool
-from services.ops.verify.run import verify
 from services.pipelines.registry import publish
 from services.settings import Settings
-from tests.integration.import_case import run_import
 from tests.integration.leads_case import ANNA, HEAD, Leads, running
 
 PHONE, EMAIL = "+79001234567", "ivan@example.org"
@@ -301,33 +298,6 @@ async def test_C1_bad_data_is_refused_while_the_person_has_another_lead(returnin
     before = await returning.types(third)
     assert await refused(returning, third, "reject", status="garbage") == "C1.only_lead_of_person"
     assert await returning.types(third) == before
-
-
-@pytest.mark.kafka
-async def test_C1_row_of_an_import_that_says_bad_data_deletes_the_person_by_the_rule_of_everyone(
-    returning: Leads, settings: Settings, pool: Pool, tmp_path: Path
-) -> None:
-    staying = await returning.lead_of(name="Пётр", phone="+79000000003")
-    await done(returning, staying, "move", to="work")
-    at_once, later = tmp_path / "leads.csv", tmp_path / "log.csv"
-    at_once.write_text(f"id,stage,name,phone\n1,garbage,asdf,{PHONE}\n3,garbage,Пётр,+79000000003\n", "utf-8")
-    summary = await run_import(settings, pool, at_once, pipeline="returning")
-    assert (summary.done, summary.by_reason) == (1, {"C1.only_lead_of_person": 1})
-    later.write_text(
-        "case,activity,at,name,phone\n"
-        "2,call,2026-01-01T10:00:00Z,qwer,+79000000002\n2,garbage,2026-01-02T10:00:00Z,,\n",
-        "utf-8",
-    )
-    assert (await run_import(settings, pool, later, pipeline="returning")).done == 2
-    leads = [row["lead"] for row in await pool.fetch("SELECT DISTINCT lead FROM leadline.import_rows ORDER BY 1")]
-    gone = [lead for lead in leads if (history := await returning.history(lead)) and history[0].data.name is ERASED]
-    assert len(gone) == 2, "the one whose first row says so, and the one whose second does"
-    for lead in gone:
-        erased = (await returning.history(await contact_of(returning, lead)))[-1]
-        assert (erased.data.reason, erased.meta.actor.kind) == ("bad_data", "import")
-    assert await pool.fetchval("SELECT count(*) FROM leadline.identities") == 1, "only the one that stays is found"
-    assert (await returning.history(staying))[0].data.name == "Пётр"
-    assert (await verify(settings)).ok
 
 
 async def test_P7_recommendation_stands_on_both_leads(returning: Leads) -> None:
