@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from contracts.events.company import CompanyErased
+from contracts.events.contact import PersonErased
+
+ERASURES: Final = frozenset((PersonErased.TOPIC, CompanyErased.TOPIC))
+"""Types of events with which a stream's key was destroyed (M7)."""
 
 
 class Event(NamedTuple):

@@ -15,9 +15,8 @@ from uuid import UUID
 
 from prometheus_client import Counter, Gauge
 
-from contracts.events.contact import PersonErased
 from projections.builds.store import hold_live
-from projections.event import Event
+from projections.event import ERASURES, Event
 from projections.opening import event_of
 from projections.projection import REFUSED, Projection
 from services.clock import Clock
@@ -184,7 +183,7 @@ class Runner:
     async def _open(
         self, connection: Database, used: Sequence[Arrived]
     ) -> tuple[list[Event], list[tuple[Arrived, str]]]:
-        gone = [UUID(arrived.stream) for arrived in used if arrived.type == PersonErased.TOPIC]
+        gone = [UUID(arrived.stream) for arrived in used if arrived.type in ERASURES]
         self._ring.forget(gone)
         readable: list[tuple[Arrived, UUID | None]] = []
         failed = []

@@ -16,7 +16,8 @@ from aiokafka import AIOKafkaProducer
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts.events import Event
-from contracts.events.contact import ContactMade, IdentityAdded, PersonErased
+from contracts.events.company import CompanyIdentityAdded, CompanyMade
+from contracts.events.contact import CompanyJoined, ContactMade, IdentityAdded, PersonErased
 from contracts.events.lead import LeadAssigned, LeadCaptured, Money, OfferMade, StageEntered
 from contracts.meta import GENESIS, Actor, Meta, cloud_event_headers, digest_of
 from contracts.topics import EVENTS_TOPIC_OF_KIND
@@ -124,6 +125,17 @@ def contact(keys: Keys, *, name: str = "Анна Иванова", phone: str = "
     stream.add(IdentityAdded(identity_kind="phone", value=phone))
     if email:
         stream.add(IdentityAdded(identity_kind="email", value=email))
+    return stream
+
+
+def company(keys: Keys, *speakers: Stream, name: str = "ООО Ромашка") -> Stream:
+    """A company that is found by its site, and joined by these persons."""
+    firm = uuid4()
+    stream = Stream(keys, firm, firm)
+    stream.add(CompanyMade(name=name))
+    stream.add(CompanyIdentityAdded(identity_kind="site", value="romashka.example.org"))
+    for speaker in speakers:
+        speaker.add(CompanyJoined(company=firm))
     return stream
 
 

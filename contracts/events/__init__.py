@@ -1,7 +1,14 @@
 """All event types of this release, and the registry that finds them by type."""
 
 from contracts.events.base import EVENT_TYPES, Event
-from contracts.events.company import CompanyEvent, CompanyIdentityAdded, CompanyMade, CompanyRenamed
+from contracts.events.company import (
+    CompanyErased,
+    CompanyEvent,
+    CompanyIdentityAdded,
+    CompanyIdentityKind,
+    CompanyMade,
+    CompanyRenamed,
+)
 from contracts.events.contact import (
     CompanyJoined,
     ContactAbsorbed,
@@ -80,8 +87,10 @@ __all__ = [
     "CallUpdated",
     "CardRecorded",
     "ClientRecommended",
+    "CompanyErased",
     "CompanyEvent",
     "CompanyIdentityAdded",
+    "CompanyIdentityKind",
     "CompanyJoined",
     "CompanyMade",
     "CompanyRenamed",

@@ -43,3 +43,12 @@ class CompanyIdentityAdded(CompanyEvent):
 
     identity_kind: CompanyIdentityKind
     value: Personal[str]
+
+
+class CompanyErased(CompanyEvent):
+    """M7: the company's key was destroyed in the transaction of this event: a sole trader is a person. People who spoke for it,
+    and their leads, keep what is theirs."""
+
+    TOPIC: ClassVar[str] = "leadline.company.erased"
+
+    reason: Literal["asked", "retention", "by_hand"]

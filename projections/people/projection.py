@@ -6,7 +6,6 @@ the event comes (a rebuild after the erasure) ends up as one who was wiped.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -24,6 +23,9 @@ from contracts.events.contact import (
 )
 from contracts.events.lead import DuplicateDismissed, DuplicateSuspected, LeadCaptured
 from projections.event import Event
+from projections.people.companies import projection as companies
+from projections.people.companies.projection import CompanyRows
+from projections.people.words import words_of
 
 MADE, ADDED, SHARED = ContactMade.TOPIC, IdentityAdded.TOPIC, IdentityShared.TOPIC
 UNSHARED, MERGED, UNMERGED = IdentityUnshared.TOPIC, ContactMerged.TOPIC, ContactUnmerged.TOPIC
@@ -34,10 +36,8 @@ OF_LEADS = frozenset({CAPTURED, SUSPECTED, DISMISSED})
 PROVEN = {IdentityConfirmed.TOPIC: "confirmed", IdentityWrong.TOPIC: "wrong"}
 """What each proof makes of an identity (C9)."""
 
-TYPES = frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND == "contact") | OF_LEADS
-"""Every event of a contact, and what leads say of people."""
-
-WORD_LENGTH = 60  # letters of a word that search looks at
+TYPES = frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND == "contact") | OF_LEADS | companies.TYPES
+"""Every event of a contact or a company, and what leads say of people."""
 
 
 @dataclass(slots=True)
@@ -79,6 +79,7 @@ class PeopleRows:
     suspicions: dict[tuple[str, str], Suspicion] = field(default_factory=dict)
     """(lead, other contact) → what was suspected; those touched are loaded."""
     wiped: set[str] = field(default_factory=set)
+    companies: CompanyRows = field(default_factory=CompanyRows)
 
 
 def apply(rows: PeopleRows, event: Event) -> None:
@@ -90,7 +91,12 @@ def apply(rows: PeopleRows, event: Event) -> None:
     if kind in OF_LEADS:
         _suspect(rows, event)
         return
+    if kind in companies.TYPES:
+        companies.apply(rows.companies, event)
+        return
     contact = event.stream
+    if kind == companies.JOINED:
+        companies.join(rows.companies, event)
     if kind == MADE:
         name, company = event.personal.get("name"), event.personal.get("company")
         rows.people[contact] = PersonRow(contact, name, company, event.happened_at, event.version, event.erased)
@@ -141,8 +147,3 @@ def wipe(rows: PeopleRows, person: PersonRow) -> None:
     rows.marks = {k: shared for k, shared in rows.marks.items() if k[0] != person.contact}
     rows.proven = {k: state for k, state in rows.proven.items() if k[0] != person.contact}
     rows.words = {w for w in rows.words if w[0] != person.contact}
-
-
-def words_of(text: str) -> set[str]:
-    """The words of a name, in small letters, ё as е."""
-    return {word[:WORD_LENGTH] for word in re.findall(r"\w+", text.lower().replace("ё", "е"))}

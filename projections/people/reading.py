@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from projections.people import projection as people
 from projections.people.store import NAME
+from projections.people.words import words_of
 from projections.reading import cursor, cursor_of, live_schema
 from services.database import Database
 
@@ -55,7 +55,7 @@ async def search(
     `phone`, `email`: the beginning of the normalised value (E.164, small letters). `name`: beginnings of words of name or
     company, all of which must fit.
     """
-    words = sorted(people.words_of(name or ""))
+    words = sorted(words_of(name or ""))
     if not phone and not email and not words:
         return []
     schema = await live_schema(connection, NAME)

@@ -47,3 +47,37 @@ CREATE TABLE {schema}.duplicates (
 );
 CREATE INDEX duplicates_open ON {schema}.duplicates (suspected_at DESC, lead) WHERE dismissed_at IS NULL;
 COMMENT ON TABLE {schema}.duplicates IS 'Leads whose phone or e-mail a person of another name has too (C3); dismissed_at: a person said that they are two.';
+
+CREATE TABLE {schema}.companies (
+    company uuid PRIMARY KEY,
+    name text,
+    made_at timestamptz,
+    version bigint NOT NULL,
+    erased boolean NOT NULL
+) WITH (fillfactor = 80);
+COMMENT ON TABLE {schema}.companies IS 'Companies that leads named. An erased one keeps its row, empty.';
+
+CREATE TABLE {schema}.company_identities (
+    company uuid NOT NULL,
+    kind text NOT NULL,
+    value text NOT NULL,
+    PRIMARY KEY (company, kind, value)
+);
+COMMENT ON TABLE {schema}.company_identities IS 'What finds a company: its normal name, its site (host), its phone (E.164); removed on erasure.';
+
+CREATE TABLE {schema}.company_words (
+    word text NOT NULL,
+    company uuid NOT NULL,
+    PRIMARY KEY (company, word)
+);
+CREATE INDEX company_words_prefix ON {schema}.company_words (word text_pattern_ops);
+COMMENT ON TABLE {schema}.company_words IS 'Words of companies'' names in small letters, for search by their beginnings; removed on erasure.';
+
+CREATE TABLE {schema}.company_people (
+    contact uuid NOT NULL,
+    company uuid NOT NULL,
+    joined_at timestamptz NOT NULL,
+    PRIMARY KEY (contact, company)
+);
+CREATE INDEX company_people_company ON {schema}.company_people (company);
+COMMENT ON TABLE {schema}.company_people IS 'Who speaks for which company, and since when; through them a company has its leads.';

@@ -8,6 +8,7 @@ from operator import attrgetter
 
 from projections.event import Event
 from projections.people import projection as people
+from projections.people.companies import store as companies
 from projections.people.projection import PeopleRows, PersonRow, Suspicion
 from projections.projection import Projection, schema_of
 from projections.reading import checksum_of
@@ -82,6 +83,7 @@ class StoredRows:
                 f"DELETE FROM {schema}.{table} WHERE contact = ANY($1::uuid[])",  # noqa: S608
                 list(rows.wiped),
             )
+        await companies.save(connection, schema, rows.companies)
 
     async def _add_new(self, connection: Database) -> None:
         """Add what cannot be there: persons made in this batch with what finds them, leads (each is captured once)."""
@@ -104,9 +106,9 @@ class StoredRows:
 async def load(connection: Database, build: int, events: Sequence[Event]) -> StoredRows:
     """The persons that these events touch."""
     schema = schema_of(NAME, build)
-    rows = PeopleRows()
+    rows = PeopleRows(companies=await companies.load(connection, schema, events))
     made = {event.stream for event in events if event.type == people.MADE}
-    if wanted := {event.stream for event in events if event.type not in people.OF_LEADS} - made:
+    if wanted := {event.stream for event in events if event.kind == "contact"} - made:
         for row in await connection.fetch(
             f"""SELECT contact::text, name, company, made_at, version, erased, merged_into::text FROM {schema}.people
                 WHERE contact = ANY($1::uuid[])""",  # noqa: S608
@@ -131,7 +133,7 @@ def apply(stored: StoredRows, event: Event) -> None:
 async def checksum(connection: Database, build: int) -> bytes:
     """32 bytes over persons, identities, words, leads and suspected duplicates."""
     schema = schema_of(NAME, build)
-    tables = ("people", "identities", "words", "leads", "duplicates")
+    tables = ("people", "identities", "words", "leads", "duplicates", *companies.TABLES)
     return await checksum_of(connection, *(f"SELECT x::text AS line FROM {schema}.{t} AS x" for t in tables))  # noqa: S608
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from contracts.events.contact import PersonErased
+from projections.event import ERASURES
 from services.database import Database
 
 LIVE_CONSUMER, LIVE_BUILD = "projections", 1
@@ -216,12 +216,12 @@ async def erasure_under_way(connection: Database) -> bool:
     found: bool = await connection.fetchval(
         """SELECT EXISTS (
                SELECT FROM vault.keys AS k
-               JOIN leadline.events AS e ON e.originator_id = k.id AND e.topic = $3
+               JOIN leadline.events AS e ON e.originator_id = k.id AND e.topic = ANY($3::text[])
                LEFT JOIN leadline.seen AS s ON s.consumer = $1 AND s.build = $2 AND s.stream = k.id
                WHERE k.destroyed_at > now() - interval '1 day' AND (s.version IS NULL OR s.version < e.originator_version))""",
         LIVE_CONSUMER,
         LIVE_BUILD,
-        PersonErased.TOPIC,
+        sorted(ERASURES),
     )
     return found
 

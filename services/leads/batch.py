@@ -32,7 +32,10 @@ from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, 
 from services.eventlog.recording import store as recording
 from services.leads import adopting, store
 from services.leads import effects as fx
+from services.leads.companies import effects as companies
+from services.leads.companies import store as company_claims
 from services.leads.domain.arrivals import Owner, Reference, Referred
+from services.leads.domain.company import CompanyState, Key, Named, evolve_company
 from services.leads.domain.contact import ContactState, evolve_contact
 from services.leads.domain.history import HistoryRow
 from services.leads.domain.state import LeadState, evolve_lead
@@ -71,7 +74,7 @@ class Head(NamedTuple):
 
     version: int
     digest: bytes
-    state: LeadState | ContactState | None
+    state: LeadState | ContactState | CompanyState | None
 
 
 class StateCache:
@@ -162,6 +165,10 @@ class LeadBatch:
     pinned: dict[tuple[str, int], Pipeline] = field(default_factory=dict)
     """Versions of pipelines that leads at hand stand in."""
     referred: dict[bytes, Referred] = field(default_factory=dict)
+    companies_said: dict[UUID | None, Named] = field(default_factory=dict)
+    """What work says of companies, by the id of the command, message or row."""
+    company_owners: dict[Key, UUID] = field(default_factory=dict)
+    """Which company is found by what was said."""
     answered: dict[UUID, store.CommandRow] = field(default_factory=dict)
     outcomes: dict[UUID, store.OutcomeRow] = field(default_factory=dict)
     keys: dict[UUID, AESGCM | None] = field(default_factory=dict)
@@ -204,13 +211,18 @@ class LeadBatch:
                 case ImportWork():
                     names.add(recording.lock_number(piece.row.lead.bytes))
                     names.update(recording.lock_number(identity.hmac) for identity in piece.row.identities)
+        names |= companies.lock_numbers(self)
         if names:
             await recording.lock(database, names)
         self._held = names
 
     async def _hold(self, database: Database, streams: Iterable[UUID]) -> None:
         """Try-lock streams found only now (step 3)."""
-        wanted = {recording.lock_number(stream.bytes) for stream in streams} - self._held
+        await self.hold(database, {recording.lock_number(stream.bytes) for stream in streams})
+
+    async def hold(self, database: Database, numbers: set[int]) -> None:
+        """Try these locks, found only now. Raises LocksMissedError."""
+        wanted = numbers - self._held
         if not wanted:
             return
         if not await recording.try_lock(database, wanted):
@@ -247,6 +259,7 @@ class LeadBatch:
         await self._look_up_people(database, rows)
         await self._look_up_conversations(database)
         await people.look_up(self, database)
+        await companies.look_up(self, database, rows)
         if arrivals:
             await people.look_up_returning(self, database, people.arrivals_of(self.work))
         if stale := {recording.lock_number(stream.bytes) for stream in people.stale(self)} - self.extra_locks:
@@ -327,7 +340,9 @@ class LeadBatch:
             wanted.append((stream, cached.version if cached else 0))
         stored = await recording.load(database, wanted)
         records = [peek(event.state) for event in stored]
-        people = {h.state.contact for s, _ in wanted if (h := self.heads.get(s)) is not None and h.state is not None}
+        people = {
+            sealed_for(h.state) for s, _ in wanted if (h := self.heads.get(s)) is not None and h.state is not None
+        }
         people.update(UUID(record["meta"]["person"]) for record in records if record["meta"].get("person"))
         self.keys |= await self.ring.load(database, keys_of(records) | people)
         for event, record in zip(stored, records, strict=True):
@@ -337,10 +352,13 @@ class LeadBatch:
     def _evolve(self, stream: UUID, digest: bytes, meta: Meta, data: e.Event) -> None:
         head = self.heads.get(stream)
         before = head.state if head else None
-        state: LeadState | ContactState
+        state: LeadState | ContactState | CompanyState
         if meta.kind == "lead":
             assert before is None or isinstance(before, LeadState)
             state = evolve_lead(before, meta, data)
+        elif meta.kind == "company":
+            assert before is None or isinstance(before, CompanyState)
+            state = evolve_company(before, meta, data)
         else:
             assert before is None or isinstance(before, ContactState)
             state = evolve_contact(before, meta, data)
@@ -377,6 +395,11 @@ class LeadBatch:
         """The contact as this batch knows it so far."""
         head = self.heads.get(contact)
         return head.state if head is not None and isinstance(head.state, ContactState) else None
+
+    def company(self, company: UUID) -> CompanyState | None:
+        """The company as this batch knows it so far."""
+        head = self.heads.get(company)
+        return head.state if head is not None and isinstance(head.state, CompanyState) else None
 
     def _is_erased(self, person: UUID) -> bool:
         return person in self.erased or (person in self.keys and self.keys[person] is None)
@@ -480,7 +503,9 @@ class LeadBatch:
         await recording.append(database, out.events)
         for person in sorted(self.erased):  # first: what found them may be claimed by somebody else in the same batch
             await store.forget_identities(database, person)
+            await company_claims.forget(database, person)
         await store.claim_identities(database, [claim for claim in out.identity_claims if claim[2] not in self.erased])
+        await company_claims.claim(database, [claim for claim in out.company_claims if claim[2] not in self.erased])
         await store.share_identities(database, sorted(set(out.shared)))
         await persons.keep_leads(database, out.person_leads)
         await persons.regroup(database, self._regrouped())
@@ -524,6 +549,11 @@ class LeadBatch:
         else:
             self.ring.hold(self.made)
             self.cache.put(self.heads.items())
+
+
+def sealed_for(state: LeadState | ContactState | CompanyState) -> UUID:
+    """Whose key opens what is personal of a stream: that of its person, or of the company itself."""
+    return state.company if isinstance(state, CompanyState) else state.contact
 
 
 def thread_lead(reference: Reference) -> UUID | None:

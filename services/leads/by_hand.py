@@ -15,6 +15,7 @@ from services.leads.adopting import refusal_of, takes_none
 from services.leads.answers import refuse, remember
 from services.leads.automatic import follow
 from services.leads.claims import claim, known_people, move_claim, put_people
+from services.leads.companies.effects import join_company
 from services.leads.domain.arrivals import Turn
 from services.leads.domain.capturing import capture
 from services.leads.domain.decide import Surroundings
@@ -73,6 +74,7 @@ async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Databas
     put_people(batch, found, envelope)
     batch.record(command.lead, "lead", found.contact, found.lead_events, **envelope)
     _assign(batch, command, found, envelope)
+    join_company(batch, work, found.contact, envelope)
     put_recommendation(batch, body, command.lead, envelope)
     before = batch.lead(command.lead)
     assert before is not None

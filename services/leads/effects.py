@@ -24,6 +24,7 @@ from services.leads.answers import answered, refuse, remember
 from services.leads.automatic import follow
 from services.leads.by_hand import ROTATION, capture_by_hand
 from services.leads.claims import claim, envelope_of, known_people, move_claim, put_people
+from services.leads.companies.effects import join_company
 from services.leads.domain.arrivals import Arrival, Known, Recognised, Referred, Turn
 from services.leads.domain.case import Case
 from services.leads.domain.decide import Surroundings, decide
@@ -58,6 +59,8 @@ class Effects:
     message_owners: list[UUID | None] = field(default_factory=list)
     direct: list[tuple[UUID, str, str, bytes, datetime, str, bytes]] = field(default_factory=list)
     identity_claims: list[tuple[bytes, str, UUID]] = field(default_factory=list)
+    company_claims: list[tuple[bytes, str, UUID]] = field(default_factory=list)
+    """(HMAC, kind, company)"""
     shared: list[bytes] = field(default_factory=list)
     opened: list[tuple[UUID, str, UUID]] = field(default_factory=list)
     closed: list[UUID] = field(default_factory=list)
@@ -120,6 +123,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     for found in identities:
         put_people(batch, found, envelope)
         batch.record(state.lead, "lead", state.contact, found.lead_events, **envelope)
+    join_company(batch, work, state.contact, envelope)
     if not isinstance(command.body, c.Adopt):  # publishing moves nobody on
         follow(batch, state.lead, decided, pipeline, envelope)
     if bad_data:
@@ -182,6 +186,7 @@ async def take_in(batch: LeadBatch, work: ArrivalWork, database: Database, pipel
     if found.lead is not None:
         before_it = batch.lead(found.lead)
         _put_lead(batch, found, envelope)
+        join_company(batch, work, found.contact, envelope)
         if before_it is not None and (before_it.pipeline, before_it.pipeline_number) != (pipeline.pipeline, number):
             pipeline = await registry.version(database, before_it.pipeline, before_it.pipeline_number)
         follow(batch, found.lead, (*found.lead_events, *found.ruled), pipeline, _within(envelope, before_it))
@@ -280,6 +285,8 @@ def erase(batch: LeadBatch, work: EraseWork) -> Done:
     row = batch.answered.get(command.id)
     if row is not None:
         return answered(batch, work, row)
+    if (company := batch.company(command.contact)) is not None and not company.erased:
+        return _erase_company(batch, work, company.version + 1)
     contact = batch.contact(command.contact)
     if contact is None or contact.erased:
         there = contact is not None
@@ -290,14 +297,12 @@ def erase(batch: LeadBatch, work: EraseWork) -> Done:
             status=410 if there else 404,
         )
         return refuse(batch, work, refusal, contact.version if contact else 0)
-    envelope = {
-        "command": command.id,
-        "actor": command.actor,
-        "happened_at": batch.now,
-        "correlation": str(command.id),
-    }
-    people.erase_person(batch, command.contact, command.reason, envelope)
-    version = contact.version + 1
+    people.erase_person(batch, command.contact, command.reason, _envelope_of_erasure(batch, work))
+    return _erased(batch, work, contact.version + 1)
+
+
+def _erased(batch: LeadBatch, work: EraseWork, version: int) -> Done:
+    command = work.command
     result = CommandResult(
         command=command.id,
         stream=command.contact,
@@ -307,6 +312,26 @@ def erase(batch: LeadBatch, work: EraseWork) -> Done:
         at=batch.now,
     )
     return remember(batch, work, result)
+
+
+def _erase_company(batch: LeadBatch, work: EraseWork, version: int) -> Done:
+    """M7: a company may be a person, a sole trader; the people who spoke for it stay."""
+    company = work.command.contact
+    erased = e.CompanyErased.model_validate({"reason": work.command.reason})
+    batch.record(company, "company", company, (erased,), **_envelope_of_erasure(batch, work))
+    batch.erased.add(company)
+    batch.company_owners = {key: owner for key, owner in batch.company_owners.items() if owner != company}
+    return _erased(batch, work, version)
+
+
+def _envelope_of_erasure(batch: LeadBatch, work: EraseWork) -> dict[str, Any]:
+    command = work.command
+    return {
+        "command": command.id,
+        "actor": command.actor,
+        "happened_at": batch.now,
+        "correlation": str(command.id),
+    }
 
 
 def erased_lead(state: LeadState) -> LeadState:

@@ -1,8 +1,8 @@
 """`leadline erase PERSON`: makes a person's data unreadable everywhere, history and numbers stay (M7).
 
-PERSON is a contact's id, or a phone or e-mail that finds exactly one. Goes through the aggregate service's door, like every
-change. Invariants: asked for on a terminal unless `--yes`; a repeat after a lost answer uses the same command id; the phone or
-e-mail typed is not printed, logged or sent anywhere.
+PERSON is a contact's or a company's id, or a phone or e-mail that finds exactly one person. Goes through the aggregate service's
+door, like every change. Invariants: asked for on a terminal unless `--yes`; a repeat after a lost answer uses the same command
+id; the phone or e-mail typed is not printed, logged or sent anywhere.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def erase(place: Place, person: str, reason: Reason, yes: bool) -> int:
     )
     result = await _send(settings, command)
     if result.outcome == "done":
-        print(f"erased: contact {contact}, in event {contact}-{result.last_version}")
+        print(f"erased: {contact}, in event {contact}-{result.last_version}")
         return 0
     print(f"refused: {result.refusal.en if result.refusal else result.outcome}", file=sys.stderr)
     return 1
@@ -60,7 +60,7 @@ async def _contact(settings: Settings, person: str) -> UUID:
     phone, email = normalise_phone(person, settings.default_region), normalise_email(person)
     named = [(kind, value) for kind, value in (("phone", phone), ("email", email)) if value]
     if not named:
-        raise OpsError("PERSON is neither a contact's id nor a phone or e-mail that can be read")
+        raise OpsError("PERSON is neither an id of a contact or company nor a phone or e-mail that can be read")
     async with ops_connection(settings) as connection:
         found = await store.contacts_of(connection, [identity_hmac(settings.pepper_bytes, *pair) for pair in named])
     if len(found) != 1:
@@ -73,7 +73,7 @@ async def _contact(settings: Settings, person: str) -> UUID:
 def _confirmed(contact: UUID) -> bool:
     if not sys.stdin.isatty():
         raise OpsError("erasing cannot be undone; say --yes when there is no terminal to ask on")
-    answer = input(f"Erase all data of contact {contact}? This cannot be undone. Type yes: ")
+    answer = input(f"Erase all data of {contact}? This cannot be undone. Type yes: ")
     return answer.strip().lower() in ("yes", "да")
 
 

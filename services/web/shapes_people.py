@@ -82,6 +82,8 @@ class PersonDetail(BaseModel):
     contact: UUID
     name: str | None = None
     company: str | None = None
+    companies: list[UUID] = []
+    """Whom they speak for; read at `/api/companies/{company}`."""
     merged: list[UUID] = []
     identities: list[IdentityOut] = []
     channels: list[ChannelOut] = []
@@ -152,6 +154,7 @@ def person_out(person: Person, leads: Sequence[LeadState], proposed: Iterable[Pr
         name=head.name,
         company=head.company,
         merged=[c.contact for c in person.contacts if c.contact != head.contact],
+        companies=sorted({company for contact in person.contacts for company in contact.companies}),
         identities=identities,
         channels=[
             ChannelOut(channel=channel, allowed=answer.allowed, proof=_permission(answer.proof))

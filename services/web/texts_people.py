@@ -8,6 +8,16 @@ PEOPLE_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "client": ("Клиент", "Client"),
     "person_page": ("Всё о клиенте", "All about the client"),
     "person_merged": ("Объединено карточек: {count}", "Merged with {count} other cards"),
+    "companies": ("Компании", "Companies"),
+    "companies_help": (
+        "Компания появляется сама, когда её называет лид; находят её по сайту, телефону или названию.",
+        "A company comes about by itself when a lead names it; it is found by its site, phone or name.",
+    ),
+    "company_name": ("Начало названия", "The beginning of the name"),
+    "company_people": ("Кто от неё говорит", "Who speaks for it"),
+    "company_since": ("С какого времени", "Since"),
+    "company_site": ("Сайт", "Site"),
+    "company_page": ("Всё о компании", "All about the company"),
     "duplicates": ("Возможные дубли", "Suspected duplicates"),
     "duplicates_help": (
         "У людей с разными именами один телефон или e-mail. Решает человек: это один клиент или разные.",

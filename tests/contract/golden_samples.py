@@ -188,6 +188,7 @@ SAMPLES: tuple[e.Event, ...] = (
     e.CompanyMade(name="ООО «Ромашка»"),
     e.CompanyRenamed(name="АО «Ромашка»"),
     e.CompanyIdentityAdded(identity_kind="site", value="romashka.example.org"),
+    e.CompanyErased(reason="asked"),
     e.PipelineArchived(pipeline="classic", number=2),
     e.PipelineRestored(pipeline="classic", number=2),
     e.AdoptionStarted(pipeline="classic", number=2, mapping={"call": "work", "letter": "work"}),

@@ -36,7 +36,7 @@ from services.eventlog.recording import store as recording
 from services.health import Health
 from services.privacy.store import KeyRing
 from services.settings import Settings
-from tests.builders import Keys, Made, Stream, contact, enter, erased, lead, offer, send
+from tests.builders import Keys, Made, Stream, company, contact, enter, erased, lead, offer, send
 from tests.integration.test_projections import projections, seen, until
 
 pytestmark = pytest.mark.kafka
@@ -149,7 +149,7 @@ async def world(settings: Settings, pool: Pool) -> World:
 
 
 async def people_and_leads(world: World, leads: int = 60) -> tuple[list[Stream], list[Stream]]:
-    """Three people, many leads on many paths; nothing has happened yet."""
+    """Three people, a company of one of them, many leads on many paths; nothing has happened yet. One lead is merged away."""
     names = ("Анна", "Борис", "Вера")
     people = [contact(world.keys, name=name, phone=f"+7900000000{n}") for n, name in enumerate(names)]
     people[1].add(IdentityShared(identity_kind="phone", value="+79000000001", other_contact=people[0].id))
@@ -168,6 +168,7 @@ async def people_and_leads(world: World, leads: int = 60) -> tuple[list[Stream],
     made[2].add(LeadMerged(into=made[0].id, into_contact=people[0].id))
     people[2].add(ContactMerged(into=people[0].id))
     made[0].add(LeadAbsorbed(lead=made[2].id, contact=people[2].id))
+    people.append(company(world.keys, people[1]))
     await world.keys.store(world.pool, world.settings)
     return people, made
 

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.kafka
 
 BEHIND = """
 SELECT count(*) FROM (SELECT originator_id, max(originator_version) AS last FROM leadline.events
-                      WHERE kind IN ('lead', 'contact') GROUP BY 1) AS e
+                      WHERE kind IN ('lead', 'contact', 'company') GROUP BY 1) AS e
 LEFT JOIN leadline.seen AS s ON s.stream = e.originator_id WHERE s.version IS DISTINCT FROM e.last
 """
 

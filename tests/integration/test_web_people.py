@@ -10,6 +10,7 @@ import pytest
 
 from services.database import Pool
 from services.settings import Settings
+from tests.integration.test_verify import System
 from tests.integration.web_case import Forms, Web, command, door_over
 
 PHONE, EMAIL = "+79001234567", "ivan@example.org"
@@ -109,14 +110,49 @@ async def test_U_pages_of_people_stand_in_both_languages_and_merge_by_hand(web: 
 
 
 async def test_P7_lead_shows_who_recommended_and_whom(web: Web) -> None:
-    by, new = await web.leads.lead_of(name="Иван", phone=PHONE), uuid4()
+    by = await web.leads.lead_of(name="Иван", phone=PHONE)
     async with web.api("seller") as api:
         body = {"name": "Олег", "phone": "+79005550000", "recommended_by": str(by)}
-        assert (await command(api, new, "capture", body)).status_code == 200
+        answer = await api.post("/api/leads", json=body)
+    assert answer.status_code == 201, answer.text
+    new = answer.headers["Location"].rpartition("/")[2]
     assert (await read(web, f"/api/leads/{new}"))["recommended_by"] == str(by)
-    assert (await read(web, f"/api/leads/{by}"))["recommended"] == [str(new)]
+    assert (await read(web, f"/api/leads/{by}"))["recommended"] == [new]
 
 
 async def test_C3_unknown_person_is_404(web: Web) -> None:
     async with web.api("head") as api:
         assert (await api.get(f"/api/people/{UUID(int=1)}")).status_code == 404
+
+
+@pytest.mark.kafka
+async def test_P10_company_is_found_by_its_name_with_its_people_and_stands_in_both_languages(
+    web: Web, settings: Settings, pool: Pool
+) -> None:
+    lead = await web.leads.lead_of(name="Иван", phone=PHONE, company="ООО «Ромашка»", site="romashka.ru")
+    await web.leads.lead_of(name="Мария", email=EMAIL, company="Ромашка")
+    system = System(settings, pool, web.leads)
+    await system.publish()
+    await system.project()
+    contact = (await read(web, f"/api/leads/{lead}"))["contact"]
+    [company] = (await read(web, f"/api/people/{contact}"))["companies"]
+    assert (await read(web, "/api/companies?name=ром"))["items"] == [
+        {"company": company, "name": "ООО «Ромашка»", "people": 2}
+    ]
+    whole = await read(web, f"/api/companies/{company}")
+    assert (whole["sites"], {p["name"] for p in whole["people"]}) == (["romashka.ru"], {"Иван", "Мария"})
+    assert str(lead) in {found["lead"] for found in whole["leads"]}
+    async with web.api("head") as api:
+        assert (await api.get(f"/api/companies/{uuid4()}")).status_code == 404
+        assert (await api.get("/api/companies")).status_code == 422
+    browser = await web.signed_in("seller")
+    for language, words in (("ru", ("Компании", "Кто от неё говорит")), ("en", ("Companies", "Who speaks for it"))):
+        for path in (f"/leads/{lead}", f"/people/{contact}", f"/companies?name=ромашка&lang={language}"):
+            page = await browser.get(path)
+            assert page.status_code == 200, page.text
+            assert f'href="/companies/{company}"' in page.text
+        assert words[0] in page.text
+        page = await browser.get(f"/companies/{company}?lang={language}")
+        assert words[1] in page.text
+        assert "romashka.ru" in page.text
+        assert f'href="/leads/{lead}"' in page.text

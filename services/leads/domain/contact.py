@@ -40,6 +40,8 @@ class ContactState:
     states: Mapping[Key, IdentityState] = field(default_factory=dict)
     permissions: tuple[Permission, ...] = ()
     """C7: every word about being contacted, in the order recorded."""
+    companies: frozenset[UUID] = frozenset()
+    """Whom the person works or speaks for."""
     merged_into: UUID | None = None
     merged_by: UUID | None = None
     """The command that merged it."""
@@ -125,6 +127,7 @@ _CHANGES: dict[type[e.Event], Callable[[ContactState, Meta, Any], dict[str, Any]
     e.IdentityConfirmed: _proven,
     e.IdentityWrong: _proven,
     e.PermissionRecorded: _permission,
+    e.CompanyJoined: lambda state, meta, data: {"companies": state.companies | {data.company}},
     e.ContactMerged: lambda state, meta, data: {"merged_into": data.into, "merged_by": meta.command},
     e.ContactUnmerged: lambda state, meta, data: {"merged_into": None, "merged_by": None},
     e.ContactAbsorbed: lambda state, meta, data: {"absorbed": state.absorbed | {data.contact}},

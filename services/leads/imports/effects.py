@@ -15,6 +15,7 @@ from contracts.commands import CommandResult, Refusal
 from services.database import Database
 from services.leads.adopting import archived_refusal, refusal_of, takes_none
 from services.leads.claims import claim, known_people, move_claim, put_people
+from services.leads.companies.effects import join_company
 from services.leads.domain.arrivals import Recognised
 from services.leads.domain.decide import Surroundings
 from services.leads.domain.history import advance, broken_row, capture, is_bad_data, other_stage
@@ -93,6 +94,8 @@ async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Re
         claim(batch, made)
     if is_bad_data(row, pipeline.by_id[row.stage]):
         people.erase_person(batch, found.contact, "bad_data", envelope)
+    else:
+        join_company(batch, work, found.contact, envelope)
     return _Versions(1, made.version)
 
 
@@ -120,6 +123,8 @@ async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state
     move_claim(batch, state, after)
     if bad_data:
         people.erase_person(batch, state.contact, "bad_data", envelope)
+    else:
+        join_company(batch, work, state.contact, envelope)
     return _Versions(state.version + 1, after.version)
 
 

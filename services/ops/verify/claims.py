@@ -3,8 +3,8 @@
 A fold of its own, on plain values. Invariants: a lead claims (person, pipeline) exactly while its last stage visit is of kind
 open and it is not merged into another; its place (`services.ops.verify.places`) is where its events left it; a person is the
 contact at the end of the chain of merges; an identity belongs to the contact that added it unshared, until that person is
-erased; a person's key is gone exactly when the person was erased. Identities are compared by HMAC, so nothing personal is in a
-difference.
+erased; what finds a company is what its stream says, until it is erased; a key is gone exactly when its person or company was.
+Identities are compared by HMAC, so nothing personal is in a difference.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from services.ops.verify.places import check_places
 from services.ops.verify.report import Report
 from services.privacy.cipher import identity_hmac
 
+ERASED = frozenset(("leadline.contact.person_erased", "leadline.company.erased"))
 IDENTITY_EVENTS = frozenset(f"leadline.contact.identity_{what}" for what in ("added", "shared", "unshared"))
 
 
@@ -31,6 +32,7 @@ class Range:
     end: UUID
     leads: Sequence[tuple[UUID, Sequence[Opened]]]
     contacts: Sequence[tuple[UUID, Sequence[Opened]]]
+    companies: Sequence[tuple[UUID, Sequence[Opened]]]
 
 
 async def check_claims(database: Database, events: Range, pepper: bytes, report: Report) -> None:
@@ -39,7 +41,8 @@ async def check_claims(database: Database, events: Range, pepper: bytes, report:
     await _check_people(database, events, report)
     await check_places(database, events.begin, events.end, events.leads, report)
     await _check_identities(database, events, pepper, report)
-    await _check_keys(database, events, report)
+    await _check_companies(database, events, pepper, report)
+    await _check_keys(database, (*events.contacts, *events.companies), report)
 
 
 async def _check_people(database: Database, events: Range, report: Report) -> None:
@@ -150,11 +153,33 @@ def _identity(claim: tuple[str, bool] | None) -> str:
     return "not claimed" if claim is None else f"a {'shared ' if claim[1] else ''}{claim[0]}"
 
 
-async def _check_keys(database: Database, events: Range, report: Report) -> None:
-    """A person's key is there until the person is erased, and never after."""
-    keys = await store.keys_named(database, [contact for contact, _ in events.contacts])
-    for contact, opened in events.contacts:
-        erased = any(event.type == "leadline.contact.person_erased" for event in opened)
+async def _check_companies(database: Database, events: Range, pepper: bytes, report: Report) -> None:
+    """What finds a company is what its events say, until it is erased (P10, M7)."""
+    claimed = await store.company_identities_between(database, events.begin, events.end)
+    for company, opened in events.companies:
+        have = claimed.pop(company, {})
+        report.counts["company identities"] += len(have)
+        added = [event for event in opened if event.type == "leadline.company.identity_added"]
+        if any(event.type in ERASED for event in opened):
+            added = []
+        if any(event.sealed_shut for event in added):
+            continue  # as with persons: its event is looked at with the keys
+        kinds = [(event.data["identity_kind"], event.personal["value"]) for event in added]
+        want = {identity_hmac(pepper, f"company/{kind}", value): kind for kind, value in kinds}
+        for hmac in have.keys() | want.keys():
+            if have.get(hmac) != want.get(hmac):
+                is_, should = have.get(hmac, "not claimed"), want.get(hmac, "not claimed")
+                text = f"the company's identity {hmac.hex()[:12]} is {is_}, the events say {should}"
+                report.differ("claims", "differs", str(company), text)
+    for company in claimed:
+        report.differ("claims", "unexpected", str(company), "identities of a company that has no events")
+
+
+async def _check_keys(database: Database, streams: Sequence[tuple[UUID, Sequence[Opened]]], report: Report) -> None:
+    """A person's key, and a company's, is there until they are erased, and never after."""
+    keys = await store.keys_named(database, [contact for contact, _ in streams])
+    for contact, opened in streams:
+        erased = any(event.type in ERASED for event in opened)
         there = keys.get(contact)
         if erased and there:
             report.differ("keys", "erased", str(contact), "the person was erased, but their key still exists")

@@ -111,7 +111,9 @@ async def _store(
         opened = [(stream, open_stream(stream, ring, report)) for stream in streams]
         leads = [(stream.id, events) for stream, events in opened if stream.kind == "lead"]
         contacts = [(stream.id, events) for stream, events in opened if stream.kind == "contact"]
-        await claims.check_claims(database, claims.Range(begin, end, leads, contacts), pepper, report)
+        companies = [(stream.id, events) for stream, events in opened if stream.kind == "company"]
+        of_range = claims.Range(begin, end, leads, contacts, companies)
+        await claims.check_claims(database, of_range, pepper, report)
         await projections.check(database, begin, end, opened)
         done += len(rows)
         progress("events", done, max(total, done))

@@ -191,6 +191,17 @@ async def identities_between(database: Database, begin: UUID, end: UUID) -> dict
     return found
 
 
+async def company_identities_between(database: Database, begin: UUID, end: UUID) -> dict[UUID, dict[bytes, str]]:
+    """What finds companies, by company: HMAC to kind."""
+    rows = await database.fetch(
+        "SELECT company, hmac, kind FROM leadline.company_identities WHERE company BETWEEN $1 AND $2", begin, end
+    )
+    found: dict[UUID, dict[bytes, str]] = {}
+    for row in rows:
+        found.setdefault(row[0], {})[row[1]] = row[2]
+    return found
+
+
 async def keys_named(database: Database, ids: Sequence[UUID]) -> dict[UUID, bool]:
     """Whether these keys still exist; an id without a row is not in the answer."""
     rows = await database.fetch("SELECT id, wrapped IS NOT NULL FROM vault.keys WHERE id = ANY($1::uuid[])", ids)

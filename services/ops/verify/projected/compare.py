@@ -34,7 +34,12 @@ PERSONAL = {
     store.PEOPLE: folds.PERSON_PERSONAL,
     store.IDENTITIES: frozenset({"value"}),
     store.WORDS: frozenset({"word"}),
+    store.COMPANIES: frozenset({"name"}),
+    store.COMPANY_IDENTITIES: frozenset({"value"}),
+    store.COMPANY_WORDS: frozenset({"word"}),
 }
+IN_PLAIN = (store.IDENTITIES, store.WORDS, store.COMPANY_IDENTITIES, store.COMPANY_WORDS)
+"""Tables that hold personal values only: an erasure removes their rows."""
 JSON_COLUMNS = {store.ENTRIES: ("data", "personal")}
 
 
@@ -93,7 +98,8 @@ class ProjectionCheck:
                 if stream.id in seen
             ]
             expected = self._expected(known, build)
-            shut = {s.id for s, events in known if s.kind == "contact" and any(event.sealed_shut for event in events)}
+            closed = [stream for stream, events in known if any(event.sealed_shut for event in events)]
+            shut = {stream.id for stream in closed if stream.kind in ("contact", "company")}
             for table in store.TABLES:
                 rows = await store.rows_between(database, table, build.numbers[table.projection], begin, end)
                 self.report.counts[f"rows of {table.projection}.{table.name}"] += len(rows)
@@ -110,10 +116,10 @@ class ProjectionCheck:
                 card = folds.card(stream.id, partition, events)
                 wiped = card is not None and card["contact"] in build.wiped
                 if card is not None:
-                    self._expect_personal(expected[store.CARDS], card, wiped and card["sealed"], shut)
+                    self._expect_personal(expected, store.CARDS, card, wiped and card["sealed"], shut)
                 for event, entry in zip(events, folds.entries(stream.id, events), strict=True):
                     gone = entry["person"] in build.wiped and folds.is_sealed(event)
-                    self._expect_personal(expected[store.ENTRIES], entry, gone, event.sealed_shut)
+                    self._expect_personal(expected, store.ENTRIES, entry, gone, event.sealed_shut)
                 expected[store.LEADS] += map(Expected, folds.whose(stream.id, events))
                 expected[store.DUPLICATES] += map(Expected, folds.duplicates(stream.id, events))
                 of_funnel = funnel(stream.id, events)
@@ -124,20 +130,31 @@ class ProjectionCheck:
                 wiped = stream.id in build.wiped
                 person = folds.person(stream.id, events)
                 if person is not None:
-                    self._expect_personal(expected[store.PEOPLE], person, wiped, shut)
+                    self._expect_personal(expected, store.PEOPLE, person, wiped, shut)
+                expected[store.COMPANY_PEOPLE] += map(Expected, folds.company_people(stream.id, events))
                 if not wiped:
                     expected[store.IDENTITIES] += map(Expected, folds.identities(stream.id, events))
                     expected[store.WORDS] += map(Expected, folds.words(stream.id, events))
+            elif stream.kind == "company":
+                wiped = stream.id in build.wiped
+                company = folds.company(stream.id, events)
+                if company is not None:
+                    self._expect_personal(expected, store.COMPANIES, company, wiped, shut)
+                if not wiped:
+                    expected[store.COMPANY_IDENTITIES] += map(Expected, folds.company_identities(stream.id, events))
+                    expected[store.COMPANY_WORDS] += map(Expected, folds.company_words(stream.id, events))
         return expected
 
     @staticmethod
-    def _expect_personal(into: list[Expected], row: Row, wiped: bool, shut: bool) -> None:
+    def _expect_personal(
+        expected: dict[Table, list[Expected]], table: Table, row: Row, wiped: bool, shut: bool
+    ) -> None:
         """A row with personal columns: without them once the build has applied the erasure."""
         if wiped:
-            hidden: Row = {name: None for name in ("name", "company", "personal") if name in row}
-            into.append(Expected({**row, **hidden, "erased": True}))
+            hidden: Row = dict.fromkeys(PERSONAL[table])
+            expected[table].append(Expected({**row, **hidden, "erased": True}))
         else:
-            into.append(Expected(row, shut))
+            expected[table].append(Expected(row, shut))
 
     def _compare(self, table: Table, build: Build, rows: list[Row], expected: list[Expected], shut: set[UUID]) -> None:
         have = {tuple(row[column] for column in table.key): row for row in rows}
@@ -154,10 +171,10 @@ class ProjectionCheck:
             if table is store.CARDS:
                 self._add_totals(build, wanted, row_there)
         for row in have.values():
-            in_plain = table in (store.IDENTITIES, store.WORDS)
-            if in_plain and row["contact"] in build.wiped:
+            in_plain = table in IN_PLAIN
+            if in_plain and row[table.stream] in build.wiped:
                 self._differ(table, build, "erased", row, "a row of an erased person in plain text")
-            elif not (in_plain and row["contact"] in shut):
+            elif not (in_plain and row[table.stream] in shut):
                 self._differ(table, build, "unexpected", row, "a row that follows from no event")
 
     def _columns(self, table: Table, build: Build, have: Row, wanted: Expected) -> None:

@@ -135,6 +135,45 @@ def words(contact: UUID, events: Sequence[Opened]) -> list[Row]:
     return [{"contact": contact, "word": word} for word in found]
 
 
+def company(company: UUID, events: Sequence[Opened]) -> Row | None:
+    """The company's row; None before it was made."""
+    made = _last(events, "made")
+    if made is None:
+        return None
+    called = _last(events, "renamed") or made
+    return {
+        "company": company,
+        "name": called.personal.get("name"),
+        "made_at": made.happened_at,
+        "version": events[-1].version,
+        "erased": False,
+    }
+
+
+def company_identities(company: UUID, events: Sequence[Opened]) -> list[Row]:
+    """What finds the company, as far as it can be read."""
+    added = [event for event in _all(events, "identity_added") if not event.sealed_shut]
+    found = {(event.data["identity_kind"], event.personal["value"]) for event in added}
+    return [{"company": company, "kind": kind, "value": value} for kind, value in found]
+
+
+def company_words(company: UUID, events: Sequence[Opened]) -> list[Row]:
+    """The words of the name the company is called by now."""
+    called = _last(events, "renamed") or _last(events, "made")
+    text = (called.personal.get("name") or "") if called is not None else ""
+    found = {word[:WORD_LENGTH] for word in re.findall(r"\w+", text.lower().replace("ё", "е"))}
+    return [{"company": company, "word": word} for word in found]
+
+
+def company_people(contact: UUID, events: Sequence[Opened]) -> list[Row]:
+    """The companies that a person speaks for, each from when first."""
+    joined: dict[UUID, Row] = {}
+    for event in _all(events, "company_joined"):
+        company = UUID(event.data["company"])
+        joined.setdefault(company, {"contact": contact, "company": company, "joined_at": event.happened_at})
+    return list(joined.values())
+
+
 def whose(lead: UUID, events: Sequence[Opened]) -> list[Row]:
     """Which contact the lead is of."""
     captured = _last(events, "captured")

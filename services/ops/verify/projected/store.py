@@ -15,7 +15,7 @@ Row: TypeAlias = dict[str, Any]
 
 CONSUMER, CONSUMER_BUILD = "projections", 1
 """Whose `seen` says what the live builds have applied, whatever their numbers."""
-PERSON_ERASED = "leadline.contact.person_erased"
+ERASED = ["leadline.contact.person_erased", "leadline.company.erased"]
 
 
 class Table(NamedTuple):
@@ -34,10 +34,16 @@ IDENTITIES = Table("people", "identities", "contact", ("contact", "kind", "value
 WORDS = Table("people", "words", "contact", ("contact", "word"))
 LEADS = Table("people", "leads", "lead", ("lead",))
 DUPLICATES = Table("people", "duplicates", "lead", ("lead", "other_contact"))
+COMPANIES = Table("people", "companies", "company", ("company",))
+COMPANY_IDENTITIES = Table("people", "company_identities", "company", ("company", "kind", "value"))
+COMPANY_WORDS = Table("people", "company_words", "company", ("company", "word"))
+COMPANY_PEOPLE = Table("people", "company_people", "contact", ("contact", "company"))
 FUNNEL_LEADS = Table("funnel", "leads", "lead", ("lead",))
 FUNNEL_VISITS = Table("funnel", "visits", "lead", ("lead", "visit"))
 FUNNEL_PAST = Table("funnel", "past_visits", "lead", ("lead", "visit", "known_from"))
-TABLES = (CARDS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, DUPLICATES, FUNNEL_LEADS, FUNNEL_VISITS, FUNNEL_PAST)
+OF_COMPANIES = (COMPANIES, COMPANY_IDENTITIES, COMPANY_WORDS, COMPANY_PEOPLE)
+OF_FUNNEL = (FUNNEL_LEADS, FUNNEL_VISITS, FUNNEL_PAST)
+TABLES = (CARDS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, DUPLICATES, *OF_COMPANIES, *OF_FUNNEL)
 PROJECTIONS = tuple(sorted({table.projection for table in TABLES}))
 
 
@@ -63,12 +69,12 @@ async def builds(database: Database) -> tuple[dict[str, int], list[tuple[str, in
 
 
 async def wiped(database: Database) -> set[UUID]:
-    """Contacts whose erasure the live builds have applied."""
+    """Contacts and companies whose erasure the live builds have applied."""
     rows = await database.fetch(
         """SELECT e.originator_id FROM leadline.events AS e
            JOIN leadline.seen AS s ON s.stream = e.originator_id AND s.version >= e.originator_version
-           WHERE e.topic = $1 AND s.consumer = $2 AND s.build = $3""",
-        PERSON_ERASED,
+           WHERE e.topic = ANY($1::text[]) AND s.consumer = $2 AND s.build = $3""",
+        ERASED,
         CONSUMER,
         CONSUMER_BUILD,
     )
