@@ -144,6 +144,7 @@ class Story:
     def give(
         self,
         name: str,
+        /,
         *,
         by: Actor = SELLER,
         around: Surroundings | None = None,

@@ -6,6 +6,7 @@ The oracle is a forest of numbers: which person number went to which, which lead
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 from hypothesis import settings
@@ -244,3 +245,40 @@ class Merging(RuleBasedStateMachine):
 
 TestN16MergesAndTheirUndoing = Merging.TestCase
 TestN16MergesAndTheirUndoing.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+
+
+class _Drawn:
+    """Draws what it was given, in order."""
+
+    def __init__(self, *values: UUID) -> None:
+        self.values = list(values)
+
+    def draw(self, _: object) -> UUID:
+        return self.values.pop(0)
+
+
+def test_N16_a_merge_is_undone_whole_also_after_an_earlier_one_of_the_same_person_was() -> None:
+    """The second took along the person to whom the first had joined the client: undone in that order, nobody stays behind."""
+    it = Merging()
+
+    def lead(person: int) -> UUID:
+        known = set(it.leads)
+        it.writes(person=person)
+        (new,) = it.leads.keys() - known
+        return new
+
+    def act(rule: Any, *drawn: UUID) -> None:
+        rule(data=_Drawn(*drawn))
+        it.one_open_lead_of_each_person_as_the_oracle_has_it()
+        it.everybody_is_who_the_oracle_says()
+
+    first = lead(0)
+    act(it.is_rejected, first)
+    second = lead(1)
+    act(it.merges, first, second)
+    act(it.is_rejected, second)
+    third, fourth = lead(0), lead(2)
+    act(it.merges, third, fourth)
+    act(it.merges_are_undone, first)
+    act(it.merges_are_undone, third)
+    assert it.persons[it.contact_of[1]] == it.contact_of[1]

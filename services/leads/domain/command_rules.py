@@ -15,7 +15,7 @@ from services.leads.domain.periods import after
 from services.leads.domain.state import CONTACT_FIELDS
 
 TAKEN_BACK_OTHERWISE = frozenset({"seen", "accepted", "offer", "answer", "approved"})
-"""Facts that are not withdrawn: a new offer, another answer or a denied approval takes their place; who saw a lead has seen it."""
+"""Facts that are not withdrawn: a new offer, another answer, a denied approval takes their place; what was seen was seen."""
 AHEAD = timedelta(minutes=5)
 """How far ahead of our clock a reported time may be (decision 12)."""
 MISTAKE = timedelta(days=1)

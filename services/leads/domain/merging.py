@@ -23,7 +23,7 @@ from services.leads.domain.merging_rules import (
     open_leads_of,
     refused,
 )
-from services.leads.domain.persons import identities_of, members_of, used_by_both
+from services.leads.domain.persons import head_of, identities_of, members_of, used_by_both
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def unmerge(case: MergeCase) -> Outcome | Refusal:
     went_to = case.contacts[joined].merged_into
     assert went_to is not None
     members = members_of(joined, case.contacts)
-    rest = tuple(m for m in members_of(case.person, case.contacts) if m not in members)
+    rest = tuple(m for m in members_of(head_of(joined, case.contacts), case.contacts) if m not in members)
     contact_events: list[tuple[UUID, UUID, e.Event]] = [
         (joined, joined, e.ContactUnmerged(into=went_to)),
         (went_to, joined, e.ContactReleased(contact=joined, identities=identities_of(members, case.contacts))),

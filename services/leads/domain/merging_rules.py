@@ -53,13 +53,10 @@ class MergeCase:
 
     @property
     def joined(self) -> UUID | None:
-        """Of a lead that was merged: the contact that was merged with it; None: they were one person before."""
-        contact: UUID | None = self.lead.contact
-        while contact is not None and (state := self.contacts.get(contact)) is not None:
-            if state.merged_by is not None and state.merged_by == self.lead.merged_by:
-                return contact
-            contact = state.merged_into
-        return None
+        """Of a lead that was merged: the contact that was merged with it; None: they were one person before. It is the one that
+        went on for the lead's person then, also where the lead's own contact was set apart from it since."""
+        merge = self.lead.merged_by
+        return next((i for i, s in self.contacts.items() if s.merged_by == merge), None) if merge is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +191,10 @@ def _one_open_lead_apart(case: MergeCase) -> Broken | None:
     lead, joined = case.lead, case.joined
     if lead.kind != "open" or lead.merged_into is None:
         return None
-    if joined is None:
+    members = members_of(joined, case.contacts) if joined is not None else ()
+    if lead.contact not in members:
         there = case.open_leads.get((case.person, lead.pipeline))
         return _two_open([(lead.pipeline, lead.lead, there)]) if there is not None else None
-    members = members_of(joined, case.contacts)
     both = [
         (pipeline, lead.lead, other)
         for (_, pipeline), other in open_leads_of(case, members)

@@ -110,8 +110,8 @@ def may_recommend(recommender: LeadState | None) -> Refusal | None:
 
 
 def may_delete(lead: UUID, others: Iterable[LeadState]) -> Refusal | None:
-    """C1: bad data is deleted at once, unless the person has a lead beside it that is worked on, waits or was won, or of which
-    the contact is kept."""
+    """C1: bad data is deleted at once, unless the person has a lead beside it that is worked on, waits or was won, or that was
+    lost with the contact kept."""
     living = sorted(
         str(state.lead)
         for state in others
