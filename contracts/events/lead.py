@@ -79,6 +79,8 @@ class StageEntered(LeadEvent):
     override_reason: Personal[str | None] = None
     undoes: int | None = None
     """Of a correction: the stage visit that was a mistake and counts for nothing."""
+    since: datetime | None = None
+    """Of a correction: when the stay that goes on by it had begun; time in stage counts from then (N11)."""
 
 
 class LeadAssigned(LeadEvent):

@@ -191,6 +191,8 @@ def _captured(event: Event) -> CardRow:
 def _enter(card: CardRow, event: Event) -> None:
     data = event.data
     card.stage, card.kind, card.visit, card.entered_at = data["stage"], data["kind"], data["visit"], event.happened_at
+    if (since := data.get("since")) is not None:
+        card.entered_at = datetime.fromisoformat(since)
     if card.kind != "postponed":
         card.paused_until = None
 

@@ -61,6 +61,7 @@ async def board_page(
     columns = [
         {
             "column": column,
+            "says": known.by_id.get(column.stage.id),
             "longer": _address(pipeline, {**lengths, column.stage.id: lengths.get(column.stage.id, CARDS) + CARDS})
             if column.next and lengths.get(column.stage.id, CARDS) < LARGEST_COLUMN
             else None,

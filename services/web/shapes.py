@@ -298,7 +298,7 @@ def check_out(state: LeadState, to: str, pipeline: Pipeline) -> CheckOut:
 
 
 _AS_IN_STATE = (
-    *("lead", "version", "pipeline", "visit", "entered_at", "captured_at", "paused_until", "responsible", "seen"),
+    *("lead", "version", "pipeline", "visit", "captured_at", "paused_until", "responsible", "seen"),
     *("accepted", "contact", "name", "company", "phone", "email", "card", "answer", "erased", "outcome"),
 )
 
@@ -308,6 +308,7 @@ def lead_out(state: LeadState, pipeline: Pipeline, role: str, last_step: StepOut
     here, fields = pipeline.by_id.get(state.stage), fields_out(state, pipeline, role)
     return LeadOut(
         **{name: getattr(state, name) for name in _AS_IN_STATE},
+        entered_at=state.root_at,
         pipeline_version=state.pipeline_number,
         stage=stage_out(pipeline, state.stage),
         offer=readable(state.offer)[0] if state.offer else None,

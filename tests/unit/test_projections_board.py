@@ -186,3 +186,18 @@ class Board(RuleBasedStateMachine):
 
 TestK4BoardAgreesWithItsOracle = Board.TestCase
 TestK4BoardAgreesWithItsOracle.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_N11_time_in_stage_goes_on_after_a_correction() -> None:
+    lead, since = str(SPACE), START + timedelta(minutes=1)
+    rows = BoardRows()
+    captured = {"pipeline": "classic", "contact": lead, "channel": "form", "source": "site"}
+    board.apply(rows, event(lead, 1, LeadCaptured.TOPIC, captured))
+    for version, stage, more in (
+        (2, "new", {}),
+        (3, "converted", {}),
+        (4, "new", {"since": since.isoformat(), "undoes": 2}),
+    ):
+        entered = {"stage": stage, "kind": STAGES[stage], "visit": version - 1, **more}
+        board.apply(rows, event(lead, version, StageEntered.TOPIC, entered))
+    assert (rows.cards[lead].stage, rows.cards[lead].entered_at) == ("new", since)

@@ -219,6 +219,7 @@ def _undone(state: LeadState, target: Stage, body: c.Undo) -> e.StageEntered:
         directions.get(target.kind, "out" if target.kind != "won" else "forward"),
         basis="correction",
         undoes=state.visit,
+        since=state.before.root_at,
         override_reason=body.reason,
     )
 

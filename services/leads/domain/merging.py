@@ -102,6 +102,7 @@ def unmerge(case: MergeCase) -> Outcome | Refusal:
             cause="unmerged",
             direction="return" if lead.kind in ("open", "won") else "out",
             basis="correction",
+            since=lead.root_at,
         ),
     )
     released = e.LeadReleased(lead=lead.lead, contact=lead.contact, moved=moved(case))

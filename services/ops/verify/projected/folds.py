@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -43,7 +43,7 @@ def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
         "stage": stood["stage"],
         "kind": stood["kind"],
         "visit": stood["visit"],
-        "entered_at": (entered or captured).happened_at,
+        "entered_at": _since(entered) or (entered or captured).happened_at,
         "name": _text(events, "name"),
         "company": _text(events, "company"),
         "source": captured.data["source"],
@@ -208,6 +208,12 @@ def _all(events: Iterable[Opened], *names: str) -> list[Opened]:
 
 def _last(events: Sequence[Opened], name: str) -> Opened | None:
     return next((event for event in reversed(events) if event.type.rpartition(".")[2] == name), None)
+
+
+def _since(entered: Opened | None) -> datetime | None:
+    """When the stay had begun that a correction went on with."""
+    since = entered.data.get("since") if entered is not None else None
+    return datetime.fromisoformat(since) if since else None
 
 
 def _text(events: Sequence[Opened], field: str) -> str | None:
