@@ -254,7 +254,7 @@ class Merging(RuleBasedStateMachine):
 
 TestN16MergesAndTheirUndoing = Merging.TestCase
 TestN16MergesAndTheirUndoing.settings = settings(
-    max_examples=150,
+    max_examples=500,
     stateful_step_count=40,
     deadline=None,
     # How long a step takes, and how much a long story draws, says something of the machine that runs it, not of merges.
