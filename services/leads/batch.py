@@ -245,7 +245,7 @@ class LeadBatch:
         streams: set[UUID] = set()
         for owned in await store.owners(database, sorted(hmacs), pipeline):
             self.owners[owned.hmac] = Owner(owned.contact, owned.shared)
-            self.persons[owned.contact] = owned.head
+            self.persons |= {owned.contact: owned.head, owned.head: owned.head}
             streams |= {owned.contact, owned.head}
             if owned.lead is not None:
                 self.open_leads[(owned.head, pipeline)] = owned.lead

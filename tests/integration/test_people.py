@@ -8,13 +8,21 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from contracts.commands import Command, Refusal, Unmerge
 from contracts.meta import Actor
 from contracts.personal import ERASED
 from services.clock import SystemClock
 from services.database import Pool
+from services.leads.batch import LeadBatch, Memory
+from services.leads.domain.merging import unmerge
+from services.leads.people.looking_up import look_up_persons, stale
+from services.leads.people.reading import merge_case
+from services.leads.reading import lead_state
 from services.pipelines.registry import publish
+from services.privacy.store import KeyRing
 from services.settings import Settings
 from tests.integration.leads_case import ANNA, HEAD, Leads, running
+from tests.unit.given_lead import THEN
 
 PHONE, EMAIL = "+79001234567", "ivan@example.org"
 
@@ -51,6 +59,11 @@ async def refused(leads: Leads, lead: UUID, name: str, **more: object) -> str:
 async def claims(leads: Leads) -> set[tuple[UUID, UUID]]:
     rows = await leads.pool.fetch("SELECT contact, lead FROM leadline.open_leads")
     return {(row[0], row[1]) for row in rows}
+
+
+async def heads(leads: Leads) -> dict[UUID, UUID]:
+    rows = await leads.pool.fetch("SELECT contact, head FROM leadline.merged_contacts")
+    return {row[0]: row[1] for row in rows}
 
 
 async def test_N15_messages_of_either_identity_go_to_the_lead_that_goes_on(leads: Leads) -> None:
@@ -144,6 +157,39 @@ async def test_N16_merges_that_would_lose_something_are_refused_in_words(leads: 
     await done(leads, third, "merge", into=one)
 
 
+async def test_N16_undoing_a_merge_that_a_later_one_rests_on_is_refused_until_that_one_is_undone(
+    leads: Leads, settings: Settings
+) -> None:
+    first = await leads.lead_of(name="Иван", email=EMAIL)
+    await done(leads, first, "reject", status="price")
+    second = await leads.lead_of(name="Иван", email=EMAIL)
+    await done(leads, second, "reject", status="price")
+    pyotr = await leads.lead_of(name="Пётр", phone=PHONE)
+    await done(leads, pyotr, "reject", status="price")
+    olga = await leads.lead_of(name="Ольга", phone="+79005550000")
+    of_ivan, of_pyotr, of_olga = [await contact_of(leads, lead) for lead in (first, pyotr, olga)]
+    await done(leads, first, "merge", into=pyotr)
+    await done(leads, second, "merge", into=olga)
+    before = await heads(leads)
+    assert before == {of_ivan: of_olga, of_pyotr: of_olga}
+    command = Command(id=uuid4(), lead=first, actor=HEAD, body=Unmerge())
+    ring = KeyRing(settings.master_key_bytes)
+    async with leads.pool.acquire() as database:
+        state = await lead_state(database, ring, first)
+        assert state is not None
+        shown = unmerge(await merge_case(database, ring, command, state))
+    assert isinstance(shown, Refusal), "who looks first sees the same"
+    assert shown.rules == ("N16.last_first",)
+    assert await refused(leads, first, "unmerge") == "N16.last_first"
+    assert await heads(leads) == before
+    await done(leads, second, "unmerge")
+    assert await heads(leads) == {of_ivan: of_pyotr}
+    await done(leads, first, "unmerge")
+    assert await heads(leads) == {}
+    assert await leads.lead_of(name="Ольга", phone="+79005550000") == olga
+    assert await claims(leads) == {(of_olga, olga)}
+
+
 async def test_N16_seller_merges_own_leads_only(leads: Leads) -> None:
     one, other = await two(leads)
     assert await refused(leads, other, "merge", into=one, by=ANNA) == "N16.own_leads"
@@ -193,6 +239,22 @@ async def test_N16_merge_while_a_message_arrives_never_loses_it_nor_makes_a_seco
             else:
                 assert outcome["lead"] == one
     assert await leads.pool.fetchval("SELECT count(*) FROM leadline.open_leads") == rounds
+
+
+async def test_N16_batch_that_read_a_chain_before_it_grew_sees_under_the_locks_that_it_did(
+    leads: Leads, settings: Settings
+) -> None:
+    olga = await leads.lead_of(name="Ольга", phone="+79005550000")
+    ivan, third = await two(leads)
+    of_olga, of_ivan, of_third = [await contact_of(leads, lead) for lead in (olga, ivan, third)]
+    await done(leads, third, "merge", into=ivan)
+    await done(leads, ivan, "merge", into=olga)
+    memory = Memory(KeyRing(settings.master_key_bytes))
+    async with leads.pool.acquire() as database, database.transaction():
+        batch = LeadBatch(settings, memory.ring, memory.cache, [], [], THEN)
+        batch.persons[of_third] = of_ivan  # as it was read, without locks, before the second merge
+        await look_up_persons(batch, database, {of_third})
+        assert stale(batch) >= {of_ivan, of_olga}, "the batch begins again, with the locks of both"
 
 
 async def test_C7_refusal_is_kept_on_the_person_with_its_proof(leads: Leads) -> None:

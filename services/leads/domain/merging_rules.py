@@ -33,7 +33,7 @@ class MergeCase:
     open_leads: Mapping[Place, UUID]
     """Of both persons."""
     leads: Mapping[UUID, LeadState] = field(default_factory=dict)
-    """The open leads, as they stand."""
+    """The open leads, as they stand; for an undoing all leads of the persons."""
 
     @property
     def survivor(self) -> LeadState:
@@ -225,6 +225,23 @@ def _last_first(case: MergeCase) -> Broken | None:
             f"Лид {case.into.lead} сам объединён с лидом {case.into.merged_into}: сначала разделите их.",
             f"The lead {case.into.lead} was itself merged into {case.into.merged_into}: un-merge those first.",
         )
+    if (later := _rests_on_it(case)) is not None:
+        return Broken(
+            f"Лид {later.lead} объединили с лидом {later.merged_into} как одного клиента: сначала разделите их.",
+            f"The lead {later.lead} was merged into {later.merged_into} as one person's: un-merge those first.",
+        )
+    return None
+
+
+def _rests_on_it(case: MergeCase) -> LeadState | None:
+    """A merged lead that would be of one person, and the lead it went into of another: merged later, since they were one."""
+    if case.joined is None:
+        return None
+    apart = members_of(case.joined, case.contacts)
+    for lead in sorted(case.leads.values(), key=lambda state: state.lead):
+        into = case.leads.get(lead.merged_into) if lead.merged_into is not None else None
+        if into is not None and lead.lead != case.lead.lead and (lead.contact in apart) != (into.contact in apart):
+            return lead
     return None
 
 
@@ -319,7 +336,7 @@ UNMERGE_RULES: tuple[MergeRule, ...] = (
         "N16.last_first",
         "Последнее объединение разделяют первым.",
         "The last merge is undone first.",
-        "Otherwise what came in later would belong to a lead that does not go on itself.",
+        "Otherwise what came in later would belong to a lead that does not go on itself, or a lead to another's person.",
         _last_first,
     ),
     MergeRule(

@@ -30,13 +30,14 @@ OF_A_PERSON = (c.Merge, c.Unmerge, c.Permit, c.Confirm)
 
 
 async def look_up_persons(batch: LeadBatch, database: Database, contacts: Iterable[UUID]) -> set[UUID]:
-    """Who goes on for these contacts, loaded; their heads."""
+    """Who goes on for these contacts, loaded; their heads, which are persons of the batch like them."""
     wanted = set(contacts)
     if not wanted:
         return set()
     found = await store.heads(database, wanted - batch.persons.keys())
     batch.persons |= {contact: found.get(contact, contact) for contact in wanted - batch.persons.keys()}
     heads = {batch.persons[contact] for contact in wanted}
+    batch.persons |= {head: batch.persons.get(head, head) for head in heads}
     await batch.have(database, wanted | heads)
     return heads
 
@@ -47,6 +48,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     contacts: set[UUID] = set()
     whole: set[UUID] = set()
     recommenders: set[UUID] = set()
+    undoes = False
     for piece in batch.work:
         if isinstance(piece, EraseWork):
             contacts.add(piece.command.contact)
@@ -60,6 +62,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
             into = body.into if isinstance(body, c.Merge) else state.merged_into if state is not None else None
             if isinstance(body, c.Merge | c.Unmerge) and into is not None:
                 leads.add(into)
+            undoes |= isinstance(body, c.Unmerge)
             if state is not None:
                 contacts.add(state.contact)
                 if deletes:
@@ -82,6 +85,8 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
         batch.open_leads |= await store.open_leads_of(database, merging)
     claimed = {lead for (head, _), lead in batch.open_leads.items() if head in merging}
     persons = {batch.person(contact) for contact in whole}
+    if undoes:
+        persons |= heads  # every lead that is merged may rest on the merge to be undone
     theirs = persons | {contact for contact, head in members.items() if head in persons}
     owned = await store.leads_of(database, theirs) if theirs else {}
     await batch.have(database, claimed | {lead for found in owned.values() for lead in found})

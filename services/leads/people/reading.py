@@ -46,7 +46,11 @@ async def merge_case(database: Database, ring: KeyRing, command: c.Command, lead
     members = await store.members(database, heads)
     contacts = await _contacts(database, ring, sorted(asked | heads | members.keys()))
     open_leads = await store.open_leads_of(database, heads)
-    states = {other: await lead_state(database, ring, other) for other in open_leads.values()}
+    looked_at = set(open_leads.values())
+    if isinstance(command.body, c.Unmerge):
+        owned = await store.leads_of(database, heads | members.keys())
+        looked_at |= {other for found in owned.values() for other in found}
+    states = {other: await lead_state(database, ring, other) for other in sorted(looked_at)}
     leads = {other: state for other, state in states.items() if state is not None}
     return MergeCase(lead, into, command, contacts, open_leads, leads)
 
