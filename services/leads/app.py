@@ -21,10 +21,10 @@ from services.eventlog import consuming
 from services.eventlog.consuming.parked import store as parking
 from services.health import Health
 from services.leads import store
-from services.leads.batch import Memory
 from services.leads.batcher import AT_ONCE, BATCH_WORK, Batcher
 from services.leads.door import door
 from services.leads.handlers import Reader
+from services.leads.memory import Memory
 from services.leads.work import BUILD, CONSUMER
 from services.pipelines.archiving import is_archived
 from services.privacy.store import KeyRing

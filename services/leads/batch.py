@@ -9,19 +9,15 @@ Several batches may be at work at once (`Memory.use`): each holds on to the keys
 
 from __future__ import annotations
 
-import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts import events as e
-from contracts.commands import Capture
 from contracts.meta import ENVELOPE_VERSION, GENESIS, Actor, AggregateKind, Meta, Stored, digest_of
 from contracts.pipeline import Pipeline
 from services.database import Database
@@ -30,18 +26,19 @@ from services.eventlog.consuming.parked import store as parking
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, peek
 from services.eventlog.recording import store as recording
-from services.leads import adopting, store
 from services.leads import effects as fx
+from services.leads import store
 from services.leads.companies import effects as companies
 from services.leads.companies import store as company_claims
-from services.leads.domain.arrivals import Owner, Reference, Referred
+from services.leads.domain.arrivals import Owner, Referred
 from services.leads.domain.company import CompanyState, Key, Named, evolve_company
 from services.leads.domain.contact import ContactState, evolve_contact
-from services.leads.domain.history import HistoryRow
 from services.leads.domain.state import LeadState, evolve_lead
 from services.leads.imports import effects as importing
 from services.leads.imports import store as imports
-from services.leads.people import looking_up as people
+from services.leads.locks import LocksMissedError, lock_numbers
+from services.leads.looking_up import look_up
+from services.leads.memory import Head, StateCache
 from services.leads.people import store as persons
 from services.leads.publishing import store as publishing
 from services.leads.publishing.places import place_after
@@ -50,16 +47,6 @@ from services.pipelines import registry
 from services.privacy.store import KeyRing, destroy_keys, insert_keys, link_messages
 from services.settings import Settings
 
-CACHED_STREAMS = 20_000
-
-
-class LocksMissedError(Exception):
-    """Streams found after the locks were taken are held by another batch: begin again with these locks too."""
-
-    def __init__(self, numbers: set[int]) -> None:
-        super().__init__(f"{len(numbers)} further locks")
-        self.numbers = numbers
-
 
 class WorkFailedError(Exception):
     """A piece of work raised (its cause): the batch is rolled back and done again with that piece kept aside."""
@@ -67,77 +54,6 @@ class WorkFailedError(Exception):
     def __init__(self, index: int) -> None:
         super().__init__(f"piece {index}")
         self.index = index
-
-
-class Head(NamedTuple):
-    """Where a stream ends: version and digest, and the state there."""
-
-    version: int
-    digest: bytes
-    state: LeadState | ContactState | CompanyState | None
-
-
-class StateCache:
-    """Heads of streams, of committed events only; the least used ones go first. A lost connection clears it."""
-
-    def __init__(self, size: int = CACHED_STREAMS) -> None:
-        self._heads: OrderedDict[UUID, Head] = OrderedDict()
-        self._size = size
-
-    def get(self, stream: UUID) -> Head | None:
-        """The head known of a stream; later events may exist."""
-        head = self._heads.get(stream)
-        if head is not None:
-            self._heads.move_to_end(stream)
-        return head
-
-    def put(self, heads: Iterable[tuple[UUID, Head]]) -> None:
-        """Remember heads after their commit."""
-        for stream, head in heads:
-            held = self._heads.get(stream)
-            if held is None or held.version <= head.version:  # a later batch may have been quicker to say so
-                self._heads[stream] = head
-            self._heads.move_to_end(stream)
-        while len(self._heads) > self._size:
-            self._heads.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._heads.clear()
-
-
-@dataclass(slots=True)
-class Memory:
-    """What a process remembers of the store between batches. In doubt it is dropped, but only while no batch is at work."""
-
-    ring: KeyRing
-    cache: StateCache = field(default_factory=StateCache)
-    doubted: bool = False
-    _at_work: int = 0
-    _quiet: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def doubt(self) -> None:
-        """The store may be another than the one remembered: a new connection, a lost one, a conflict."""
-        self.doubted = True
-
-    @asynccontextmanager
-    async def use(self) -> AsyncIterator[None]:
-        """For the time of a batch, entered with its connection in hand. In doubt: first wait for the batches at work (each
-        statement of theirs has a limit), then drop everything."""
-        while self.doubted and self._at_work:
-            self._quiet.clear()
-            await self._quiet.wait()
-        if self.doubted:
-            self.cache.clear()
-            self.ring.clear()
-            self.doubted = False
-        self._at_work += 1
-        try:
-            yield
-        finally:
-            self._at_work -= 1
-            if not self._at_work:
-                self._quiet.set()
 
 
 @dataclass(slots=True)
@@ -190,33 +106,19 @@ class LeadBatch:
         await self._lock(database)
         if self.moves:
             await move_positions(database, self.moves)
-        await self.look_up(database)
+        await look_up(self, database)
         await self.decide(database)
         await self._write(database)
 
     # --- step 2 and 3 ----------------------------------------------------------------------------------------------
 
     async def _lock(self, database: Database) -> None:
-        names: set[int] = set(self.extra_locks)
-        for piece in self.work:
-            match piece:
-                case CommandWork():
-                    names.add(recording.lock_number(piece.command.lead.bytes))
-                    names.update(recording.lock_number(identity.hmac) for identity in piece.identities)
-                case ArrivalWork():
-                    hmacs = [i.hmac for i in piece.identities] + [r.hmac for r in piece.references]
-                    names.update(recording.lock_number(hmac) for hmac in hmacs)
-                case EraseWork():
-                    names.add(recording.lock_number(piece.command.contact.bytes))
-                case ImportWork():
-                    names.add(recording.lock_number(piece.row.lead.bytes))
-                    names.update(recording.lock_number(identity.hmac) for identity in piece.row.identities)
-        names |= companies.lock_numbers(self)
+        names = self.extra_locks | lock_numbers(self.work) | companies.lock_numbers(self)
         if names:
             await recording.lock(database, names)
         self._held = names
 
-    async def _hold(self, database: Database, streams: Iterable[UUID]) -> None:
+    async def hold_streams(self, database: Database, streams: Iterable[UUID]) -> None:
         """Try-lock streams found only now (step 3)."""
         await self.hold(database, {recording.lock_number(stream.bytes) for stream in streams})
 
@@ -229,108 +131,9 @@ class LeadBatch:
             raise LocksMissedError(wanted)
         self._held |= wanted
 
-    async def look_up(self, database: Database) -> None:
-        """Steps 3 and 4: what is known already of what the work names."""
-        commands = [w.command.id for w in self.work if isinstance(w, CommandWork | EraseWork)]
-        arrivals = [w.inbound_id for w in self.work if isinstance(w, ArrivalWork)]
-        hmacs = {i.hmac for w in self.work if isinstance(w, CommandWork | ArrivalWork) for i in w.identities}
-        offered = [w for w in self.work if isinstance(w, ImportWork)]
-        self.rows = await imports.answered(database, sorted({w.row.id for w in offered}))
-        # A row that is settled needs nothing but its answer: a second run of a file loads no lead.
-        rows = [w.row for w in offered if not ((a := self.rows.get(w.row.id)) and a.settles(w.import_id))]
-        hmacs |= {identity.hmac for row in rows for identity in row.identities}
-        self.answered = await store.done_before(database, commands)
-        self.outcomes = await store.outcomes(database, arrivals)
-        pipeline = self.settings.default_pipeline
-        streams: set[UUID] = set()
-        for owned in await store.owners(database, sorted(hmacs), pipeline):
-            self.owners[owned.hmac] = Owner(owned.contact, owned.shared)
-            self.persons |= {owned.contact: owned.head, owned.head: owned.head}
-            streams |= {owned.contact, owned.head}
-            if owned.lead is not None:
-                self.open_leads[(owned.head, pipeline)] = owned.lead
-                streams.add(owned.lead)
-        streams |= await self._look_up_references(database)
-        await self._hold(database, streams)
-        streams.update(w.command.lead for w in self.work if isinstance(w, CommandWork))
-        streams.update(w.command.contact for w in self.work if isinstance(w, EraseWork))
-        streams.update(row.lead for row in rows)
-        await self._load(database, streams)
-        await self._look_up_people(database, rows)
-        await self._look_up_conversations(database)
-        await people.look_up(self, database)
-        await companies.look_up(self, database, rows)
-        if arrivals:
-            await people.look_up_returning(self, database, people.arrivals_of(self.work))
-        if stale := {recording.lock_number(stream.bytes) for stream in people.stale(self)} - self.extra_locks:
-            raise LocksMissedError(stale)
-        if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture) for w in self.work):
-            self.turn = await store.next_turn(database, pipeline)
-
-    async def _look_up_references(self, database: Database) -> set[UUID]:
-        """Where the messages went that arrivals name; the streams to load for it."""
-        references = {r.hmac for w in self.work if isinstance(w, ArrivalWork) for r in w.references}
-        self.referred = await store.referred(database, sorted(references))
-        streams = {stream for r in self.referred.values() for stream in (r.contact, r.lead) if stream is not None}
-        for piece in self.work:
-            if isinstance(piece, ArrivalWork):
-                streams.update(token for r in piece.references if (token := thread_lead(r)) is not None)
-        return streams
-
-    async def _look_up_conversations(self, database: Database) -> None:
-        """A conversation's token is its lead's id; its person's open lead may be another one by now."""
-        contacts: set[UUID] = {r.contact for r in self.referred.values() if r.contact is not None}
-        for piece in self.work:
-            if not isinstance(piece, ArrivalWork):
-                continue
-            for reference in piece.references:
-                token = thread_lead(reference)
-                if token is not None and (lead := self.lead(token)) is not None and not lead.erased:
-                    self.referred[reference.hmac] = Referred(None, lead.contact, lead.lead)
-                    contacts.add(lead.contact)
-        if not contacts:
-            return
-        heads = await people.look_up_persons(self, database, contacts)
-        pipeline = self.settings.default_pipeline
-        found = await store.open_leads(database, sorted((head, pipeline) for head in heads))
-        self.open_leads |= found
-        await self.have(database, found.values())
-
-    async def _look_up_people(self, database: Database, rows: Sequence[HistoryRow]) -> None:
-        """What touches the person behind a lead needs that contact, and whether they have another open lead."""
-        contacts: set[UUID] = set()
-        pairs: set[tuple[UUID, str]] = set()
-        for row in rows:
-            owners = [owner for i in row.identities if (owner := self.owners.get(i.hmac)) is not None]
-            pairs.update((owner.contact, row.pipeline) for owner in owners)
-            imported = self.lead(row.lead)
-            if imported is not None and (row.identities or not imported.is_open):
-                contacts.add(imported.contact)
-                pairs.add((imported.contact, imported.pipeline))
-        for piece in self.work:
-            if not isinstance(piece, CommandWork):
-                continue
-            if isinstance(piece.command.body, Capture):
-                owners = [owner for i in piece.identities if (owner := self.owners.get(i.hmac)) is not None]
-                pipeline = piece.command.body.pipeline or self.settings.default_pipeline
-                pairs.update((owner.contact, pipeline) for owner in owners)
-                continue
-            state = self.lead(piece.command.lead)
-            if state is not None and (piece.identities or not state.is_open):
-                contacts.add(state.contact)
-                pairs.add((state.contact, state.pipeline))
-        crossing = adopting.claims_asked(self.work, self.lead)
-        pairs |= crossing
-        contacts.update(contact for contact, _ in crossing)
-        await people.look_up_persons(self, database, contacts)
-        if pairs:
-            # Claims read under the contact's lock: the one read with the identities may be older.
-            theirs = {(self.person(contact), pipeline) for contact, pipeline in pairs}
-            self.open_leads |= await store.open_leads(database, sorted(theirs))
-
     # --- step 4 ----------------------------------------------------------------------------------------------------
 
-    async def _load(self, database: Database, streams: Iterable[UUID]) -> None:
+    async def load(self, database: Database, streams: Iterable[UUID]) -> None:
         """Heads of streams: from the cache, then the events after it, in one SELECT."""
         wanted: list[tuple[UUID, int]] = []
         for stream in sorted(streams):
@@ -367,8 +170,8 @@ class LeadBatch:
     async def have(self, database: Database, streams: Iterable[UUID]) -> None:
         """Lock and load further streams, those that are not here yet."""
         wanted = set(streams) - self.heads.keys()
-        await self._hold(database, wanted)
-        await self._load(database, wanted)
+        await self.hold_streams(database, wanted)
+        await self.load(database, wanted)
 
     def person(self, contact: UUID) -> UUID:
         """The contact that goes on for this one: itself, unless it was merged (N16)."""
@@ -554,13 +357,3 @@ class LeadBatch:
 def sealed_for(state: LeadState | ContactState | CompanyState) -> UUID:
     """Whose key opens what is personal of a stream: that of its person, or of the company itself."""
     return state.company if isinstance(state, CompanyState) else state.contact
-
-
-def thread_lead(reference: Reference) -> UUID | None:
-    """The lead whose conversation a token in our address names: the token is the lead's id."""
-    if reference.kind != "thread":
-        return None
-    try:
-        return UUID(reference.value)
-    except ValueError:
-        return None

@@ -24,7 +24,9 @@ from services.clock import Clock
 from services.database import LOST, Pool
 from services.eventlog import consuming
 from services.eventlog.consuming import FencedError
-from services.leads.batch import LeadBatch, LocksMissedError, Memory, WorkFailedError
+from services.leads.batch import LeadBatch, WorkFailedError
+from services.leads.locks import LocksMissedError
+from services.leads.memory import Memory
 from services.leads.work import Done, Work, kept_aside
 from services.settings import Settings
 

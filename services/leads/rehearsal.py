@@ -16,9 +16,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts.pipeline import Pipeline
 from services.database import Database, Pool
-from services.leads.batch import Head, LeadBatch, StateCache
+from services.leads.batch import LeadBatch
 from services.leads.domain.arrivals import Owner
 from services.leads.imports.store import RowAnswer
+from services.leads.looking_up import look_up
+from services.leads.memory import Head, StateCache
 from services.leads.work import Done, Work
 from services.privacy.cipher import new_key
 from services.privacy.store import KeyRing
@@ -46,7 +48,7 @@ _THROWAWAY = AESGCM(new_key())
 class _Reading(LeadBatch):
     """A batch that takes no locks."""
 
-    async def _hold(self, database: Database, streams: Iterable[UUID]) -> None:
+    async def hold_streams(self, database: Database, streams: Iterable[UUID]) -> None:
         return
 
 
@@ -78,7 +80,7 @@ class Rehearsal:
             keys=self.keys,
             unpublished=self.unpublished,
         )
-        await batch.look_up(self.database)
+        await look_up(batch, self.database)
         # What was rehearsed stands above what the store says; whether a person has an open lead is asked when first met.
         for place, lead in batch.open_leads.items():
             if place[0] not in self.heads:

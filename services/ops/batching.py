@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 
 from services.clock import Clock
 from services.database import Pool
-from services.leads.batch import Memory
 from services.leads.batcher import AwayError, Batcher
+from services.leads.memory import Memory
 from services.leads.work import Done, Work
 from services.privacy.store import KeyRing
 from services.settings import Settings

@@ -15,9 +15,9 @@ from contracts.meta import Actor
 from services.clock import SystemClock
 from services.database import Pool
 from services.eventlog.consuming import RawRecord
-from services.leads.batch import Memory
 from services.leads.batcher import Batcher
 from services.leads.handlers import Reader
+from services.leads.memory import Memory
 from services.leads.reading import read_history
 from services.leads.work import ArrivalWork, Done
 from services.pipelines.registry import publish_bundled

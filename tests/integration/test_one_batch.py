@@ -17,8 +17,8 @@ from services.eventlog import consuming
 from services.eventlog.consuming.records import NO_WITNESS, Batch, Position, PositionMove, RawRecord, Slot
 from services.eventlog.recording import store as recording
 from services.leads import effects
-from services.leads.batch import Memory
 from services.leads.batcher import Batcher
+from services.leads.memory import Memory
 from services.leads.work import Work
 from services.pipelines.registry import publish_bundled
 from services.privacy.store import KeyRing

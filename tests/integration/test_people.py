@@ -13,8 +13,9 @@ from contracts.meta import Actor
 from contracts.personal import ERASED
 from services.clock import SystemClock
 from services.database import Pool
-from services.leads.batch import LeadBatch, Memory
+from services.leads.batch import LeadBatch
 from services.leads.domain.merging import unmerge
+from services.leads.memory import Memory
 from services.leads.people.looking_up import look_up_persons, stale
 from services.leads.people.reading import merge_case
 from services.leads.reading import lead_state
