@@ -26,6 +26,7 @@ LOST = (
     asyncpg.TooManyConnectionsError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.InternalClientError,  # asyncpg's own confusion when a server's last words arrive between two statements
     OSError,
     TimeoutError,
 )
