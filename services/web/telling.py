@@ -170,7 +170,9 @@ class Telling:
         elif "mail_kind" in data:
             key = f"{key}.{data['mail_kind']}"
         sentence = words.get(key, event.type).format(**values)
-        details = self._details(data, pipeline)
+        # of an adoption the sentence says all: which version, and that it was published
+        said = {name: data[name] for name in data if name not in ("number", "reason")} if kind == "adopted" else data
+        details = self._details(said, pipeline)
         if data.get("returns_to"):
             details.append((words("returns_to"), stage(data["returns_to"])))
         if event.erased:

@@ -237,3 +237,10 @@ def test_U_every_text_stands_in_both_languages_with_the_same_places() -> None:
         assert places[0] == places[1], key
         assert ru, key
         assert en, key
+
+
+def test_M3_an_adoption_is_told_by_its_sentence_alone() -> None:
+    event = e.LeadAdopted(pipeline="workshop", number=2, from_pipeline="workshop", from_number=1, reason="published")
+    told = Telling(Words("ru"), ZONE).tell(event_out(Recorded(meta_of(event), event)), WORKSHOP)
+    assert "2" in told.sentence
+    assert told.details == []
