@@ -7,11 +7,11 @@ id; the phone or e-mail typed is not printed, logged or sent anywhere.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from typing import TYPE_CHECKING, Literal
 from uuid import UUID, uuid4
 
+from services.ops.asking import REQUEST_SECONDS, ask
 from services.ops.place import OpsError, Place
 from services.ops.terminal import user
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from services.settings import Settings
 
 Reason = Literal["asked", "retention", "by_hand"]
-TRIES, REQUEST_SECONDS, BETWEEN_SECONDS = 5, 15.0, 1.0
 
 
 async def erase(place: Place, person: str, reason: Reason, yes: bool) -> int:
@@ -80,24 +79,11 @@ def _confirmed(contact: UUID) -> bool:
 async def _send(settings: Settings, command: EraseContact) -> CommandResult:
     import httpx
 
-    from contracts.commands import CommandResult
-
-    headers = {"Authorization": f"Bearer {settings.internal_token.get_secret_value()}"}
-    problem = "no answer"
-    async with httpx.AsyncClient(base_url=settings.leads_url, timeout=REQUEST_SECONDS, trust_env=False) as client:
-        for attempt in range(TRIES):
-            if attempt:
-                await asyncio.sleep(BETWEEN_SECONDS)
-            try:
-                content = command.model_dump_json()
-                json = {**headers, "Content-Type": "application/json"}
-                answer = await client.post("/erase", content=content, headers=json)
-            except httpx.TransportError as error:
-                problem = type(error).__name__
-                continue
-            if answer.status_code == 200:
-                return CommandResult.model_validate_json(answer.content)
-            problem = f"status {answer.status_code}"
-            if answer.status_code < 500:
-                break
-    raise OpsError(f"the aggregate service at {settings.leads_url} did not do it ({problem}); is the system up?", 1)
+    url = settings.leads_url
+    headers = {
+        "Authorization": f"Bearer {settings.internal_token.get_secret_value()}",
+        "Content-Type": "application/json",
+    }
+    otherwise = f"the aggregate service at {url} did not do it ({{problem}}); is the system up?"
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=REQUEST_SECONDS, trust_env=False) as client:
+        return await ask(client, "/erase", command, otherwise)

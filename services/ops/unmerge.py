@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4, uuid5
 
+from services.ops.asking import REQUEST_SECONDS, ask
 from services.ops.place import OpsError, Place
 from services.ops.progress import Progress, shown
 
@@ -35,7 +36,6 @@ LOOKED_AT: Final = 200
 """Merges that a preview holds against the rules; of more it says only how many there are."""
 LISTED: Final = 20
 LAST_FIRST: Final = "N16.last_first"
-TRIES, REQUEST_SECONDS, BETWEEN_SECONDS = 5, 15.0, 1.0
 
 
 @dataclass(slots=True)
@@ -118,26 +118,11 @@ async def _send_all(
 
 
 async def _send(client: httpx.AsyncClient, lead: UUID, command_id: UUID) -> CommandResult:
-    import httpx
-
-    from contracts.commands import Command, CommandResult, Unmerge
+    from contracts.commands import Command, Unmerge
 
     command = Command(id=command_id, lead=lead, actor=_operator(), body=Unmerge())
-    problem = "no answer"
-    for attempt in range(TRIES):
-        if attempt:
-            await asyncio.sleep(BETWEEN_SECONDS)
-        try:
-            answer = await client.post("/commands", content=command.model_dump_json())
-        except httpx.TransportError as error:
-            problem = type(error).__name__
-            continue
-        if answer.status_code == 200:
-            return CommandResult.model_validate_json(answer.content)
-        problem = f"status {answer.status_code}"
-        if answer.status_code < 500:
-            break
-    raise OpsError(f"the aggregate service did not do it ({problem}); begin again: what is undone stays so", 1)
+    otherwise = "the aggregate service did not do it ({problem}); begin again: what is undone stays so"
+    return await ask(client, "/commands", command, otherwise)
 
 
 async def _preview(settings: Settings, found: Sequence[Merged], progress: Progress) -> int:

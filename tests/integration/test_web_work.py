@@ -63,7 +63,7 @@ async def test_P10_lead_is_entered_by_hand_once_and_a_second_names_the_first(web
         assert (await api.post("/api/leads", json=body)).status_code == 403
 
 
-async def test_S2_every_fact_by_the_api_and_the_lead_says_where_it_stands(web: Web) -> None:
+async def test_P8_S2_every_fact_by_the_api_and_the_lead_says_last_and_next_step(web: Web) -> None:
     async with web.api("seller") as api, web.api("head") as head:
         lead = await entered(api)
         fresh = await shown(api, lead)

@@ -132,3 +132,23 @@ def test_M3_a_pipeline_that_changes_its_meaning_fails_its_scenarios(
     played = run_script(script, read_pipeline(text.replace(there, instead), file.name))
     failed = [one.scenario.name for one in played if not one.ok]
     assert any(scenario in one for one in failed)
+
+
+NINE = (
+    *("Объект", "Разработка лида", "Контакт/ заинтересовать", "Подготовка ко встрече", "Встреча", "Дожатие сделки"),
+    *("Успешно реализовано", "Закрыто не реализовано", "Отложено"),
+)
+
+
+def test_P1_the_nine_statuses_are_bundled_in_their_order() -> None:
+    services = next(pipeline for pipeline, _ in BUNDLED if pipeline.pipeline == "services")
+    assert tuple(stage.titles.ru for stage in services.stages) == NINE
+
+
+@pytest.mark.parametrize("pipeline", [pipeline for pipeline, _ in BUNDLED], ids=lambda pipeline: pipeline.pipeline)
+def test_P8_every_open_stage_says_the_sellers_next_step_and_what_the_client_is_to_do(pipeline: Pipeline) -> None:
+    if pipeline.pipeline == "loans":
+        assert not any(stage.next_step for stage in pipeline.stages), "states of a log, not a seller's work"
+        return
+    silent = [s.id for s in pipeline.stages if s.kind == "open" and not (s.next_step and s.client)]
+    assert silent == []
