@@ -1,1 +1,1 @@
-"""The delivery service: carries out what the aggregate service requested of the outside, once, and says what came of it (decision 9)."""
+"""The delivery service: carries out what was requested of the outside, once, and says what came of it (decision 9)."""

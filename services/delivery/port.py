@@ -1,8 +1,8 @@
 """What the delivery service asks of an adapter to the outside, and what an adapter answers (R2-R4, decision 9).
 
-Invariants: an adapter raises nothing that the other side or the network did: every such end is one of the outcomes below. It keeps
-nothing between calls that a restart would lose and the answer depends on. `reason` is a short code and words without anything
-personal: it is stored and shown for ever. Every wait has a limit, and the limit is an outcome too (`Later`).
+Invariants: an adapter raises nothing that the other side or the network did: every such end is one of the outcomes below. It
+keeps nothing between calls that a restart would lose and the answer depends on. `reason` is a short code and words without
+anything personal: it is stored and shown for ever. Every wait has a limit, and the limit is an outcome too (`Later`).
 """
 
 from __future__ import annotations
