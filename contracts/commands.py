@@ -324,6 +324,68 @@ class Capture(CommandBody):
         return self
 
 
+class Fire(CommandBody):
+    """R1, decision 8: the instant of a robot has come. Sent by the robots service; the lead decides what becomes of it."""
+
+    type: Literal["fire"] = "fire"
+    timer: UUID
+    robot: str = Field(min_length=1, max_length=60)
+
+
+class Report(CommandBody):
+    """Decision 9: what came of an effect that was requested. Sent by the delivery service."""
+
+    type: Literal["report"] = "report"
+    effect: UUID
+    outcome: Literal["done", "failed"]
+    attempts: int = Field(ge=0)
+    provider: str | None = Field(default=None, max_length=100)
+    provider_id: str | None = Field(default=None, max_length=200)
+    matched: int | None = Field(default=None, ge=0)
+    doubtful: bool = False
+    reason: str | None = Field(default=None, min_length=1, max_length=500)
+    """Of a failure: a code and words, nothing personal."""
+
+    @model_validator(mode="after")
+    def _reason_of_a_failure(self) -> Report:
+        if (self.outcome == "failed") != (self.reason is not None):
+            raise ValueError("reason goes with outcome: failed, and is needed there")
+        return self
+
+
+class Repeat(CommandBody):
+    """Decision 9: a person wants tried once more what the delivery service gave up."""
+
+    type: Literal["repeat"] = "repeat"
+    effect: UUID
+
+
+class CancelRobot(CommandBody):
+    """R6: a person takes an armed robot back."""
+
+    type: Literal["cancel_robot"] = "cancel_robot"
+    timer: UUID
+    comment: Text | None = None
+
+
+class StartRobots(CommandBody):
+    """N5: the robots of the stage where the lead stands are armed, as if it had entered it at `at`; those that
+    ran, wait, or were skipped in this stage visit are left alone. `robot`: only this one."""
+
+    type: Literal["start_robots"] = "start_robots"
+    at: AwareDatetime | None = None
+    """Left out: now."""
+    robot: Name | None = None
+
+
+class ChangeLabel(CommandBody):
+    """R2: a label is put on the lead, or taken off."""
+
+    type: Literal["tag"] = "tag"
+    tag: Name
+    on: bool = True
+
+
 Body = Annotated[
     See
     | Accept
@@ -351,7 +413,13 @@ Body = Annotated[
     | Permit
     | Confirm
     | Adopt
-    | Capture,
+    | Capture
+    | Fire
+    | Report
+    | Repeat
+    | CancelRobot
+    | StartRobots
+    | ChangeLabel,
     Field(discriminator="type"),
 ]
 
@@ -383,8 +451,14 @@ COMMAND_BODIES: dict[str, type[CommandBody]] = {
     "confirm": Confirm,
     "adopt": Adopt,
     "capture": Capture,
+    "repeat": Repeat,
+    "cancel_robot": CancelRobot,
+    "start_robots": StartRobots,
+    "tag": ChangeLabel,
 }
 """Body by the command's name in `POST /api/leads/{id}/commands/{name}`."""
+MACHINE_BODIES: dict[str, type[CommandBody]] = {"fire": Fire, "report": Report}
+"""What only the reactors send, on `leads.commands`."""
 
 
 class Command(BaseModel):

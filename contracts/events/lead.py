@@ -90,7 +90,7 @@ class LeadAssigned(LeadEvent):
 
     to: str
     previous: str | None = None
-    reason: Literal["in_turn", "by_hand", "imported"]
+    reason: Literal["in_turn", "by_hand", "imported", "robot"]
     candidates: tuple[str, ...] = ()
     turn: int | None = None
     """Place in the rotation, for `in_turn`."""
@@ -327,13 +327,21 @@ class ActivityPlanned(LeadEvent):
 
     activity: UUID
     activity_kind: ActivityKind
-    reason: Literal["by_hand", "callback_ordered", "missed_call"]
+    reason: Literal[
+        "by_hand", "callback_ordered", "missed_call", "robot", "trigger_refused", "bounced", "effect_failed"
+    ]
     due_at: datetime | None = None
     assignee: str | None = None
     """Who is to do it; left out: whoever is responsible for the lead."""
     text: Personal[str | None] = None
     inbound_id: UUID | None = None
     """The message that it is an answer to."""
+    robot: str | None = None
+    """Of `robot`: which one planned it; of `trigger_refused`: the trigger."""
+    visit: int | None = Field(default=None, ge=1)
+    """Of `robot`: the stage visit it belongs to."""
+    calendar: str | None = None
+    """`team@number` of the calendar in which its due instant was counted."""
 
 
 class ActivityDone(LeadEvent):

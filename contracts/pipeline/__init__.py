@@ -1,4 +1,4 @@
-"""The pipeline language: stages, card, facts, exit criteria, moves, outcomes, as data (decision 6, S1-S3, P1-P4, C1).
+"""The pipeline language: stages, card, facts, exit criteria, moves, outcomes, robots, triggers, templates (decision 6).
 
 A pipeline is YAML validated into these models. Invariants: stage ids never change and are unique; the order of stages is the
 order of progress; exactly one first stage, which is open; every title stands in Russian and English; every name in it names
@@ -18,13 +18,39 @@ from contracts.pipeline.criteria import (
 from contracts.pipeline.expected import ExpectedFinding
 from contracts.pipeline.parts import Condition, Id, Kind, Model, Period, Role, StageId, TimeLimit, Titles, Words
 from contracts.pipeline.pipeline import Pipeline
+from contracts.pipeline.robots import (
+    ACTIONS,
+    Action,
+    AssignTo,
+    CallWebhook,
+    ChangeAudience,
+    ChangeTag,
+    MoveTo,
+    NotifyHead,
+    PlanActivity,
+    RejectAs,
+    Robot,
+    SendEmail,
+    SendSms,
+    SetField,
+    Start,
+    Trigger,
+    TriggerKind,
+)
 from contracts.pipeline.stages import LostOutcome, Reason, Reopening, Stage, StageMove
+from contracts.pipeline.templates import Template, TemplateText
 
 __all__ = [
+    "ACTIONS",
     "BUILT_IN_FACTS",
     "UNKNOWN",
+    "Action",
     "Asked",
+    "AssignTo",
+    "CallWebhook",
     "CardField",
+    "ChangeAudience",
+    "ChangeTag",
     "Condition",
     "ContactCriterion",
     "Criterion",
@@ -39,16 +65,29 @@ __all__ = [
     "Kind",
     "LostOutcome",
     "Model",
+    "MoveTo",
+    "NotifyHead",
     "Option",
     "Period",
     "Pipeline",
+    "PlanActivity",
     "Reason",
+    "RejectAs",
     "Reopening",
+    "Robot",
     "Role",
+    "SendEmail",
+    "SendSms",
+    "SetField",
     "Stage",
     "StageId",
     "StageMove",
+    "Start",
+    "Template",
+    "TemplateText",
     "TimeLimit",
     "Titles",
+    "Trigger",
+    "TriggerKind",
     "Words",
 ]

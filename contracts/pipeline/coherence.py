@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from contracts.pipeline.automation import misfits_of_automation
 from contracts.pipeline.criteria import BUILT_IN_FACTS, Criterion, FactCriterion, FieldCriterion
 from contracts.pipeline.names import Misfit, Path, there_are, there_are_ru, twice
 from contracts.pipeline.stages import Stage, StageMove
@@ -58,6 +59,7 @@ def incoherences(pipeline: Pipeline) -> Iterator[Misfit]:
     for n, stage in enumerate(pipeline.stages):
         for path, en, ru in _of_stage(pipeline, stage):
             yield Misfit(("stages", n, *path), en, ru)
+    yield from misfits_of_automation(pipeline)
 
 
 def _conversion_point(pipeline: Pipeline) -> Iterator[Misfit]:

@@ -13,7 +13,9 @@ from contracts.pipeline.criteria import BUILT_IN_FACTS, Criterion, Fact, FieldCr
 from contracts.pipeline.expected import ExpectedFinding
 from contracts.pipeline.names import misfits
 from contracts.pipeline.parts import Id, Model, StageId, Titles
+from contracts.pipeline.robots import Robot
 from contracts.pipeline.stages import Stage
+from contracts.pipeline.templates import Template
 
 
 class Pipeline(Model):
@@ -32,6 +34,8 @@ class Pipeline(Model):
     fields: tuple[CardField, ...] = Field(default=(), max_length=200)
     facts: tuple[Fact, ...] = Field(default=(), max_length=100)
     """Facts of this pipeline's own, and options for built-in ones."""
+    templates: tuple[Template, ...] = Field(default=(), max_length=200)
+    """R3: letters and short messages to clients. Leads always get the newest version's (decision 6)."""
     stages: tuple[Stage, ...] = Field(min_length=2, max_length=50)
     expected_findings: tuple[ExpectedFinding, ...] = Field(default=(), max_length=200)
     """Findings of `leadline lint` that stand, each with its reason."""
@@ -57,6 +61,21 @@ class Pipeline(Model):
         """Facts by id: the built-in ones, and over them those of the pipeline."""
         found = {fact: Fact(id=fact, titles=titles) for fact, titles in BUILT_IN_FACTS.items()}
         return {**found, **{fact.id: fact for fact in self.facts}}
+
+    @cached_property
+    def templates_by_id(self) -> dict[str, Template]:
+        """Templates by id."""
+        return {template.id: template for template in self.templates}
+
+    @cached_property
+    def robots_by_id(self) -> dict[str, tuple[Stage, Robot]]:
+        """Every robot by its id, which is told apart in the whole pipeline, with the stage it belongs to."""
+        return {robot.id: (stage, robot) for stage in self.stages for robot in stage.robots}
+
+    @cached_property
+    def has_triggers(self) -> bool:
+        """Whether any stage has a trigger."""
+        return any(stage.triggers for stage in self.stages)
 
     @cached_property
     def exit_of(self) -> dict[str, tuple[Criterion, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -11,6 +12,7 @@ from contracts.pipeline.card import Asked
 from contracts.pipeline.criteria import Criterion
 from contracts.pipeline.names import Misfit, misfits, twice
 from contracts.pipeline.parts import Condition, Id, Kind, Model, OrId, Period, Role, StageId, TimeLimit, Titles, Words
+from contracts.pipeline.robots import Robot, Trigger
 
 LostOutcome = Literal["refused", "contact", "ads", "bad_data"]
 """C1, what remains of a lead that was lost: `refused` nothing further; `contact` a person of interest later; `ads` poor, kept
@@ -81,6 +83,10 @@ class Stage(Model):
     reasons: tuple[Reason, ...] = Field(default=(), max_length=100)
     """Of a lost or postponed stage: one of these is given on entering it, where there are any."""
     limit: TimeLimit | None = None
+    robots: tuple[Robot, ...] = Field(default=(), max_length=200)
+    """R1: what happens by itself while a lead stands here."""
+    triggers: tuple[Trigger, ...] = Field(default=(), max_length=50)
+    """R5: what brings a lead here by itself."""
     next_step: Words | None = None
     """P8: what the seller does next while the lead stands here."""
     client: Words | None = None
@@ -130,6 +136,11 @@ class Stage(Model):
                     f"{here}: a postponed lead has no outcome yet; leave outcome out of its reasons",
                     f"{here_ru}: у отложенного лида исхода ещё нет; уберите outcome из причин",
                 )
+
+    @cached_property
+    def robots_by_id(self) -> dict[str, Robot]:
+        """Its robots by id."""
+        return {robot.id: robot for robot in self.robots}
 
     def reason(self, reason: str | None) -> Reason | None:
         """The reason of this id."""

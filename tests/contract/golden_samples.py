@@ -12,6 +12,7 @@ import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,6 +29,9 @@ OTHER = UUID("018f3d2a-2222-7222-8222-00000000beef")
 PIPELINE = UUID("018f3d2a-3333-7333-8333-00000000babe")
 INBOUND = UUID("018f3d2a-4444-7444-8444-00000000f00d")
 COMMAND = UUID("018f3d2a-5555-7555-8555-00000000cafe")
+EFFECT = UUID("018f3d2a-6666-7666-8666-00000000d00d")
+EARLIER = UUID("018f3d2a-7777-7777-8777-00000000ace5")
+OF_A_ROBOT: dict[str, Any] = {"robot": "call_back", "timer": UUID("018f3d2a-8888-7888-8888-00000000ace5"), "visit": 2}
 
 HAPPENED = datetime(2026, 11, 22, 9, 0, 0, 250000, tzinfo=UTC)
 RECORDED = datetime(2026, 11, 22, 9, 0, 1, tzinfo=UTC)
@@ -192,6 +196,73 @@ SAMPLES: tuple[e.Event, ...] = (
     e.PipelineArchived(pipeline="classic", number=2),
     e.PipelineRestored(pipeline="classic", number=2),
     e.AdoptionStarted(pipeline="classic", number=2, mapping={"call": "work", "letter": "work"}),
+    e.RobotArmed(
+        **OF_A_ROBOT, due_at=RECORDED, because="after_robot", after="thanks", calendar="sales@3", replaces=EARLIER
+    ),
+    e.RobotRan(**OF_A_ROBOT, did="email", due_at=HAPPENED, late_ms=750, effect=EFFECT, activity=OTHER),
+    e.RobotSkipped(
+        **OF_A_ROBOT,
+        reason="condition",
+        clause="card.budget > 100",
+        values={"card.budget": "90"},
+        rules=("S1.known_stage",),
+        predecessor="thanks",
+        channel="email",
+    ),
+    e.RobotCancelled(**OF_A_ROBOT, by="by_hand", comment="клиент попросил не писать"),
+    e.RobotFailed(**OF_A_ROBOT, reason="template: undefined variable"),
+    e.EffectRequested(
+        effect=EFFECT,
+        effect_kind="email",
+        robot="thanks",
+        visit=1,
+        template="thanks",
+        language="ru",
+        marketing=True,
+        service="vk",
+        action="add",
+        audience="Пробное занятие",
+        message_id="<018f3d2a-6666-7666-8666-00000000d00d@example.org>",
+        email="anna@example.org",
+        phone="+79161234567",
+        name="Анна Смирнова",
+        subject="Спасибо за заявку",
+        text="Перезвоним в течение часа ☎",
+        html="<p>Перезвоним</p>",
+    ),
+    e.EffectDone(
+        effect=EFFECT,
+        effect_kind="email",
+        attempts=2,
+        provider="smtp.example.org",
+        provider_id="4XyZ",
+        matched=1,
+        doubtful=True,
+    ),
+    e.EffectFailed(
+        effect=EFFECT,
+        effect_kind="sms",
+        attempts=9,
+        provider="sms.example.org",
+        reason="recipient_refused: 550 5.1.1",
+        doubtful=True,
+    ),
+    e.EffectRepeated(effect=EFFECT, effect_kind="email", email="anna@example.org", phone="+79161234567"),
+    e.EffectBounced(effect=EFFECT, inbound_id=INBOUND, permanent=True, status="5.1.1"),
+    e.TriggerFired(trigger="reply", to_stage="work", because=f"{LEAD}-7"),
+    e.TriggerRefused(
+        trigger="reply",
+        to_stage="work",
+        because=f"{LEAD}-7",
+        reason="rules",
+        clause="has(card.budget)",
+        values={"card.budget": "90"},
+        rules=("S2.exit_criteria",),
+        other="called",
+    ),
+    e.TagAdded(tag="vip"),
+    e.TagRemoved(tag="vip"),
+    e.ActivityClosed(activity=OTHER, activity_kind="call", reason="left_stage"),
 )
 
 
