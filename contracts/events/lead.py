@@ -351,7 +351,8 @@ class ActivityDone(LeadEvent):
 
     activity: UUID
     activity_kind: ActivityKind
-    reason: Literal["by_hand", "answered_call"]
+    reason: Literal["by_hand", "answered_call", "recorded"]
+    """recorded: what it asked for stands in the card."""
     result: Personal[str | None] = None
     inbound_id: UUID | None = None
     """The message that shows it is done."""

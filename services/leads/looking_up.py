@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from contracts.commands import Capture
+from contracts.commands import Capture, Fire
 from services.database import Database
 from services.eventlog.recording import store as recording
 from services.leads import adopting, store
@@ -61,7 +61,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
         await people.look_up_returning(batch, database, people.arrivals_of(batch.work))
     if stale := {recording.lock_number(stream.bytes) for stream in people.stale(batch)} - batch.extra_locks:
         raise LocksMissedError(stale)
-    if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture) for w in batch.work):
+    if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture | Fire) for w in batch.work):
         batch.turn = await store.next_turn(database, pipeline)
 
 

@@ -54,6 +54,11 @@ class Effect:
     visit: int | None
     state: Literal["requested", "done", "failed"] = "requested"
     email: str | None = None
+    phone: str | None = None
+    template: str | None = None
+    service: str | None = None
+    audience: str | None = None
+    action: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class Automation:
     armings: Mapping[Place, int] = field(default_factory=dict)
     """How often each was armed."""
     effects: Mapping[UUID, Effect] = field(default_factory=dict)
+    triggered: e.TriggerFired | None = None
+    """The trigger that moved the lead last."""
 
     def waits(self, visit: int, robot: str) -> bool:
         """Whether the robot is armed in this stage visit."""
@@ -110,7 +117,17 @@ def _closed(how: Closing) -> Callable[[Automation, Meta, Any], Automation]:
 
 
 def _requested(now: Automation, _: Meta, data: e.EffectRequested) -> Automation:
-    effect = Effect(data.effect_kind, data.robot, data.visit, email=known(data.email))
+    effect = Effect(
+        data.effect_kind,
+        data.robot,
+        data.visit,
+        email=known(data.email),
+        phone=known(data.phone),
+        template=data.template,
+        service=data.service,
+        audience=data.audience,
+        action=data.action,
+    )
     return replace(now, effects={**now.effects, data.effect: effect})
 
 
@@ -119,7 +136,8 @@ def _effect(state: Literal["requested", "done", "failed"]) -> Callable[[Automati
         effect = now.effects.get(data.effect)
         if effect is None:
             return now
-        changed = replace(effect, state=state, email=known(getattr(data, "email", None)) or effect.email)
+        email, phone = known(getattr(data, "email", None)), known(getattr(data, "phone", None))
+        changed = replace(effect, state=state, email=email or effect.email, phone=phone or effect.phone)
         return replace(now, effects={**now.effects, data.effect: changed})
 
     return change
@@ -135,5 +153,6 @@ CHANGES: Final[dict[type[e.Event], Callable[[Automation, Meta, Any], Automation]
     e.EffectDone: _effect("done"),
     e.EffectFailed: _effect("failed"),
     e.EffectRepeated: _effect("requested"),
+    e.TriggerFired: lambda now, meta, data: replace(now, triggered=data),
 }
 """What each event changes."""
