@@ -111,9 +111,10 @@ class Calendar:
     def working_days_after(self, moment: datetime, days: int, person: str | None = None) -> datetime:
         """The same time of day so many working days later («in 2 working days»); outside working hours, the next instant within.
 
-        The day it begins on counts as none. Raises NoWorkingTimeError.
+        The day it begins on counts as none; what begins outside working hours begins with the next instant within, so that what
+        begins on Saturday never ends before what began on Friday. Raises NoWorkingTimeError.
         """
-        local = self.local(moment)
+        local = self.local(moment if self._is_within(moment, person) else self.next_working(moment, person))
         day, left = local.date(), days
         limit = day + HORIZON
         while left > 0:
@@ -121,14 +122,15 @@ class Calendar:
             if day > limit:
                 raise self._no_working_time(moment, person)
             left -= self.is_working_day(day, person)
-        return self.next_working(self.instant(day, local.time()), person)
+        ends = self.instant(day, local.time()) if days else local.astimezone(UTC)
+        return ends if self._is_within(ends, person) else self.next_working(ends, person)
 
     def working_days_before(self, moment: datetime, days: int, person: str | None = None) -> datetime:
         """The same time of day so many working days earlier; outside working hours, the last instant within.
 
-        The day it is counted from counts as none. Raises NoWorkingTimeError.
+        The other way round than `working_days_after`. Raises NoWorkingTimeError.
         """
-        local = self.local(moment)
+        local = self.local(moment if self._is_within(moment, person) else self.last_working(moment, person))
         day, left = local.date(), days
         limit = day - HORIZON
         while left > 0:
@@ -136,7 +138,8 @@ class Calendar:
             if day < limit:
                 raise self._no_working_time(moment, person, "before")
             left -= self.is_working_day(day, person)
-        return self.last_working(self.instant(day, local.time()), person)
+        begins = self.instant(day, local.time()) if days else local.astimezone(UTC)
+        return begins if self._is_within(begins, person) else self.last_working(begins, person)
 
     def months_after(self, moment: datetime, months: int, person: str | None = None) -> datetime:
         """The same day and time so many calendar months later, the last day where there is none; a day off moves to the next
@@ -166,6 +169,12 @@ class Calendar:
         """A wall clock's time as an instant: the first of two, where it comes twice; where the clocks skip it, when they do."""
         first, second = self._readings(day, at)
         return self._change(second, first) if second < first else first
+
+    def _is_within(self, moment: datetime, person: str | None) -> bool:
+        """Whether it is working time, or begins or ends with this instant."""
+        day = self.local(moment).date()
+        around = (span for near in (day - DAY, day) for span in self._of_day(near, person))
+        return any(opens <= moment <= closes for opens, closes in around)
 
     def _of_day(self, day: date, person: str | None) -> list[tuple[datetime, datetime]]:
         """The spans of a day in order: in an hour that comes twice, those of several intervals take turns."""
