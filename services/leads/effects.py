@@ -21,7 +21,7 @@ from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
 from services.leads import adopting, store
 from services.leads.answers import answered, refuse, remember
-from services.leads.automatic import depth_of, follow, surroundings
+from services.leads.automatic import follow, surroundings
 from services.leads.by_hand import ROTATION, capture_by_hand
 from services.leads.claims import claim, envelope_of, known_people, move_claim, put_people
 from services.leads.companies.effects import join_company
@@ -29,6 +29,7 @@ from services.leads.domain.arrivals import Arrival, Known, Recognised, Referred,
 from services.leads.domain.case import Case
 from services.leads.domain.decide import Surroundings, decide
 from services.leads.domain.recognition import keep_recorded_identity, recognise
+from services.leads.domain.robots.following import depth_of
 from services.leads.domain.rules import no_such_lead
 from services.leads.domain.state import LeadState, with_
 from services.leads.imports.store import RowAnswer

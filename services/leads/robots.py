@@ -107,7 +107,7 @@ _BY_HAND: Final[dict[type[c.CommandBody], Callable[[LeadBatch, LeadState, Pipeli
     c.CancelRobot: lambda batch, state, pipeline, body: outward.cancel(state, body),
     c.StartRobots: _start,
 }
-ROBOT_COMMANDS: Final = (c.Fire, c.Report, *_BY_HAND)
+ROBOT_COMMANDS: Final[tuple[type[c.CommandBody], ...]] = (c.Fire, c.Report, *_BY_HAND)
 """The commands that are decided here."""
 
 

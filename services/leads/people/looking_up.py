@@ -98,7 +98,13 @@ async def _may_delete(database: Database, lead: LeadState, body: c.CommandBody) 
     to = body.status if isinstance(body, c.Reject) else body.to if isinstance(body, c.Move) else None
     robot = await _fired(database, lead, body)
     if robot is not None:
-        to = robot.do.reject if isinstance(robot.do, RejectAs) else robot.do.move if isinstance(robot.do, MoveTo) else None
+        to = (
+            robot.do.reject
+            if isinstance(robot.do, RejectAs)
+            else robot.do.move
+            if isinstance(robot.do, MoveTo)
+            else None
+        )
     return to is not None and _deletes(await registry.version(database, lead.pipeline, lead.pipeline_number), to)
 
 
