@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from operator import eq
 from typing import Literal
 
 import structlog
@@ -89,13 +91,13 @@ async def renew(pool: Pool, clock: Clock, settings: Settings) -> None:
         if row is not None and row.origin == "file":
             file = f"{team}@{row.number}"
             try:
-                await _publish(pool, clock, row.source, SYSTEM, file, "file", row.__eq__)
+                await _publish(pool, clock, row.source, SYSTEM, file, "file", partial(eq, row))
             except TeamFileError as error:
                 log.warning("calendar_not_renewed", calendar=file, problem=str(error))
     default = there.get(DEFAULT_TEAM)
     if default is None or default.origin == "default":
         text = default_text(settings)
-        await _publish(pool, clock, text, SYSTEM, "the default calendar", "default", lambda row: row == default)
+        await _publish(pool, clock, text, SYSTEM, "the default calendar", "default", partial(eq, default))
 
 
 def default_text(settings: Settings) -> str:
