@@ -63,7 +63,7 @@ async def test_C2_without_a_file_there_is_a_default_of_the_settings_and_it_follo
     assert await numbers(pool) == [(1, "default", "leadline")]
     async with pool.acquire() as database:
         calendar = await current(database)
-        assert (calendar.team, calendar.number, calendar.zone.key) == ("sales", 1, "Europe/Moscow")
+        assert (calendar.version, calendar.zone.key) == ("sales@1", "Europe/Moscow")
         assert [len(day) for day in calendar.week] == [1, 1, 1, 1, 1, 0, 0]
         assert (calendar.week[0][0].start, calendar.week[0][0].end) == (time(9), time(18))
         assert calendar.hours(date(2026, 11, 4)) == ()  # Unity Day

@@ -46,7 +46,7 @@ def refused(text: str) -> tuple[list[str], list[str]]:
 
 def test_C2_a_file_means_its_hours_days_and_absences() -> None:
     calendar = read(FILE)
-    assert (calendar.team, calendar.number, calendar.zone.key) == ("sales", 1, "Europe/Moscow")
+    assert (calendar.version, calendar.zone.key) == ("sales@1", "Europe/Moscow")
     assert calendar.week == (DAY, DAY, DAY, DAY, FRIDAY, (), ())
     assert calendar.hours(date(2026, 12, 31)) == hours("09:00-15:00"), "its own day goes before the public holiday"
     assert calendar.hours(date(2026, 12, 7)) == ()
