@@ -47,6 +47,11 @@ class Calendar:
     absences: Mapping[str, tuple[tuple[date, date], ...]] = field(default_factory=dict)
     """By person: first and last day of each absence."""
 
+    @property
+    def version(self) -> str:
+        """`sales@3`: what a deadline is fixed under."""
+        return f"{self.team}@{self.number}"
+
     def hours(self, day: date, person: str | None = None) -> tuple[Hours, ...]:
         """The intervals of a day, on the wall clock; none for a day off, or one on which the person is absent."""
         if person is not None and any(first <= day <= last for first, last in self.absences.get(person, ())):
@@ -235,7 +240,7 @@ class Calendar:
     def _no_working_time(self, moment: datetime, person: str | None, side: str = "after") -> NoWorkingTimeError:
         of = f" for {person}" if person else ""
         return NoWorkingTimeError(
-            f"the calendar {self.team}@{self.number} has no working time{of} in the two years {side} {moment:%Y-%m-%d}; "
+            f"the calendar {self.version} has no working time{of} in the two years {side} {moment:%Y-%m-%d}; "
             "give it hours, or end the absence"
         )
 

@@ -1,7 +1,7 @@
 """What a new calendar of a team changes for the days to come, and hours and days in words.
 
-Pure. Invariants: every change is told in Russian and English and names what it is about; the order is zone, hours, days, absences.
-What is over already is not told.
+Pure. Invariants: every change is told in Russian and English and names what it is about; the order is zone, hours, days,
+absences. What is over already is not told.
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from operator import eq
 from typing import Literal
 
 import structlog
@@ -19,7 +21,7 @@ from services.calendars.public_holidays import countries
 from services.calendars.registry import DEFAULT_TEAM
 from services.calendars.team_file import TeamFileError, calendar_of, read_team_file
 from services.clock import Clock
-from services.database import Pool
+from services.database import Database, Pool
 from services.eventlog.recording import store as recording
 from services.settings import Settings
 
@@ -65,7 +67,7 @@ async def _publish(
     body = stored.written(calendar_of(team_file, 1, now))
     sha256 = stored.fingerprint(body)
     async with pool.acquire() as database, database.transaction():
-        await recording.lock(database, {recording.lock_number(_lock_name(team))})
+        await hold(database, team)
         there = await store.newest(database, team)
         before = None if there is None else stored.read(await store.body(database, team, there.number), there.number)
         if there is not None and before is not None and (there.sha256 == sha256 or not stands(there)):
@@ -75,6 +77,12 @@ async def _publish(
         number = there.number + 1 if there is not None else 1
         await store.add(database, team, store.Row(number, sha256, text, origin), body, by, now)
     return Published(stored.read(body, number), before)
+
+
+async def hold(database: Database, team: str) -> None:
+    """Nobody else publishes a calendar of this team until the transaction ends."""
+    name = hashlib.sha256(f"calendar:{team}".encode()).digest()
+    await recording.lock(database, {recording.lock_number(name)})
 
 
 async def renew(pool: Pool, clock: Clock, settings: Settings) -> None:
@@ -89,13 +97,13 @@ async def renew(pool: Pool, clock: Clock, settings: Settings) -> None:
         if row is not None and row.origin == "file":
             file = f"{team}@{row.number}"
             try:
-                await _publish(pool, clock, row.source, SYSTEM, file, "file", row.__eq__)
+                await _publish(pool, clock, row.source, SYSTEM, file, "file", partial(eq, row))
             except TeamFileError as error:
                 log.warning("calendar_not_renewed", calendar=file, problem=str(error))
     default = there.get(DEFAULT_TEAM)
     if default is None or default.origin == "default":
         text = default_text(settings)
-        await _publish(pool, clock, text, SYSTEM, "the default calendar", "default", lambda row: row == default)
+        await _publish(pool, clock, text, SYSTEM, "the default calendar", "default", partial(eq, default))
 
 
 def default_text(settings: Settings) -> str:
@@ -105,7 +113,3 @@ def default_text(settings: Settings) -> str:
     if country in countries():
         lines.append(f'holidays: {{country: "{country}"}}')
     return "\n".join([*lines, ""])
-
-
-def _lock_name(team: str) -> bytes:
-    return hashlib.sha256(f"calendar:{team}".encode()).digest()

@@ -27,7 +27,7 @@ from services.calendars.public_holidays import (
     public_days,
     subdivisions,
 )
-from services.strict_yaml import Written, YamlError, read_written
+from services.strict_yaml import YamlError, read_written
 from services.yaml_words import Words
 
 WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -216,11 +216,6 @@ class TeamFile(Model):
 
 def read_team_file(text: str, file: str = "calendar.yaml") -> TeamFile:
     """The calendar in a YAML text. `file` names it in errors. Raises TeamFileError."""
-    return read_written_team_file(text, file).model
-
-
-def read_written_team_file(text: str, file: str = "calendar.yaml") -> Written[TeamFile]:
-    """The same, with the lines of its parts. Raises TeamFileError."""
     try:
         return read_written(
             text,
@@ -229,7 +224,7 @@ def read_written_team_file(text: str, file: str = "calendar.yaml") -> Written[Te
             whole=Words("the calendar", "календарь"),
             begins=Words("a calendar begins with `team: sales`", "календарь начинается с `team: sales`"),
             examples=EXAMPLES,
-        )
+        ).model
     except YamlError as error:
         raise TeamFileError(str(error), error.ru) from error
 

@@ -21,7 +21,8 @@ FAILED = 1
 
 
 async def prepare(settings: Settings, *, demo: bool = False) -> str | None:
-    """Migrate, create what is missing, publish the bundled pipelines, bring calendars up to date. With `demo`, a fresh head token of the demo user.
+    """Migrate, create what is missing, publish the bundled pipelines, bring calendars up to date. With `demo`, a fresh head token
+    of the demo user.
 
     Raises OpsError, or what its parts raise: the start must not go on then.
     """
