@@ -13,7 +13,7 @@ from contracts.pipeline.templates import Template
 from services.pipelines.templates.engine import variables
 from services.pipelines.templates.errors import TemplateError
 from services.pipelines.templates.expressions import Use
-from services.pipelines.templates.grammar import GROUPS, ROOTS, read_template
+from services.pipelines.templates.grammar import GROUPS, ROOTS, near_name, read_template
 from services.pipelines.templates.values import COMPANY_NAMES, LEAD_NAMES
 
 _BEFORE, _BEHIND = "\ue000", "\ue001"
@@ -139,9 +139,10 @@ def _name(use: Use, known: dict[str, frozenset[str]]) -> tuple[str, str] | None:
         names = ROOTS if not dot else frozenset().union(*known.values())
     if use.path in names:
         return None
+    meant = near_name(use.path, names)
     return (
-        f"{line}there is no {use.path}{there_are(names, use.path)}",
-        f"{line_ru}{use.path} нет{there_are_ru(names, use.path)}",
+        f"{line}there is no {use.path}{there_are(names, meant)}",
+        f"{line_ru}{use.path} нет{there_are_ru(names, meant)}",
     )
 
 

@@ -9,7 +9,9 @@ bound them everywhere (a chain of twenty thousand signs ends the process). Every
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -67,6 +69,16 @@ def read_template(text: str) -> Written:
     return _Reader(text).read()
 
 
+def near_name(path: str, names: Iterable[str]) -> str | None:
+    """The name that was probably meant. Within a group only what stands behind the dot is compared: all names there begin alike."""
+    there = sorted(names)
+    root, _, name = path.partition(".")
+    behind = {one.partition(".")[2]: one for one in there if one.startswith(f"{root}.")}
+    if name and behind:
+        return next((behind[one] for one in get_close_matches(name, behind, 1, 0.7)), None)
+    return next(iter(get_close_matches(path, there, 1, 0.7)), None)
+
+
 class _Reader:
     """Reads one template, from its beginning to its end."""
 
@@ -109,7 +121,7 @@ class _Reader:
         return Written(tuple(self.uses), tuple(self.filters), frozenset(self.own), tuple(self.blocks))
 
     def _known_statement(self, opening: re.Match[str]) -> None:
-        """Refuse what is no statement here before its pieces are looked at: `for` is told of as a loop, not by some sign in it."""
+        """Refuse what is no statement before its pieces are looked at: `for` is told of as a loop, not by some sign in it."""
         found = _NAME.match(self.text, opening.end())
         name = found[1] if found else ""
         if name not in STATEMENTS:
