@@ -13,7 +13,7 @@ from services.pipelines.templates.errors import TemplateError
 from services.pipelines.templates.filters import ARGUMENTS, FILTER_NAMES
 from services.pipelines.templates.tokens import Token, line_of
 
-DEPTH: Final = 20
+DEPTH: Final = 10
 """How deep brackets may stand in one another."""
 STATEMENTS: Final = ("if", "elif", "else", "endif", "set")
 _CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
@@ -213,11 +213,13 @@ class _ExpressionReader:
 
     def _next(self) -> Token:
         if self.at >= len(self.tokens):
-            raise self._error("the expression ends too early", "выражение обрывается раньше времени")
+            raise self._misplaced()
         self.at += 1
         return self.tokens[self.at - 1]
 
     def _misplaced(self) -> TemplateError:
+        if self.at >= len(self.tokens):
+            return self._error("the expression ends too early", "выражение обрывается раньше времени")
         token = self.tokens[self.at]
         hint = {
             "=": ("; write ==", "; пишите =="),

@@ -3,7 +3,8 @@
 Pure. The engine's fuel counts steps, not memory: a text joined to itself forty times, or a list put into itself, fills a machine
 in a few hundred steps. So loops, functions, methods, lists, joining and sums are not in the language at all; what is left makes
 at most as much as it is given. Nesting and the length of an expression are bounded too, because the engine's own parser does not
-bound them everywhere (a chain of twenty thousand signs ends the process). Every template is read here before the engine sees it.
+bound them everywhere (a chain of twenty thousand signs ends the process): what passes needs no more than 600 KB of stack. Every
+template is read here before the engine sees it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from services.pipelines.templates.expressions import (
 )
 from services.pipelines.templates.tokens import Token, line_of, tokens_of, wrong
 
-BRANCHES: Final = 100
+BRANCHES: Final = 30
 """How many elif an if may have."""
 SETS: Final = 100
 ROOTS: Final = frozenset({"lead", "card", "stored", "facts", "company", "now", "today", "unsubscribe"})
@@ -70,7 +71,7 @@ def read_template(text: str) -> Written:
 
 
 def near_name(path: str, names: Iterable[str]) -> str | None:
-    """The name that was probably meant. Within a group only what stands behind the dot is compared: all names there begin alike."""
+    """The name that was probably meant. Within a group what stands behind the dot is compared: all names there begin alike."""
     there = sorted(names)
     root, _, name = path.partition(".")
     behind = {one.partition(".")[2]: one for one in there if one.startswith(f"{root}.")}
@@ -160,7 +161,7 @@ class _Reader:
         above = self.open_ifs.pop()
         if above.last:
             raise self._error(start, f"{name} behind the else of the same if", f"{name} после else того же if")
-        if above.branches >= BRANCHES:
+        if name == "elif" and above.branches >= BRANCHES:
             raise self._error(
                 start,
                 f"more than {BRANCHES} elif; write a template for each",

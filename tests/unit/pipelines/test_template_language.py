@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.pipelines.templates import TemplateError, render, variables
 from services.pipelines.templates.engine import OUTPUT_BYTES
+from services.pipelines.templates.grammar import read_template
 from tests.unit.pipelines.school import seen
 
 VALUES = seen()
@@ -30,12 +34,13 @@ VALUES = seen()
         ("{{ lead.name | indent(1000000000) }}", 1, "there is no filter indent"),
         ("{{ " + "-" * 20_000 + "1 }}", 1, "does not calculate"),
         ("{{ " + "not " * 20_000 + "now }}", 1, "longer than 50000"),
-        ("{{ " + "not " * 1_000 + "now }}", 1, "an expression is longer than 2000"),
-        ("{{ now" + " | upper" * 400 + " }}", 1, "an expression is longer than 2000"),
-        ("{{ " + "(" * 400 + "now" + ")" * 400 + " }}", 1, "brackets stand in one another 20 deep"),
-        ("{{ " + "now | default(" * 100 + "1" + ")" * 100 + " }}", 1, "brackets stand in one another 20 deep"),
-        ("{% if now %}" * 21 + "{% endif %}" * 21, 1, "ifs stand in one another 20 deep"),
-        ("{% if now %}" + "{% elif now %}" * 101 + "{% endif %}", 1, "more than 100 elif"),
+        ("{{ " + "not " * 201 + "now }}", 1, "an expression is longer than 2000"),
+        ("{{ now" + "|upper" * 100 + " }}", 1, "or than 200 names and signs"),
+        ("{{ '" + "x" * 2_000 + "' }}", 1, "an expression is longer than 2000"),
+        ("{{ " + "(" * 11 + "now" + ")" * 11 + " }}", 1, "brackets stand in one another 10 deep"),
+        ("{{ " + "now | default(" * 11 + "1" + ")" * 11 + " }}", 1, "brackets stand in one another 10 deep"),
+        ("{% if now %}" * 11 + "{% endif %}" * 11, 1, "ifs stand in one another 10 deep"),
+        ("{% if now %}" + "{% elif now %}" * 31 + "{% endif %}", 1, "more than 30 elif"),
         ("{% set a = now %}" * 101, 1, "more than 100 set"),
         # ways out of the box
         ("{{ ''.__class__ }}", 1, ". does not belong here"),
@@ -64,6 +69,8 @@ VALUES = seen()
         ("\n\n{{ lead.name ", 3, "{{ is open; close it by }}"),
         ("{{ }}", 1, "nothing stands here; write a name"),
         ("{{ lead.name | }}", 1, "ends too early"),
+        ("{{ lead.name not }}", 1, "ends too early"),
+        ("{{ lead.name and }}", 1, "ends too early"),
         ("{{ (lead.name }}", 1, "a ) is missing"),
         ("{{ lead.name) }}", 1, ") does not belong here"),
         ("{{ lead.name lead.phone }}", 1, "lead does not belong here"),
@@ -127,9 +134,10 @@ def test_R3_what_a_template_may_not_say_is_refused_with_line_and_way_out(text: s
         ("{{ \"it's\" }} {{ 'a}}b' }} {{ '{%' }}", "it's a}}b {%"),
         ("{ {a} } %} }}", "{ {a} } %} }}"),
         ("a\n  {% if now %}\nb\n  {% endif %}\nc\n", "a\nb\nc"),
-        ("{% if now %}" * 20 + "a" + "{% endif %}" * 20, "a"),
-        ("{% if card.wishes is defined %}a" + "{% elif stored.lessons == 4 %}b" * 100 + "{% endif %}c", "c"),
-        ("{{ " + "(" * 20 + "now" + ")" * 20 + " }}", "24.11.2026, 00:30"),
+        ("{% if now %}" * 10 + "a" + "{% endif %}" * 10, "a"),
+        ("{% if card.wishes is defined %}a" + "{% elif stored.lessons == 4 %}b" * 30 + "{% else %}c{% endif %}", "c"),
+        ("{{ " + "not " * 196 + "now is defined }}", "да"),
+        ("{{ " + "(" * 10 + "now" + ")" * 10 + " }}", "24.11.2026, 00:30"),
         ("{{ 7 }} {{ 2.50 }} {{ 123456 }} {{ true }} {{ none }}", "7 2,5 123\u202f456 да "),
     ],
 )
@@ -140,6 +148,25 @@ def test_R3_what_a_template_may_say(text: str, result: str) -> None:
 def test_R3_the_longest_template_is_rendered() -> None:
     text = "{{ now }}" * 5_000 + "x" * 5_000
     assert render(text, VALUES, html=False, language="ru") == "24.11.2026, 00:30" * 5_000 + "x" * 5_000
+
+
+DEEPEST = """
+import threading
+from services.pipelines.templates import render
+text = "{{ " + "not " * 198 + "now }}{{ " + "(" * 10 + "now" + ")" * 10 + " }}"
+for _ in range(10):
+    text = "{% if now == 1 %}a" + "{% elif now == 2 %}b" * 30 + "{% else %}" + text + "{% endif %}"
+threading.stack_size(600 * 1024)
+thread = threading.Thread(target=lambda: print(render(text, {"now": 3}, html=True, language="en")))
+thread.start()
+thread.join()
+"""
+
+
+def test_R3_the_deepest_template_fits_a_small_stack() -> None:
+    """In a process of its own: an overflow ends it."""
+    ran = subprocess.run([sys.executable, "-c", DEEPEST], capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "yes3\n", "")
 
 
 SIGNS = [
@@ -207,7 +234,8 @@ def test_R3_whatever_is_written_is_rendered_or_refused(text: str) -> None:
         return
     assert len(result.encode()) <= OUTPUT_BYTES
     assert render(text, VALUES, html=True, language="ru") == result
-    assert variables(text) is not None
+    # the engine reads the text as the grammar does: it finds no name that the grammar has not seen
+    assert variables(text) <= {use.path for use in read_template(text).uses}
 
 
 @pytest.mark.parametrize(
