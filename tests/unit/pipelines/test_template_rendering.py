@@ -32,6 +32,7 @@ SECRET = "Секретов"
         ("{{ card.wishes is defined }} {{ card.wishes }}", 1, "card.wishes"),
         ("{% if card.wishes is defined %}a{% else %}\n{{ card.wishes }}{% endif %}", 2, "card.wishes"),
         ("{{ card.wishes | default(card.lesson_dtae) }}", 1, "card.lesson_dtae"),
+        ("{{ card.wishes | default(card.lesson_dtae | upper) }}", 1, "card.lesson_dtae"),
         ("{{ nobody }}", 1, "nobody"),
         ("{% if card.wishes is defined %}{% set x = 1 %}{% endif %}\n{{ x }}", 2, "x"),
         ("{{ unknown.name }}", 1, "unknown.name"),
@@ -92,6 +93,12 @@ def test_R3_a_result_over_its_limit_ends_while_it_grows(text: str) -> None:
     with pytest.raises(TemplateError, match="the result is longer than 256 KB") as caught:
         render(text, values, html=False, language="ru")
     assert "больше 256 КБ" in caught.value.ru
+
+
+def test_R3_what_comes_behind_the_limit_is_not_worked_out() -> None:
+    values = {"card": {"wishes": "x" * 200_000}}
+    with pytest.raises(TemplateError, match="the result is longer"):
+        render("{{ card.wishes }}{{ card.wishes }}{{ nobody }}", values, html=False, language="ru")
 
 
 def test_R3_escaping_counts_towards_the_limit() -> None:
