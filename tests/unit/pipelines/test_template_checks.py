@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from contracts.pipeline.templates import Template
-from services.pipelines.templates import Problem, checked
-from tests.unit.pipelines.school import COMPANY, SCHOOL, template
+from services.pipelines.templates import COMPANY_NAMES, LEAD_NAMES, Problem, checked, render
+from services.pipelines.templates.filters import FILTER_NAMES
+from services.pipelines.templates.grammar import GROUPS, ROOTS
+from tests.unit.pipelines.school import COMPANY, SCHOOL, seen, template
 
 
 def problems(*, company: Any = None, **parts: Any) -> list[Problem]:
@@ -190,3 +193,15 @@ def test_R3_a_template_that_fits() -> None:
     assert Template.model_validate(body()).marketing is False
     sms = body(kind="sms", ru={"text": "T"}, en={"text": "T"}, marketing=True)
     assert Template.model_validate(sms).ru.html is None
+
+
+def test_R3_the_page_for_authors_tells_of_every_name_and_filter_and_its_example_works() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "howto" / "templates.md").read_text("utf-8")
+    names = {f"lead.{name}" for name in LEAD_NAMES} | {f"company.{name}" for name in COMPANY_NAMES} | (ROOTS - GROUPS)
+    assert not {name for name in names if f"`{name}`" not in page}
+    assert not {name for name in FILTER_NAMES if f"`{name}`" not in page and f"`{name}(" not in page}
+    example = page.partition("```\n")[2].partition("```")[0]
+    assert not problems(ru={"text": example})
+    assert render(example, seen("ru"), html=False, language="ru").replace("\u00a0", " ") == (
+        "Здравствуйте, будем рады знакомству!\nЖдём вас во вторник, 24 ноября, в 18:30, филиал Северный.\nУ вас 5 занятий."
+    )

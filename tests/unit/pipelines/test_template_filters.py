@@ -202,3 +202,17 @@ def test_R3_money_as_people_read_it_is_the_same_money(amount: Decimal, currency:
 @given(st.decimals(-(10**12), 10**12, places=3), st.sampled_from(LANGUAGES))
 def test_R3_a_number_as_people_read_it_is_the_same_number(number: Decimal, language: Language) -> None:
     assert read_number(number_in(language, number)) == number
+
+
+EVERY = ["date", "date('long')", "time", "money", "money('RUB')", "plural('а', 'б', 'в')", "phone", "capitalize_name"]
+EVERY += ["truncate(5)", "upper", "lower", "trim", "default('a')"]
+NUMERALS = st.text(alphabet="0123456789٣-+.,: TZ\u202f\u00a0₽$RUBEUR", max_size=40)
+
+
+@given(st.one_of(st.text(), NUMERALS, st.integers(), st.floats(), st.booleans()), st.sampled_from(EVERY))
+def test_R3_a_filter_answers_or_refuses_whatever_it_is_given(value: object, expression: str) -> None:
+    try:
+        result = told(expression, value, "ru")
+    except TemplateError:
+        return
+    assert len(result) <= len(str(value)) * 3 + 450  # a float may have 309 digits, set apart
