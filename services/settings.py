@@ -10,10 +10,16 @@ import base64
 import binascii
 from datetime import datetime
 from functools import cached_property
-from typing import Literal
+from ipaddress import ip_address
+from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from email_validator import EmailNotValidError, validate_email
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LOCAL_WITH_TOKEN = 27
+"""What a local part may be long to have room for `+` and a UUID (RFC 5321 4.5.3.1.1: 64 octets)."""
 
 
 class Mailbox(BaseModel):
@@ -38,10 +44,92 @@ class Mailbox(BaseModel):
     """new: letters that were there before the first look are left alone."""
 
 
+class OutgoingMail(BaseModel):
+    """The mail server that letters go out through, and whose letters they are (R3)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:\-]+$")
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """Unset: 465 with tls, 587 with starttls, 25 with none."""
+    security: Literal["tls", "starttls", "none"] = "tls"
+    """none: only to a server on this machine."""
+    user: str | None = Field(default=None, min_length=1, max_length=320)
+    password: SecretStr | None = None
+    from_address: str
+    from_name: str = Field(default="", max_length=100)
+    reply_address: str | None = None
+    """Where answers go, as `local+TOKEN@domain`; the door must take its letters. Left out: `from_address`."""
+    bounce_address: str | None = None
+    """Where reports of letters that did not arrive go, likewise with a token. Left out: `reply_address`."""
+    per_minute: int = Field(default=100, ge=1)
+    """Letters a minute that the server lets through; the others wait."""
+    connections: int = Field(default=2, ge=1, le=50)
+    """At once."""
+    timeout: float = Field(default=20.0, ge=0.1, le=300)
+    """Seconds for the connection, and for each answer of the server."""
+    answer_timeout: float = Field(default=60.0, ge=0.1, le=600)
+    """Seconds for the answer to a whole letter: a server may take long over it (RFC 5321 4.5.3.2.6), and giving up leaves a
+    doubt."""
+
+    @field_validator("from_address", "reply_address", "bounce_address")
+    @classmethod
+    def _sendable(cls, address: str | None) -> str | None:
+        if address is None:
+            return None
+        try:
+            # As it stands in a letter's envelope: the domain in its ASCII form.
+            found = validate_email(
+                address, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False
+            ).ascii_email
+        except EmailNotValidError as error:
+            raise ValueError(f"this is no e-mail address ({error})") from None
+        if found is None:
+            raise ValueError("left of @ only ASCII letters: not every server takes others")
+        return found
+
+    @field_validator("from_name")
+    @classmethod
+    def _shown_on_one_line(cls, name: str) -> str:
+        if not name.isprintable():
+            raise ValueError("a name is one line without control characters")
+        return name
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if self.security == "none" and not _is_this_machine(self.host):
+            raise ValueError("security: none is only for a server on this machine; use tls or starttls")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together")
+        for address in (self.answers_to, self.reports_to):
+            local = address.rpartition("@")[0]
+            if "+" in local or local.startswith('"') or len(local) > LOCAL_WITH_TOKEN:
+                raise ValueError(
+                    "answers come to local+TOKEN@domain: left of @ no + and no quotes, and at most "
+                    f"{LOCAL_WITH_TOKEN} characters; give a reply_address like that"
+                )
+        return self
+
+    @property
+    def answers_to(self) -> str:
+        """The address that answers come to, without a token."""
+        return self.reply_address or self.from_address
+
+    @property
+    def reports_to(self) -> str:
+        """The address that reports of what did not arrive come to, without a token."""
+        return self.bounce_address or self.answers_to
+
+    @property
+    def server_port(self) -> int:
+        """The port, or the usual one of its security."""
+        return self.port or {"tls": 465, "starttls": 587, "none": 25}[self.security]
+
+
 class Settings(BaseSettings):
     """Settings by their environment names. `leadline up` fills them for its children; an operator sets them on a cluster."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
     kafka_bootstrap: str = Field(default="127.0.0.1:9092", validation_alias="KAFKA_BOOTSTRAP")
     kafka_topic_prefix: str = Field(default="", validation_alias="KAFKA_TOPIC_PREFIX")
@@ -93,6 +181,10 @@ class Settings(BaseSettings):
     """Right side of the Message-IDs we make: a letter that comes in with one is our own, and is refused."""
     mailboxes: list[Mailbox] = Field(default_factory=list, validation_alias="LEADLINE_MAILBOXES")
     """Mailboxes to poll by IMAP, a JSON list (docs/howto/mail.md)."""
+    mail_out: OutgoingMail | None = Field(default=None, validation_alias="LEADLINE_MAIL_OUT")
+    """How letters go out, JSON (docs/howto/send-mail.md); unset: they wait."""
+    public_url: str | None = Field(default=None, validation_alias="LEADLINE_PUBLIC_URL")
+    """Where the door is seen from outside, for links in letters; unset: letters carry none."""
     open_visits: bool = Field(default=False, validation_alias="LEADLINE_OPEN_VISITS")
     """Whether visits may be posted without a token, as a page's own script does."""
     rate_token: float = Field(default=200.0, ge=0, validation_alias="LEADLINE_RATE_TOKEN")
@@ -120,6 +212,17 @@ class Settings(BaseSettings):
             raise ValueError("LEADLINE_CLOCK needs a time zone, for example 2026-11-22T09:00:00+03:00")
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _base(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = urlsplit(value)
+        visible = value.isascii() and value.isprintable() and not set(value) & set(' <>,;"')
+        if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or not visible:
+            raise ValueError("LEADLINE_PUBLIC_URL is an address like https://leads.example.org, without ? and #")
+        return value.rstrip("/")
+
     @cached_property
     def master_key_bytes(self) -> bytes:
         """The master key. Raises ValueError naming the setting when it is missing or not 32 bytes."""
@@ -139,3 +242,12 @@ def _secret32(name: str, value: SecretStr) -> bytes:
     if len(raw) != 32:
         raise ValueError(f"{name} must be 32 bytes in base64; make one with: openssl rand -base64 32")
     return raw
+
+
+def _is_this_machine(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
