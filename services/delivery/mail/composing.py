@@ -189,9 +189,9 @@ def _content(letter: Letter) -> EmailMessage:
 
 def _set_text(part: EmailMessage, text: str, subtype: str) -> None:
     clean = _NOT_IN_TEXT.sub("", text).encode("utf-8", "replace").decode()
+    octets = clean.replace("\r", "").replace("\n", "").encode()
     # whichever is shorter; neither can hold the boundary, which has `=_` in it (RFC 2045 6.7)
-    quoted = quoprimime.body_length(clean.encode()) if clean else 0
-    cte = "quoted-printable" if quoted <= len(clean.encode()) * 4 // 3 else "base64"
+    cte = "quoted-printable" if quoprimime.body_length(octets) * 3 <= len(octets) * 4 else "base64"
     part.set_content(clean, subtype=subtype, charset="utf-8", cte=cte)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
+import psutil
 import pytest
 
 from services.delivery.mail.composing import compose
@@ -24,6 +25,15 @@ async def test_R3_sent_means_that_the_next_server_took_these_bytes() -> None:
     assert f"MAIL FROM:<leads+{LEAD}@firma.example> SIZE={len(written.raw)}" in server.commands
     assert "RCPT TO:<anna@client.example>" in server.commands
     assert server.commands[-1] == "QUIT"
+
+
+async def test_R3_a_line_that_begins_with_a_dot_does_not_end_the_letter() -> None:
+    dots = a_letter(text=".\n.one\n..two\n\n.\nafter\n", html="<p>\n.\n</p>")
+    async with strict() as server:
+        assert await sent(server.port, dots) == Done("4FzX9q1Z2Yz")
+    written = compose(dots, mail_out()).raw
+    assert b"\r\n.\r\n" in written
+    assert server.letters == [written]
 
 
 @pytest.mark.parametrize(
@@ -123,8 +133,12 @@ async def test_R3_nothing_of_a_letter_given_up_goes_out_later() -> None:
         writer.close()
 
     async with await asyncio.start_server(sleepy, "127.0.0.1", 0) as server:
-        outcome = await sent(server.sockets[0].getsockname()[1], large, timeout=0.5)
+        port = server.sockets[0].getsockname()[1]
+        outcome = await sent(port, large, timeout=0.5)
         assert outcome == Later("timeout: letter", whole_provider=True)
+        async with asyncio.timeout(5):
+            while any(c.raddr and c.raddr.port == port for c in psutil.Process().net_connections("tcp")):
+                await asyncio.sleep(0.01)  # cut, though the other side took nothing of what was waiting
         woken.set()
         rest = await asyncio.wait_for(got, 10)
     assert b"\r\n.\r\n" not in rest
