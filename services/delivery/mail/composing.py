@@ -85,7 +85,8 @@ def compose(letter: Letter, mail: OutgoingMail) -> Written:
     if letter.unsubscribe is not None:
         head += _unsubscribing(letter.unsubscribe, with_token(mail.answers_to, letter.thread))
     raw = "".join(f"{line}\r\n" for line in head).encode() + _content(letter).as_bytes()
-    return Written(raw, with_token(mail.reports_to, letter.thread), recipient, needs_utf8)
+    sender = with_token(mail.reports_to, letter.thread if mail.envelope_token else None)
+    return Written(raw, sender, recipient, needs_utf8)
 
 
 def with_token(address: str, token: str | None) -> str:

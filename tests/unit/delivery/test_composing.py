@@ -91,6 +91,8 @@ def test_R3_a_mail_program_reads_what_was_meant() -> None:
     assert not message.defects
     assert (written.sender, written.recipient) == (f"bounce+{LEAD}@firma.example", "anna@client.example")
     assert not written.needs_utf8
+    strict = compose(LETTER, MAIL.model_copy(update={"envelope_token": False}))
+    assert (strict.sender, strict.raw) == ("bounce@firma.example", written.raw)
 
 
 def test_R3_a_plain_letter_without_a_conversation_has_only_what_it_needs() -> None:
