@@ -7,6 +7,7 @@ import socket
 
 import psutil
 import pytest
+import uvloop
 
 from services.delivery.mail.composing import compose
 from services.delivery.port import Done, Later, Refused
@@ -143,6 +144,31 @@ async def test_R3_nothing_of_a_letter_given_up_goes_out_later() -> None:
         rest = await asyncio.wait_for(got, 10)
     assert b"\r\n.\r\n" not in rest
     assert len(rest) < 8_000_000
+
+
+@pytest.mark.parametrize(
+    ("script", "wanted"),
+    [
+        (Script(), Done("4FzX9q1Z2Yz")),
+        (Script({"END": DROP}), Later("connection_lost: answer", in_doubt=True)),
+        (Script({"END": STALL}), Later("timeout: answer", in_doubt=True)),
+        (Script(offers=(), after_bytes=50_000, then=STALL), Later("timeout: letter", whole_provider=True)),
+        (Script(offers=(), after_bytes=50_000, then="552 5.3.4 no"), Refused("letter_refused: 552 5.3.4")),
+    ],
+)
+async def test_R3_the_doubt_is_told_apart_on_the_loop_that_services_run_on(script: Script, wanted: object) -> None:
+    """uvloop has its own transports, with their own way of telling that their buffer is full."""
+
+    async def scene() -> object:
+        async with strict(script) as server:
+            text = "слово " * (1_000_000 if script.after_bytes else 1)
+            return await sent(server.port, a_letter(text=text), timeout=1.0, answer_timeout=0.3)
+
+    def run() -> object:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(scene())
+
+    assert await asyncio.to_thread(run) == wanted
 
 
 async def test_R3_no_server_is_the_provider_s_outage() -> None:
