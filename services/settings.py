@@ -74,6 +74,9 @@ class OutgoingMail(BaseModel):
     """Where answers go, as `local+TOKEN@domain`; the door must take its letters. Left out: `from_address`."""
     bounce_address: str | None = None
     """Where reports of letters that did not arrive go, likewise with a token. Left out: `reply_address`."""
+    envelope_token: bool = True
+    """Whether the envelope's sender has the token too. false: for a server that takes no `+` there; reports are then told by the
+    letter they give back and the address they name."""
     per_minute: int = Field(default=100, ge=1)
     """Letters a minute that the server lets through; the others wait."""
     connections: int = Field(default=2, ge=1, le=50)
