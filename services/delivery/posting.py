@@ -76,7 +76,8 @@ async def post(
     within: float,
     extensions: Mapping[str, Any] | None = None,
 ) -> Answer:
-    """Post JSON. `within`: seconds for all of it. Raises NoAnswerError."""
+    """Post JSON. `within`: seconds for all of it, half of them for the connection, so that another address can be tried in the
+    other half. Raises NoAnswerError."""
     answer: httpx.Response | None = None
     read = bytearray()
     try:
@@ -87,6 +88,7 @@ async def post(
                 content=body,
                 headers={"Content-Type": "application/json", **headers},
                 extensions=None if extensions is None else dict(extensions),
+                timeout=httpx.Timeout(None, connect=within / 2),
             )
             answer = await through.send(request, stream=True)
             async with aclosing(cast(AsyncGenerator[bytes, None], answer.aiter_raw())) as pieces:
@@ -94,7 +96,7 @@ async def post(
                     read += piece
                     if len(read) >= READ_AT_MOST:
                         break
-    except httpx.ConnectError as error:
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise NoAnswerError("certificate" if _certificate(error) else "no_connection") from None
     except (httpx.HTTPError, TimeoutError, OSError):
         if answer is None:

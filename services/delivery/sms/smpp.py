@@ -1,9 +1,9 @@
 """Short messages out by SMPP 3.4 (R3).
 
 Invariants: SMPP has no key by which a centre would drop a repeat, so a message whose answer was lost is in doubt, and so is a
-long one of which only some parts went. The parts bear a reference made from the effect's id, the same at every try, so that a phone
-can join what came of two tries. One session, bound when first needed and again after it was lost; a refused bind is not tried
-again before the next call. On failure: `Later`, of the whole centre where no message can go.
+long one of which only some parts went. The parts bear a reference made from the effect's id, the same at every try, so that a
+phone can join what came of two tries. One session, bound when first needed and again after it was lost; a refused bind is not
+tried again before the next call. On failure: `Later`, of the whole centre where no message can go.
 Source: SMPP 3.4 (12-Oct-1999): 4.4 submit_sm, 5.1.3 statuses, 5.2.12 esm_class, 5.2.19 data_coding.
 """
 
@@ -128,7 +128,7 @@ class SmppAdapter:
             "encoding": encoding,
         }
         if parts.count > 1 and self._center.long_messages == "payload":
-            return [SubmitSm(message_payload=message.text, **common)]
+            return [SubmitSm(message_payload=message.text, error_handling="replace", **common)]
         requests = []
         for number, octets in enumerate(parts.encoded, start=1):
             header = b"" if parts.count == 1 else _concatenation(message.effect, parts.count, number)
