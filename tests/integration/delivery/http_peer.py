@@ -99,7 +99,7 @@ async def listening(script: Script | None = None, context: ssl.SSLContext | None
         def note(_socket: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
             peer.names.append(name)
 
-        context.sni_callback = note  # type: ignore[assignment]
+        context.sni_callback = note
     serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,6 +8,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -59,6 +60,11 @@ async def until(holds: Callable[[], Any]) -> None:
     async with asyncio.timeout(LIMIT):
         while not holds():
             await asyncio.sleep(0.005)
+
+
+def answered(smsc: Smsc, count: int) -> bool:
+    """Whether the centre's own requests have so many answers."""
+    return len(smsc.answers) >= count
 
 
 def read(parts: list[Taken]) -> str:
@@ -274,7 +280,7 @@ async def test_R3_what_the_centre_asks_is_answered_and_no_incoming_message_is_ta
             )
         ):
             await smsc.send(raw)
-            await until(lambda number=number: len(smsc.answers) >= min(number + 1, 5))
+            await until(partial(answered, smsc, min(number + 1, 5)))
         await until(lambda: len(smsc.answers) == 6)
         assert smsc.answers == [
             (0x15 | RESPONSE, 0, 7),
