@@ -174,7 +174,7 @@ async def test_R3_what_each_status_means_and_the_session_outlives_it(status: int
 
 
 async def test_R3_an_answer_that_does_not_come_leaves_the_message_in_doubt() -> None:
-    async with running(Smsc(status=lambda _taken: None)) as smsc, adapter(smsc, timeout=0.2) as ours:
+    async with running(Smsc(status=lambda _taken: None)) as smsc, adapter(smsc, timeout=0.7) as ours:
         assert await send(ours, message()) == [Later("smpp_no_answer", in_doubt=True)]
         smsc.status = lambda _taken: 0
         assert await send(ours, message()) == [Done("id-1")]
@@ -216,7 +216,7 @@ async def test_R3_a_busy_centre_gets_the_other_parts_of_a_message_that_has_begun
 async def test_R3_a_long_message_of_which_a_part_went_is_in_doubt(status: int | None, outcome: Outcome) -> None:
     smsc = Smsc()
     smsc.status = lambda _taken: 0 if not smsc.taken else status
-    async with running(smsc), adapter(smsc, timeout=0.3) as ours:
+    async with running(smsc), adapter(smsc, timeout=0.7) as ours:
         assert await send(ours, message("я" * 67 * 3)) == [outcome]
 
 
@@ -253,7 +253,7 @@ async def test_R3_no_centre_and_a_silent_one_stop_all() -> None:
 
 
 async def test_R3_a_quiet_line_is_watched() -> None:
-    async with running(Smsc()) as smsc, adapter(smsc, enquire_every=0.1, timeout=0.3) as ours:
+    async with running(Smsc()) as smsc, adapter(smsc, enquire_every=0.1, timeout=0.7) as ours:
         await send(ours, message())
         await until(lambda: smsc.enquiries >= 2)
         assert await send(ours, message()) == [Done("id-2")]
@@ -352,7 +352,7 @@ async def test_R3_nothing_personal_and_no_socket_is_left(
     caplog.set_level(0)
     fixed = UUID(int=7)
     said: list[Outcome] = []
-    async with running(Smsc()) as smsc, adapter(smsc, timeout=0.2) as ours:
+    async with running(Smsc()) as smsc, adapter(smsc, timeout=0.7) as ours:
         for status in (0, 0x0B, 0x58, None):
             smsc.status = lambda _taken, status=status: status  # type: ignore[misc]
             said += await send(ours, ShortMessage(fixed, PHONE, "Анна"), message(LONG))

@@ -242,7 +242,7 @@ async def test_R3_an_address_that_accepts_and_is_silent_leaves_time_for_the_next
         try:
             url = f"https://hooks.example:{peer.port}/"
             resolve, _ = answering(["127.0.0.2", "127.0.0.1"])
-            async with webhook(url, resolve=resolve, context=made.client(), timeout=1.0) as ours:
+            async with webhook(url, resolve=resolve, context=made.client(), timeout=2.0) as ours:
                 assert await send(ours) == Done()
             resolve, _ = answering(["127.0.0.2"])
             async with webhook(url, resolve=resolve, context=made.client(), timeout=0.3) as ours:
