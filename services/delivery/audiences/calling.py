@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -67,6 +69,7 @@ class ServiceLine:
         self._seconds = seconds
         self._client = httpx.AsyncClient(
             base_url=base_url,
+            verify=_certificates(),
             timeout=httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds)),
             trust_env=False,
             follow_redirects=False,
@@ -89,6 +92,12 @@ class ServiceLine:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom the lines trust: read once for all of them."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def unreadable() -> CallError:

@@ -26,6 +26,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+import orjson
 from pydantic import BaseModel, Field
 
 from services.delivery.audiences.calling import (
@@ -141,7 +142,8 @@ class GoogleAdapter(AudienceAdapter):
             answer = await self._line.ask(
                 "POST",
                 f"/v1/audienceMembers:{'ingest' if action == 'add' else 'remove'}",
-                json=self._body(user_list, action, [contacts[i] for i in waiting]),
+                content=orjson.dumps(self._body(user_list, action, [contacts[i] for i in waiting])),
+                headers={"Content-Type": "application/json"},
             )
             if answer.accepted:
                 done = Done(provider_id=answer.read(_Accepted).requestId, matched=user_list.matched)

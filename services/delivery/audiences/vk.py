@@ -1,8 +1,8 @@
 """Users lists of VK Ads (VK Реклама, ads.vk.com) by its API.
 
-Why this API: it is documented in full for putting in and taking out, and any advertiser gets access to it. The older methods of
-api.vk.com (`ads.importTargetContacts`, `ads.removeTargetContacts`) need the right `ads` of a user's token, which VK gives «in
-exceptional cases by a request to support» (dev.vk.com, «ads.getClients»).
+Why this API: it is the current one, documented in full for putting in and taking out. The older methods of api.vk.com
+(`ads.importTargetContacts`, `ads.removeTargetContacts`) need the right `ads` of a user's token, which VK gives «in exceptional
+cases by a request to support» (dev.vk.com, «ads.getClients»).
 
 Sources (ads.vk.com/doc/api): resources «RemarketingUsersLists» and «RemarketingUsersList» (v3), object «RemarketingUsersList»,
 «API architecture» (errors, limits, standards), «Authorization».
@@ -96,14 +96,19 @@ class VkAdapter(AudienceAdapter):
 
     async def _change(self, name: str, action: Action, contacts: Sequence[Hashed]) -> Sequence[Outcome]:
         outcomes: list[Outcome | None] = [None] * len(contacts)
+        away: CallError | None = None
         for kind in KINDS:
             lines = _lines(kind, action, contacts)
             if not lines:
                 continue
             try:
+                if away is not None:
+                    raise away
                 told = await self._changed_list(name, kind, action, lines)
             except CallError as error:
                 told = _each(lines, error.outcome)
+                if isinstance(error.outcome, Later) and error.outcome.whole_provider:
+                    away = error
             for position, outcome in told.items():
                 outcomes[position] = _worse(outcomes[position], outcome)
         return [outcome if outcome is not None else Done() for outcome in outcomes]
