@@ -27,13 +27,15 @@ class UserList:
 
 @dataclass
 class GoogleService(StrictService):
-    """What the account holds: lists by id. `bad`: hashes that make a record bad."""
+    """What the account holds: lists by id. `bad`: hashes that make a record bad. `tells_all`: whether an error names every bad
+    record, or the first alone."""
 
     lists: dict[str, UserList] = field(default_factory=dict)
     bad: set[str] = field(default_factory=set)
     consents: list[Any] = field(default_factory=list)
     tokens: int = 0
     page: int = 100
+    tells_all: bool = True
 
     def have(self, name: str, **more: Any) -> str:
         """A list that is there; its id."""
@@ -152,7 +154,8 @@ class GoogleService(StrictService):
             return self.error(400, "INVALID_ARGUMENT", reason("INVALID_USER_LIST_ID"))
         if violations:
             # «Fail-fast model»: the whole request fails, BadRequest tells the fields
-            bad = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations}
+            told = violations if self.tells_all else violations[:1]
+            bad = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": told}
             return self.error(400, "INVALID_ARGUMENT", reason("INVALID_ARGUMENT"), bad)
         members = self.lists[destination["productDestinationId"]].members
         if adds:

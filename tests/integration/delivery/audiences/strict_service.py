@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import uvicorn
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 HANG = 30.0
 """Longer than any adapter of a test waits."""
+DROP = 0.1
 SHA256 = re.compile(r"[0-9a-f]{64}")
 MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -86,6 +87,16 @@ class StrictService:
     def lose_answer(self, method: str, path: str) -> None:
         """Do what the next such request asks, and never answer it."""
         self._faults.append(_Fault(method, path, lost=True))
+
+    def drip_answer(self, method: str, path: str) -> None:
+        """Answer the next such request byte by byte, without end."""
+
+        async def drops() -> AsyncIterator[bytes]:
+            for _ in range(int(HANG / DROP)):
+                yield b" "
+                await asyncio.sleep(DROP)
+
+        self._faults.append(_Fault(method, path, response=StreamingResponse(drops(), media_type="application/json")))
 
     def first(self, method: str, path: str, happens: Callable[[], object]) -> None:
         """Let something happen just before the next such request is carried out."""

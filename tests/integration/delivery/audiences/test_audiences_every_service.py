@@ -124,17 +124,25 @@ async def test_R4_redirect_takes_no_token_anywhere(way: Way) -> None:
         assert elsewhere.asked == []
 
 
-async def test_R4_service_that_never_answers_is_waited_for_a_limited_time(way: Way) -> None:
-    way.service.lose_answer("GET", LOOK_UP[way.name])
+@pytest.mark.parametrize("drips", [False, True])
+async def test_R4_service_that_never_ends_its_answer_is_waited_for_a_limited_time(way: Way, drips: bool) -> None:
+    (way.service.drip_answer if drips else way.service.lose_answer)("GET", LOOK_UP[way.name])
     began = time.monotonic()
     assert await way.removed(1) == [Later("no_answer", whole_provider=True)]
     assert time.monotonic() - began < 5
 
 
 async def test_R4_refusal_of_any_kind_tells_codes_alone(way: Way) -> None:
-    for _ in range(2):  # VK looks for two lists
+    lists = 2 if way.name == "vk" else 1
+    for _ in range(lists):
         way.service.answer_with("GET", LOOK_UP[way.name], 422, {"error": "person.1@example.org +79990000001 is bad"})
     assert await way.removed(1) == [Refused("service_refused: 422")]
+    raw = "person.1@example.org"
+    reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": raw}
+    error = {"code": raw, "status": raw, "details": [reason], "fields": {"file": [{"code": raw}]}}
+    for _ in range(lists):
+        way.service.answer_with("GET", LOOK_UP[way.name], 422, {"error": error, "errors": [{"error_type": raw}]})
+    assert await way.removed(1) == [Refused("service_refused")]
 
 
 async def test_R4_contact_of_which_nothing_can_be_told_is_refused_alone(way: Way) -> None:

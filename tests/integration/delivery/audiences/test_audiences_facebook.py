@@ -48,7 +48,7 @@ async def test_R4_facebook_takes_the_existing_audience_of_exactly_this_name_and_
 ) -> None:
     meta_service.page = 2
     for other in ("Пробный урок 2", "Все: Пробный урок", "Пробный урок зимой"):
-        meta_service.have(other)
+        meta_service.have(other, created=1)
     meta_service.have("Пробный урок", subtype="LOOKALIKE", created=1)
     younger = meta_service.have("Пробный урок", created=300)
     older = meta_service.have("Пробный урок", created=200)

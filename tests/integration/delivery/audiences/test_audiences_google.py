@@ -94,9 +94,11 @@ async def test_R4_google_name_of_another_kind_of_list_is_refused(google_service:
     await adapter.close()
 
 
+@pytest.mark.parametrize("tells_all", [True, False])
 async def test_R4_google_bad_records_are_refused_alone_and_the_rest_is_sent_again(
-    google_service: GoogleService,
+    google_service: GoogleService, tells_all: bool
 ) -> None:
+    google_service.tells_all = tells_all
     google_service.bad = {sha256("+79990000001"), sha256("person.3@example.org")}
     adapter = google(google_service.url)
     answers = await adapter.carry_out(people("google", "add", range(5)))
