@@ -187,7 +187,7 @@ def _error(answer: Answer) -> CallError:
     if (code, subcode) == NO_SUCH_OBJECT:
         return CallError(_GONE)
     if code in PASSING or place(answer.body, "error", "is_transient") is True:
-        return CallError(Later(f"service_unavailable: {code}"), lost=True)
+        return CallError(Later(f"service_unavailable: {code or answer.status}"), lost=True)
     return refused(f"{code}_{subcode}" if subcode else code or answer.status)
 
 
