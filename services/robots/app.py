@@ -64,7 +64,7 @@ async def run(
         )
         sending = asyncio.create_task(firing.run(health, stop), name="firing")
         stopping = asyncio.ensure_future(stop.wait())
-        parts = (taking, sending)
+        parts: tuple[asyncio.Task[None], ...] = (taking, sending)
         try:
             await asyncio.wait({*parts, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in parts:
@@ -75,7 +75,8 @@ async def run(
             for task in ended:
                 task.result()
         finally:
-            for task in (*parts, stopping):
+            stopping.cancel()
+            for task in parts:
                 task.cancel()
             await asyncio.gather(*parts, stopping, return_exceptions=True)
     finally:

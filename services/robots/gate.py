@@ -1,8 +1,8 @@
 """When timers may be fired: once everything that stood on the topics at a start has been read (decision 8).
 
 Invariants: a build that reads the log anew, or a process that was away, fires nothing that was closed long ago by an event it has
-not read yet. The ends are noted at the start and whenever this process holds other partitions than before; the positions are those
-in Postgres, so another instance's reading counts. Closed again by `renew`, never by new records.
+not read yet. The ends are noted at the start and whenever this process holds other partitions than before; the positions are
+those in Postgres, so another instance's reading counts. Closed again by `renew`, never by new records.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.database import Database
@@ -25,7 +25,11 @@ DOOR: Final = "leads"
 CLOCK_STEP: Final = timedelta(seconds=1)
 """A command sent this far in the future: the world's clock was set back since."""
 
-ARMED_COLUMNS = "timer, stream, kind, pipeline, robot, due_at, armed_version, correlation, autodepth"
+ARMED_COLUMNS: Final = "timer, stream, kind, pipeline, robot, due_at, armed_version, correlation, autodepth"
+
+CLAIM_DUE: Final = f"""SELECT {ARMED_COLUMNS}, attempts FROM leadline.timers
+    WHERE state = 'pending' AND due_at <= $1 ORDER BY due_at, timer LIMIT $2
+    FOR UPDATE SKIP LOCKED"""  # noqa: S608 (columns of ours)
 
 Robot = tuple[str, str, str]
 """A robot among all: kind, pipeline, id."""
@@ -180,13 +184,7 @@ async def ahead(database: Database, now: datetime) -> Ahead:
 
 async def claim_due(database: Database, now: datetime, limit: int) -> list[Due]:
     """Up to `limit` timers that are due at `now` (business time), the longest due first, held until the transaction ends."""
-    rows = await database.fetch(
-        f"""SELECT {ARMED_COLUMNS}, attempts FROM leadline.timers
-            WHERE state = 'pending' AND due_at <= $1 ORDER BY due_at, timer LIMIT $2
-            FOR UPDATE SKIP LOCKED""",  # noqa: S608 (columns of ours)
-        now,
-        limit,
-    )
+    rows = await database.fetch(CLAIM_DUE, now, limit)
     return [Due(Armed(*tuple(row)[:9]), row[9]) for row in rows]
 
 
@@ -239,6 +237,90 @@ async def expire(database: Database, now: datetime, ends: Mapping[Slot, int], to
     return int(tag.rpartition(" ")[2])
 
 
+# --- made anew --------------------------------------------------------------------------------------------------------
+
+
+class RobotEvent(NamedTuple):
+    """An event that arms or closes, as it is stored."""
+
+    stream: UUID
+    version: int
+    type: str
+    state: bytes
+
+
+async def range_end(database: Database, begin: UUID, events: int) -> UUID | None:
+    """The last stream of a range that begins at `begin` and holds about `events` events; None: all that is left."""
+    last: UUID | None = await database.fetchval(
+        """SELECT originator_id FROM leadline.events WHERE originator_id >= $1
+           ORDER BY originator_id, originator_version OFFSET $2 LIMIT 1""",
+        begin,
+        events,
+    )
+    return last
+
+
+async def events_read(database: Database, begin: UUID, end: UUID, types: Collection[str]) -> list[RobotEvent]:
+    """The events of these types in the streams from `begin` to `end` that this build has read, in (stream, version) order."""
+    rows = await database.fetch(
+        f"{EVENTS_READ} e.originator_id BETWEEN $4 AND $5 {IN_ORDER}", CONSUMER, BUILD, list(types), begin, end
+    )
+    return [RobotEvent(*row) for row in rows]
+
+
+async def events_read_of(database: Database, streams: Collection[UUID], types: Collection[str]) -> list[RobotEvent]:
+    """The same of these streams."""
+    rows = await database.fetch(
+        f"{EVENTS_READ} e.originator_id = ANY($4::uuid[]) {IN_ORDER}", CONSUMER, BUILD, list(types), list(streams)
+    )
+    return [RobotEvent(*row) for row in rows]
+
+
+EVENTS_READ: Final = """SELECT e.originator_id, e.originator_version, e.topic, e.state FROM leadline.events AS e
+    JOIN leadline.seen AS s ON s.consumer = $1 AND s.build = $2 AND s.stream = e.originator_id
+                           AND s.version >= e.originator_version
+    WHERE e.topic = ANY($3::text[]) AND"""
+IN_ORDER: Final = "ORDER BY e.originator_id, e.originator_version"
+
+
+async def timers_between(database: Database, begin: UUID, end: UUID) -> dict[UUID, Armed]:
+    """The rows of the streams of a range, by timer."""
+    rows = await database.fetch(
+        f"SELECT {ARMED_COLUMNS} FROM leadline.timers WHERE stream BETWEEN $1 AND $2",  # noqa: S608 (columns of ours)
+        begin,
+        end,
+    )
+    return {row[0]: Armed(*row) for row in rows}
+
+
+async def counted(database: Database) -> dict[tuple[str, Robot], int]:
+    """The counts that are not zero, by column (`armed` or an outcome) and robot."""
+    rows = await database.fetch("SELECT * FROM leadline.timer_counts")
+    return {
+        (column, (row["kind"], row["pipeline"], row["robot"])): row[column]
+        for row in rows
+        for column in ("armed", *OUTCOMES)
+        if row[column]
+    }
+
+
+async def replace(database: Database, streams: Collection[UUID], armed: Sequence[Armed]) -> None:
+    """Have these rows for these streams and no others. What was sent stays as it is noted; nothing is counted."""
+    await database.execute(
+        "DELETE FROM leadline.timers WHERE stream = ANY($1::uuid[]) AND timer <> ALL($2::uuid[])",
+        list(streams),
+        [a.timer for a in armed],
+    )
+    await database.executemany(
+        f"""INSERT INTO leadline.timers ({ARMED_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            ON CONFLICT (timer) DO UPDATE SET
+                stream = excluded.stream, kind = excluded.kind, pipeline = excluded.pipeline, robot = excluded.robot,
+                due_at = excluded.due_at, armed_version = excluded.armed_version, correlation = excluded.correlation,
+                autodepth = excluded.autodepth""",  # noqa: S608 (columns of ours)
+        [astuple(a) for a in armed],
+    )
+
+
 # --- for people and metrics -------------------------------------------------------------------------------------------
 
 COUNTED_DUE: Final = 100_000
@@ -254,7 +336,7 @@ async def backlog(database: Database, now: datetime) -> list[Backlog]:
                      WHERE state = 'pending' AND due_at <= $1 ORDER BY due_at LIMIT $2) AS first GROUP BY 1, 2, 3),
            sent AS (
                SELECT kind, pipeline, robot, count(*) AS sent
-               FROM (SELECT kind, pipeline, robot FROM leadline.timers WHERE state = 'sent' LIMIT $2) AS some GROUP BY 1, 2, 3)
+               FROM (SELECT kind, pipeline, robot FROM leadline.timers WHERE state = 'sent' LIMIT $2) AS few GROUP BY 1, 2, 3)
            SELECT kind, pipeline, robot, armed, ran, skipped, cancelled, failed, coalesce(due, 0), coalesce(sent, 0), oldest
            FROM leadline.timer_counts LEFT JOIN due USING (kind, pipeline, robot) LEFT JOIN sent USING (kind, pipeline, robot)
            ORDER BY coalesce(due, 0) DESC, pipeline, robot, kind""",
