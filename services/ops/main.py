@@ -61,7 +61,7 @@ def up(
 
 @app.command
 def serve(service: str) -> int:
-    """Run one service against the configured cluster: leads, relay, projections, reactors (robots, delivery), door; or a reactor alone."""
+    """Run one service against the configured cluster: leads, relay, projections, reactors, door; or robots alone."""
     from services.ops import serve as serving
 
     return serving.serve(service)
