@@ -86,7 +86,7 @@ def test_N7_an_envelope_that_makes_no_command_is_unreadable(meta: dict[str, Any]
         read(ARMED, {**META, **meta}, DATA)
 
 
-@given(st.datetimes(min_value=datetime(1950, 1, 1), max_value=datetime(8000, 1, 1)), st.integers(-720, 720))
+@given(st.datetimes(min_value=datetime(1950, 1, 1), max_value=datetime(8000, 1, 1)), st.integers(-720, 720))  # noqa: DTZ001 (the zone is put on below)
 def test_R1_an_instant_is_the_same_in_every_zone(moment: datetime, minutes: int) -> None:
     there = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     armed = read(ARMED, META, {**DATA, "due_at": there.isoformat()})
