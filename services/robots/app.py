@@ -22,7 +22,7 @@ from services.robots.store import BUILD, CONSUMER
 from services.settings import Settings
 
 BATCH_RECORDS = 1_000
-INPUT = "timers' input"
+INPUT = "timers"
 """Its name among the parts of a process that runs several services."""
 
 
@@ -60,7 +60,7 @@ async def run(
                 max_records=BATCH_RECORDS,
                 part=INPUT,
             ),
-            name="timers' input",
+            name=INPUT,
         )
         sending = asyncio.create_task(firing.run(health, stop), name="firing")
         stopping = asyncio.ensure_future(stop.wait())
