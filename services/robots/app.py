@@ -34,11 +34,12 @@ async def run(
     kafka = Log(settings.kafka_bootstrap, settings.kafka_topic_prefix)
     wall = wall or SystemClock()
     gate = Gate(pool, kafka, EVENT_TOPICS, settings.kafka_partitions)
+    commands = Commands(settings)
     firing = Firing(
         pool,
         kafka,
         gate,
-        Commands(settings),
+        commands,
         clock or clock_of(settings.clock, pool),
         wall,
         outcome_within=timedelta(seconds=settings.robots_outcome_within),
@@ -80,4 +81,5 @@ async def run(
                 task.cancel()
             await asyncio.gather(*parts, stopping, return_exceptions=True)
     finally:
+        await commands.close()
         await asyncio.wait_for(pool.close(), settings.stop_within)

@@ -101,7 +101,6 @@ class Firing:
                 backoff = FIRST_BACKOFF
                 await _either(stop, self._news, pause)
         health.unready(PART, "stopped")
-        await self._commands.close()
 
     async def _round(self, health: Health) -> float:
         """Fire what is due; seconds until the next look."""
