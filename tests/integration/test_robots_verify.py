@@ -135,7 +135,7 @@ async def test_M2_N1_verify_names_what_was_armed_closed_or_done_twice(world: Wor
         [
             ("repeated", str(twice.id), f"robot first_letter: armed twice ({timer})"),
             ("repeated", str(twice.id), f"robot first_letter: failed after it was ran ({timer})"),
-            ("repeated", str(ran_twice.id), "robot call ran 2 times in visit 1"),
+            ("repeated", str(ran_twice.id), f"robot call ran 2 times in visit 1 for {NOON:%Y-%m-%dT%H:%M:%SZ}"),
             ("unexpected", str(never.id), f"robot first_letter: skipped, but it was never armed ({stranger})"),
             ("repeated", str(effects.id), f"robot second: its effect is that of another run, of letter ({shared})"),
             ("repeated", str(effects.id), f"robot second: the same effect was requested 2 times ({shared})"),

@@ -1,9 +1,10 @@
 """The robots' timers against the events (N1, N2; decision 8): armed once, closed at most once, what is open has a row.
 
 A fold of its own, on plain values, of every stream as far as the robots service has read it. Invariants: the rows of
-`leadline.timers` are exactly the timers that were armed and not closed; `leadline.timer_counts` counts what the events say;
-a timer is armed once and closed at most once, after it was armed; a robot runs once in a stage visit; what a robot did outside
-was requested once, on the same stream, and by one run alone. Differences name lead and robot, and hold nothing personal.
+`leadline.timers` are exactly the timers that were armed and not closed; `leadline.timer_counts` counts what the events say; a
+timer is armed once and closed at most once, after it was armed; a robot runs once in a stage visit (one that comes again: once
+at each instant); what a robot did outside was requested once, on the same stream, and by one run alone. Differences name lead
+and robot, and hold nothing personal.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class TimerCheck:
         """All events of the stream, read by the service or not."""
         armed: set[str] = set()
         closed: dict[str, str] = {}
-        ran: Counter[tuple[str, int]] = Counter()
+        ran: Counter[tuple[str, int, str]] = Counter()
         for event in events:
             what, robot, timer = _what(event), event.data["robot"], event.data["timer"]
             self.report.counts[f"timers {what}"] += 1
@@ -74,11 +75,11 @@ class TimerCheck:
                 self.report.differ("timers", "repeated", str(stream), text)
             closed.setdefault(timer, what)
             if what == "ran":
-                ran[(robot, event.data["visit"])] += 1
-        for (robot, visit), times in ran.items():
+                ran[(robot, event.data["visit"], event.data["due_at"])] += 1
+        for (robot, visit, due_at), times in ran.items():
             if times > 1:
                 self.report.differ(
-                    "timers", "repeated", str(stream), f"robot {robot} ran {times} times in visit {visit}"
+                    "timers", "repeated", str(stream), f"robot {robot} ran {times} times in visit {visit} for {due_at}"
                 )
 
     def _effects(self, stream: UUID, events: Sequence[Opened]) -> None:
