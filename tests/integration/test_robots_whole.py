@@ -98,7 +98,8 @@ async def post(settings: Settings, count: int) -> None:
     for number in range(count):
         headers = [("ce_type", b"leadline.inbound.form"), ("ce_source", b"site"), ("ce_id", str(uuid4()).encode())]
         value = orjson.dumps({"name": f"Клиент {number}", "phone": f"+7900100{number:04}", "comment": "да"})
-        await producer.send(f"{settings.kafka_topic_prefix}leads.inbound", value, headers=headers)
+        at = int(START.timestamp() * 1000)  # the adapter lives in the practice system's time
+        await producer.send(f"{settings.kafka_topic_prefix}leads.inbound", value, headers=headers, timestamp_ms=at)
     await producer.stop()
 
 
@@ -114,11 +115,18 @@ async def robot_events(pool: Pool) -> Counter[tuple[str, str]]:
 async def reach(pool: Pool, **wanted: Any) -> None:
     """Wait until the counts say so."""
 
+    found: dict[str, int] = {}
+
     async def there() -> bool:
-        found = await counts(pool)
+        found.update(await counts(pool))
         return {name: found[name] for name in wanted} == wanted
 
-    await until(there, f"timers: {wanted}")
+    try:
+        await until(there, f"timers: {wanted}", 30.0)
+    except AssertionError as error:
+        events = dict(await robot_events(pool))
+        parked = await pool.fetch("SELECT consumer, reason, detail FROM leadline.parked LIMIT 3")
+        raise AssertionError(f"{error}: {found}, events {events}, parked {[tuple(row) for row in parked]}") from None
 
 
 async def test_N1_N2_R1_every_robot_of_a_hundred_leads_ends_once(settings: Settings, pool: Pool) -> None:
