@@ -105,7 +105,7 @@ class Firing:
     async def _round(self, health: Health) -> float:
         """Fire what is due; seconds until the next look."""
         if left := await self._gate.behind():
-            health.unready(PART, f"reading on first: {left} records that stood on the topics at the start")
+            health.work(PART, f"reading on first: {left:,} records that stood on the topics at the start")
             return GATE_SECONDS
         health.ready(PART)
         self._news.clear()

@@ -4,6 +4,9 @@ out. The events are written as the aggregate service and the relay would."""
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -115,6 +118,26 @@ async def robots(
     finally:
         running.task.cancel()
         await asyncio.gather(running.task, return_exceptions=True)
+
+
+SERVE = "from services.ops.serve import serve; import sys; sys.exit(serve('reactors'))"
+
+
+def reactors(settings: Settings) -> subprocess.Popen[bytes]:
+    """The process `reactors` as it is served."""
+    env = {
+        **os.environ,
+        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
+        "KAFKA_TOPIC_PREFIX": settings.kafka_topic_prefix,
+        "KAFKA_PARTITIONS": str(settings.kafka_partitions),
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "LEADLINE_MASTER_KEY": settings.master_key.get_secret_value(),
+        "LEADLINE_PEPPER": settings.pepper.get_secret_value(),
+        "LEADLINE_INTERNAL_TOKEN": settings.internal_token.get_secret_value(),
+        "LEADLINE_INSTANCE": "up-reactors",
+        **({"LEADLINE_CLOCK": settings.clock.isoformat()} if settings.clock else {}),
+    }
+    return subprocess.Popen([sys.executable, "-c", SERVE], env=env, stderr=subprocess.DEVNULL)
 
 
 async def commands(settings: Settings) -> list[Command]:

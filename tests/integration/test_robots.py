@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -39,6 +36,7 @@ from tests.integration.robots_case import (
     commands,
     counts,
     fired,
+    reactors,
     read_all,
     refusal,
     robots,
@@ -106,29 +104,10 @@ async def test_N1_each_event_delivered_several_times_arms_and_closes_once(
     assert await counts(pool) == {"armed": 20, "ran": 20, "skipped": 0, "cancelled": 0, "failed": 0, "rows": 0}
 
 
-SERVE = "from services.ops.serve import serve; import sys; sys.exit(serve('reactors'))"
-
-
-def process(settings: Settings) -> subprocess.Popen[bytes]:
-    """The process `reactors` as it is served."""
-    env = {
-        **os.environ,
-        "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
-        "KAFKA_TOPIC_PREFIX": settings.kafka_topic_prefix,
-        "KAFKA_PARTITIONS": str(settings.kafka_partitions),
-        "DATABASE_URL": settings.database_url.get_secret_value(),
-        "LEADLINE_MASTER_KEY": settings.master_key.get_secret_value(),
-        "LEADLINE_PEPPER": settings.pepper.get_secret_value(),
-        "LEADLINE_INTERNAL_TOKEN": settings.internal_token.get_secret_value(),
-        "LEADLINE_INSTANCE": "up-reactors",
-    }
-    return subprocess.Popen([sys.executable, "-c", SERVE], env=env, stderr=subprocess.DEVNULL)
-
-
 async def test_N2_timers_outlive_kill_9_and_are_fired_at_once_in_due_order(settings: Settings, pool: Pool) -> None:
     first, second = [Lead() for _ in range(40)], [Lead() for _ in range(40)]
     timers = [lead.arm(due_at=NOON - n * MINUTE) for n, lead in enumerate(first)]
-    running = process(settings)
+    running = reactors(settings)
     try:
         await send(settings, [made for lead in first for made in lead.made])
         await states(pool, sent=40)
@@ -136,7 +115,7 @@ async def test_N2_timers_outlive_kill_9_and_are_fired_at_once_in_due_order(setti
         running.wait(10)
         timers += [lead.arm(due_at=NOON - n * MINUTE) for n, lead in enumerate(second)]
         await send(settings, [made for lead in second for made in lead.made])
-        running = process(settings)
+        running = reactors(settings)
         await states(pool, sent=80)
     finally:
         running.kill()
@@ -320,6 +299,29 @@ async def test_N1_nothing_is_fired_before_what_stood_on_the_topics_is_read(setti
         await read_all(pool, [lead, other])
     assert await fired(settings) == [waiting]
     assert (await counts(pool))["cancelled"] == 5
+
+
+async def test_N1_the_gate_opens_at_the_ends_noted_and_closes_only_when_they_are_noted_anew(
+    settings: Settings, pool: Pool
+) -> None:
+    gate = Gate(
+        pool,
+        Log(settings.kafka_bootstrap, settings.kafka_topic_prefix),
+        EVENT_TOPICS,
+        settings.kafka_partitions,
+    )
+    assert await gate.behind() == 0  # empty topics
+    leads = [Lead() for _ in range(30)]
+    for lead in leads:
+        lead.arm()
+    await send(settings, [made for lead in leads for made in lead.made])
+    assert await gate.behind() == 0  # new records never close it
+    gate.renew()
+    assert await gate.behind() == 30
+    async with robots(settings, HandClock(NOON - DAY)):
+        await states(pool, pending=30)
+        await read_all(pool, leads)
+    assert await gate.behind() == 0
 
 
 async def test_N1_a_build_that_is_not_live_neither_keeps_nor_fires_timers(settings: Settings, pool: Pool) -> None:

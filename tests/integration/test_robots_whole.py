@@ -26,7 +26,7 @@ from services.pipelines.registry import publish
 from services.settings import Settings
 from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD
-from tests.integration.robots_case import counts
+from tests.integration.robots_case import counts, reactors
 
 pytestmark = pytest.mark.kafka
 
@@ -54,8 +54,8 @@ stages:
 
 
 @asynccontextmanager
-async def system(settings: Settings, pool: Pool) -> AsyncIterator[Settings]:
-    """Aggregate service, relay and robots on a practice clock that stands at `START`."""
+async def system(settings: Settings, pool: Pool, *, robots: bool = True) -> AsyncIterator[Settings]:
+    """Aggregate service, relay and, unless the test runs them itself, robots; on a practice clock that stands at `START`."""
     made = settings.model_copy(
         update={
             "leads_url": f"http://127.0.0.1:{free_port(set())}",
@@ -81,7 +81,7 @@ async def system(settings: Settings, pool: Pool) -> AsyncIterator[Settings]:
         return all(part.is_ready() for part in parts.values())
 
     try:
-        await until(ready, "leads, relay and robots are ready")
+        await until(ready, "all are ready")
         yield made
     finally:
         stop.set()
@@ -171,3 +171,32 @@ async def test_R1_a_robot_fired_before_its_instant_waits_for_it(settings: Settin
         await pool.execute("UPDATE leadline.clock SET practice_now = $1", START + timedelta(days=3, seconds=1))
         await reach(pool, armed=5, ran=3, skipped=1, rows=1)
         assert (await robot_events(pool))[("later", "ran")] == 1
+
+
+async def test_N1_N2_kill_9_of_the_reactors_again_and_again_ends_every_robot_once(
+    settings: Settings, pool: Pool
+) -> None:
+    async with system(settings, pool, robots=False) as running:
+        await post(running, 150)
+        for kill_at in (1, 200, 500):
+            process = reactors(running)
+            try:
+
+                async def so_far(least: int = kill_at) -> bool:
+                    found = await counts(pool)
+                    return found["ran"] + found["skipped"] >= least or found["ran"] == 300
+
+                await until(so_far, f"{kill_at} have ended", 60.0)
+            finally:
+                process.kill()
+                process.wait(10)
+            await pool.execute("UPDATE leadline.clock SET practice_now = practice_now + interval '3 days 1 s'")
+        process = reactors(running)
+        try:
+            await reach(pool, armed=750, ran=600, skipped=150, rows=0)
+        finally:
+            process.kill()
+            process.wait(10)
+        assert set((await robot_events(pool)).values()) == {150}
+        report = await verify(running)
+        assert [str(d) for d in report.differences if d.place == "timers"] == []
