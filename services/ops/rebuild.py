@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from projections.projection import Projection
     from projections.rebuild.comparing import Comparison
     from projections.rebuild.run import Rebuilt
-    from services.robots.rebuilding import Found
+    from services.robots.rebuilding.run import Found
 
 DONE, REFUSED = 0, 1
 TIMERS = "timers"
@@ -91,8 +91,8 @@ async def rebuild(place: Place, name: str, *, accept: bool, rollback: bool, drop
 async def _timers(place: Place, *, accept: bool, as_json: bool) -> int:
     """The robots' timers: made from the events, compared with the rows, put right if so asked. Nothing is fired by it."""
     from services.ops.connect import ops_pool
-    from services.robots.rebuilding import TimersDifferError
-    from services.robots.rebuilding import rebuild as run
+    from services.robots.rebuilding.run import TimersDifferError
+    from services.robots.rebuilding.run import rebuild as run
 
     status, lines = DONE, []
     async with ops_pool(place.settings()) as pool:

@@ -14,7 +14,7 @@ from contracts.events import EffectRequested, RobotRan
 from services.database import Pool
 from services.ops.rebuild import DONE, REFUSED
 from services.ops.verify.run import verify
-from services.robots.rebuilding import TimersDifferError, rebuild
+from services.robots.rebuilding.run import TimersDifferError, rebuild
 from services.settings import Settings
 from tests.builders import Stream
 from tests.eventlog_builders import Relay, write

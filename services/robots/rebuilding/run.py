@@ -17,9 +17,10 @@ from uuid import UUID
 
 from services.database import Database, Pool
 from services.eventlog.mapper import peek
-from services.robots import store
 from services.robots.domain import TYPES, UNREADABLE, Armed, read
-from services.robots.store import Robot, RobotEvent
+from services.robots.rebuilding import store
+from services.robots.rebuilding.store import RobotEvent
+from services.robots.store import Robot, count_more, hold_alone
 
 RANGE_EVENTS: Final = 50_000
 STREAMS_AT_ONCE: Final = 200
@@ -83,7 +84,7 @@ async def rebuild(
             await _replace(pool, found.differing, progress)
         else:  # from rows that are right the live service counts rightly: what is missing now is missing for good
             async with pool.acquire() as database, database.transaction():
-                await store.count_more(database, found.counts)
+                await count_more(database, found.counts)
         found = await _compare(pool, progress, range_events)
     raise TimersDifferError(found)
 
@@ -150,7 +151,7 @@ async def _replace(pool: Pool, streams: Iterable[UUID], progress: Progress) -> N
     left, done = iter(sorted(streams)), 0
     while some := list(islice(left, STREAMS_AT_ONCE)):
         async with pool.acquire() as database, database.transaction():
-            await store.hold_alone(database)
+            await hold_alone(database)
             await _replace_some(database, some)
         done += len(some)
         progress("streams put right", done, None)
