@@ -142,6 +142,11 @@ class Settings(BaseSettings):
     funnel_grace_hours: int = Field(default=24, ge=1, le=24 * 92, validation_alias="LEADLINE_FUNNEL_GRACE_HOURS")
     """How long after its end a period's report is closed: what is recorded later is shown beside it (docs/howto/funnel.md)."""
     time_zone: str = Field(default="Europe/Moscow", validation_alias="LEADLINE_TIME_ZONE")
+    robots_outcome_within: float = Field(
+        default=60.0, ge=1.0, le=3600.0, validation_alias="LEADLINE_ROBOTS_OUTCOME_WITHIN"
+    )
+    """Seconds to wait for what became of a timer that was fired; then it is sent again, after twice as long each time, at most an
+    hour."""
 
     clock: datetime | None = Field(default=None, validation_alias="LEADLINE_CLOCK")
     """Set only in a practice system (`leadline up --clock T`): the moment its own clock starts at."""

@@ -61,7 +61,7 @@ def up(
 
 @app.command
 def serve(service: str) -> int:
-    """Run one service against the configured cluster: leads, relay, projections or door."""
+    """Run one service against the configured cluster: leads, relay, projections, reactors, door; or robots alone."""
     from services.ops import serve as serving
 
     return serving.serve(service)
@@ -165,7 +165,7 @@ def rebuild(
     data: Data = None,
     json: Json = False,
 ) -> int:
-    """Make a projection (or all) anew beside the live one, compare every row, swap it in. Exit status 1: it differs."""
+    """Make a projection (or all, or the robots' timers) anew, compare every row, swap it in. Exit status 1: it differs."""
     from services.ops import rebuild as rebuilding
 
     return run(
