@@ -27,6 +27,7 @@ from contracts.events.contact import (
     PermissionRecorded,
     PersonErased,
 )
+from contracts.events.deal import OF_DEALS, DealEvent, DealOpened, DealRestored, DealWithdrawn
 from contracts.events.lead import (
     ActivityDone,
     ActivityKind,
@@ -73,6 +74,7 @@ from contracts.events.pipeline import AdoptionStarted, PipelineArchived, Pipelin
 
 __all__ = [
     "EVENT_TYPES",
+    "OF_DEALS",
     "ActivityDone",
     "ActivityKind",
     "ActivityPlanned",
@@ -101,6 +103,10 @@ __all__ = [
     "ContactMerged",
     "ContactReleased",
     "ContactUnmerged",
+    "DealEvent",
+    "DealOpened",
+    "DealRestored",
+    "DealWithdrawn",
     "DocumentSent",
     "DuplicateDismissed",
     "DuplicateSuspected",

@@ -18,7 +18,7 @@ from contracts.pipeline.criteria import (
 from contracts.pipeline.expected import ExpectedFinding
 from contracts.pipeline.parts import Condition, Id, Kind, Model, Period, Role, StageId, TimeLimit, Titles, Words
 from contracts.pipeline.pipeline import Pipeline
-from contracts.pipeline.stages import LostOutcome, Reason, Reopening, Stage, StageMove
+from contracts.pipeline.stages import DealOpening, LostOutcome, Reason, Reopening, Stage, StageMove
 
 __all__ = [
     "BUILT_IN_FACTS",
@@ -28,6 +28,7 @@ __all__ = [
     "Condition",
     "ContactCriterion",
     "Criterion",
+    "DealOpening",
     "ExpectedFinding",
     "Fact",
     "FactCriterion",

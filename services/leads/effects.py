@@ -19,7 +19,7 @@ from contracts.pipeline import Pipeline
 from services.database import Database
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
-from services.leads import adopting, store
+from services.leads import adopting, deals, store
 from services.leads.answers import answered, refuse, remember
 from services.leads.automatic import follow
 from services.leads.by_hand import ROTATION, capture_by_hand
@@ -99,13 +99,15 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     if state is None:
         return refuse(batch, work, no_such_lead(), 0)
     pipeline = await registry.version(database, state.pipeline, state.pipeline_number)
-    held = batch.open_lead_of(state.contact, state.pipeline)
     envelope = envelope_of(batch, work, state)
+    if (refusal := deals.refusal_of(batch, Case(state, pipeline, None, command, batch.now))) is not None:
+        return refuse(batch, work, refusal, state.version)
     if isinstance(command.body, c.Unmerge) and await adopting.revived_in_archive(batch, state, database):
         return refuse(batch, work, adopting.refusal_of(state.pipeline), state.version)
     if (act := people.ACTS.get(type(command.body))) is not None:
         refusal = act(batch, Case(state, pipeline, None, command, batch.now), envelope)
         return refuse(batch, work, refusal, state.version) if refusal else _carried_out(batch, work, state)
+    held = batch.open_lead_of(state.contact, state.pipeline) if state.deal_of is None else None
     around = Surroundings(
         responsibles=tuple(batch.settings.responsibles),
         other_open_lead=held if held != state.lead else None,
@@ -122,7 +124,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     batch.record(state.lead, "lead", state.contact, decided, **envelope)
     for found in identities:
         put_people(batch, found, envelope)
-        batch.record(state.lead, "lead", state.contact, found.lead_events, **envelope)
+        deals.on_the_lead(batch, state, found.lead_events, envelope)
     join_company(batch, work, state.contact, envelope)
     if not isinstance(command.body, c.Adopt):  # publishing moves nobody on
         follow(batch, state.lead, decided, pipeline, envelope)

@@ -13,7 +13,7 @@ from uuid import UUID
 from contracts.commands import Capture
 from services.database import Database
 from services.eventlog.recording import store as recording
-from services.leads import adopting, store
+from services.leads import adopting, deals, store
 from services.leads.companies import effects as companies
 from services.leads.domain.arrivals import Owner, Reference, Referred
 from services.leads.domain.history import HistoryRow
@@ -59,6 +59,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     await companies.look_up(batch, database, rows)
     if arrivals:
         await people.look_up_returning(batch, database, people.arrivals_of(batch.work))
+    await deals.look_up(batch, database)
     if stale := {recording.lock_number(stream.bytes) for stream in people.stale(batch)} - batch.extra_locks:
         raise LocksMissedError(stale)
     if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture) for w in batch.work):
