@@ -1,0 +1,210 @@
+"""A lead's win opens a deal in a pipeline of its own, which goes through the same stage engine (C6, D1, decision 7)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts.meta import Actor
+from services.clock import SystemClock
+from services.database import Pool
+from services.leads.domain.deals import deal_of
+from services.pipelines.registry import publish
+from services.settings import Settings
+from tests.integration.deals_case import PIPELINE, applied, arranged, state_of, won
+from tests.integration.leads_case import HEAD, Leads, running
+
+
+@pytest.fixture
+async def leads(settings: Settings, pool: Pool) -> AsyncIterator[Leads]:
+    async with running(settings, pool) as it:
+        yield it
+
+
+async def streams_of_deals(leads: Leads) -> list[UUID]:
+    rows = await leads.pool.fetch("SELECT DISTINCT originator_id FROM leadline.events WHERE kind = 'deal'")
+    return [row[0] for row in rows]
+
+
+async def test_C6_an_english_lead_that_wins_stands_as_a_deal_on_stage_one(leads: Leads) -> None:
+    lead, deal = await won(leads)
+    assert await streams_of_deals(leads) == [deal]
+    history = await leads.history(deal)
+    assert [recorded.meta.type for recorded in history] == [
+        f"leadline.deal.{name}" for name in ("opened", "stage_entered", "assigned")
+    ]
+    opened, entered, assigned = history
+    of_lead = await leads.history(lead)
+    win = of_lead[-1]
+    assert win.data.stage == "deal" and win.data.kind == "won"
+    assert {recorded.meta.command for recorded in history} == {win.meta.command}
+    assert {recorded.meta.causation for recorded in history} == {win.meta.event_id}
+    assert {recorded.meta.happened_at for recorded in history} == {win.meta.happened_at}
+    assert {recorded.meta.kind for recorded in history} == {"deal"}
+    assert {recorded.meta.pipeline for recorded in history} == {"trial_lesson@1"}
+    assert (opened.data.lead, opened.data.contact) == (lead, of_lead[0].data.contact)
+    assert (opened.data.source, opened.data.channel) == (of_lead[0].data.source, of_lead[0].data.channel)
+    assert (entered.data.stage, entered.data.visit) == ("booked", 1)
+    assert assigned.data.to == (await state_of(leads, lead)).responsible
+    assert not any(recorded.data.PERSONAL & set(recorded.data.model_fields_set) for recorded in history[:2])
+    topics = await leads.pool.fetch("SELECT DISTINCT topic FROM leadline.outbox WHERE stream = $1", deal)
+    assert [row[0] for row in topics] == ["deals.events"]
+
+
+async def test_C6_a_lead_that_has_not_won_is_no_deal(leads: Leads) -> None:
+    lead = await applied(leads)
+    await leads.send(lead, "hold", kind="call")
+    assert await streams_of_deals(leads) == []
+
+
+async def test_C6_nothing_is_copied_a_deal_shows_what_its_lead_says_under_what_it_says_itself(leads: Leads) -> None:
+    lead, deal = await won(leads)
+    shown = await state_of(leads, deal)
+    assert (shown.name, shown.phone, shown.email) == ("Анна Смирнова", "+79161234567", "anna@example.org")
+    assert shown.card["lesson_time"] == "18:30"
+    stored = await leads.pool.fetch("SELECT state FROM leadline.events WHERE originator_id = $1", deal)
+    assert not any(b'"personal"' in row["state"] for row in stored)
+    await leads.send(lead, "record", fields={"lesson_time": "19:00", "name": "Анна Петрова"})
+    shown = await state_of(leads, deal)
+    assert (shown.card["lesson_time"], shown.name) == ("19:00", "Анна Петрова")
+    await leads.send(deal, "record", fields={"name": "Аня", "company": "ООО «Ромашка»"})
+    assert (await state_of(leads, deal)).name == "Аня"
+    assert (await state_of(leads, lead)).name == "Анна Петрова"
+    await leads.send(deal, "record", fields={"name": "", "email": "", "company": ""})
+    cleared = await state_of(leads, deal)
+    assert (cleared.name, cleared.email, cleared.company) == (None, None, None)
+
+
+async def test_C6_whether_the_pupil_came_moves_the_deal_by_itself(leads: Leads) -> None:
+    _, deal = await won(leads)
+    refused = await leads.send(deal, "move", to="held")
+    assert refused.refusal is not None and refused.refusal.rules == ("S2.exit_criteria",)
+    result = await leads.send(deal, "establish", fact="attended", value="yes")
+    assert result.outcome == "done", result.refusal
+    assert (await leads.types(deal))[-2:] == ["fact_established", "stage_entered"]
+    state = await state_of(leads, deal)
+    assert (state.stage, state.entered_by) == ("held", "auto")
+    won_it = await leads.send(deal, "convert")
+    assert won_it.outcome == "done", won_it.refusal
+    assert (await leads.types(deal))[-2:] == ["converted", "stage_entered"]
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("plan", {"kind": "call", "text": "Спросить о занятии"}),
+        ("assign", {"to": "boris"}),
+        ("hold", {"kind": "meeting"}),
+        ("send", {"document": "contract"}),
+        ("attach", {"name": "договор.pdf", "link": "https://example.org/1"}),
+        ("offer", {"volume": "курс", "price": {"amount": "30000", "currency": "RUB"}, "delivery_days": 5}),
+        ("see", {}),
+        ("accept", {}),
+        ("reject", {"status": "not_bought", "reason": "price"}),
+    ],
+)
+async def test_D1_a_deal_takes_the_commands_of_a_lead(leads: Leads, name: str, body: dict[str, object]) -> None:
+    _, deal = await won(leads)
+    version = (await state_of(leads, deal)).version
+    result = await leads.send(deal, name, by=HEAD, **body)
+    assert result.outcome == "done", result.refusal
+    history = await leads.history(deal)
+    assert len(history) > version
+    assert {recorded.meta.kind for recorded in history} == {"deal"}
+    assert all(recorded.meta.type.startswith("leadline.deal.") for recorded in history)
+
+
+async def test_C6_repeats_and_races_open_one_deal(leads: Leads) -> None:
+    lead = await applied(leads)
+    command = uuid4()
+    await leads.send(lead, "hold", kind="call")
+    await asyncio.gather(*(leads.send(lead, "convert", by=HEAD, override="сразу", id=command) for _ in range(5)))
+    await asyncio.gather(*(leads.send(lead, "convert", by=HEAD, override="сразу") for _ in range(5)))
+    assert await leads.types(deal_of(lead, PIPELINE)) == ["opened", "stage_entered", "assigned"]
+
+
+async def test_N12_an_undone_win_withdraws_the_deal_and_a_second_win_brings_the_same_back(leads: Leads) -> None:
+    lead, deal = await won(leads)
+    await leads.send(deal, "establish", fact="attended", value="no")
+    undone = await leads.send(lead, "undo", by=HEAD, reason="поспешили")
+    assert undone.outcome == "done", undone.refusal
+    assert (await leads.types(deal))[-1] == "withdrawn"
+    state = await state_of(leads, deal)
+    assert state.withdrawn and not state.is_open
+    for name, body in (("record", {"fields": {"name": "А"}}), ("move", {"to": "bought"}), ("undo", {"reason": "а"})):
+        refused = await leads.send(deal, name, by=HEAD, **body)
+        assert refused.refusal is not None and refused.refusal.rules == ("D1.not_withdrawn",), name
+    again = await leads.send(lead, "convert", by=HEAD)
+    assert again.outcome == "done", again.refusal
+    assert await streams_of_deals(leads) == [deal]
+    assert (await leads.types(deal))[-2:] == ["withdrawn", "restored"]
+    state = await state_of(leads, deal)
+    assert (state.stage, state.is_open) == ("held", True)
+    assert (await leads.send(deal, "move", to="bought")).outcome == "done"
+
+
+async def test_D1_a_deal_claims_nothing_its_person_may_apply_anew(leads: Leads) -> None:
+    lead, deal = await won(leads)
+    claims = await leads.pool.fetch("SELECT lead FROM leadline.open_leads")
+    assert [row[0] for row in claims] == []
+    second = await applied(leads, name="Анна Смирнова")
+    assert second != lead
+    assert [row[0] for row in await leads.pool.fetch("SELECT lead FROM leadline.open_leads")] == [second]
+    assert (await leads.send(deal, "reject", status="not_bought", reason="price")).outcome == "done"
+    assert (await leads.send(deal, "reopen")).outcome == "done"
+    assert [row[0] for row in await leads.pool.fetch("SELECT lead FROM leadline.open_leads")] == [second]
+
+
+async def test_D1_leads_are_merged_not_deals(leads: Leads) -> None:
+    lead, deal = await won(leads)
+    other = await applied(leads, phone="+79160000000", email="other@example.org")
+    for stream, into in ((deal, lead), (other, deal)):
+        refused = await leads.send(stream, "merge", by=HEAD, into=into)
+        assert refused.refusal is not None and refused.refusal.rules == ("D1.on_the_lead",)
+    taken = await leads.send(deal, "capture", name="Кто-то", phone="+79165550000")
+    assert taken.refusal is not None and taken.refusal.status == 409
+
+
+async def test_M7_erasing_the_person_covers_the_deal(leads: Leads) -> None:
+    lead, deal = await won(leads)
+    await leads.send(deal, "record", fields={"name": "Аня"})
+    contact = (await state_of(leads, lead)).contact
+    assert (await leads.erase(contact)).outcome == "done"
+    state = await state_of(leads, deal)
+    assert state.erased and state.name is None and state.card == {}
+    refused = await leads.send(deal, "record", fields={"name": "Аня"})
+    assert refused.refusal is not None and refused.refusal.rules == ("M7.not_erased",)
+    places = await leads.pool.fetch("SELECT lead, erased FROM leadline.lead_places WHERE lead = $1", deal)
+    assert [tuple(row) for row in places] == [(deal, True)]
+
+
+SHOP = """
+pipeline: shop_{name}
+titles: {{ru: "Лавка", en: "Shop"}}
+conversion_point: sold
+stages:
+  - id: fresh
+    titles: {{ru: "Новая заявка", en: "New request"}}
+    kind: open
+    exit: [{{fact: call_held}}]
+  - {{id: sold, titles: {{ru: "Продано", en: "Sold"}}, kind: won, deal: {{pipeline: {deals}}}}}
+  - {{id: lost, titles: {{ru: "Некачественный", en: "Poor"}}, kind: lost}}
+"""
+
+
+async def test_C6_where_the_pipeline_takes_no_deals_the_lead_is_won_and_everyone_is_told(leads: Leads) -> None:
+    name = f"a{uuid4().hex[:8]}"
+    text = SHOP.format(name=name, deals="nowhere_yet")
+    await publish(leads.pool, SystemClock(), text, Actor(id="tests", kind="system"))
+    lead = uuid4()
+    await leads.send(lead, "capture", pipeline=f"shop_{name}", name="Иван", phone="+79161112233")
+    await leads.send(lead, "hold", kind="call")
+    result = await leads.send(lead, "convert")
+    assert result.outcome == "done"
+    assert (await state_of(leads, lead)).kind == "won"
+    assert await streams_of_deals(leads) == []
+    told = await leads.pool.fetch("SELECT value FROM leadline.outbox WHERE topic = 'leads.refusals'")
+    assert any(b"D1.pipeline_takes_deals" in row["value"] for row in told)
