@@ -202,9 +202,10 @@ _CARD = ", ".join(f.name for f in fields(Card))
 
 def _cards(schema: str) -> str:
     """The cards as they are read: a deal's with what its lead's says of the client, put together here and kept nowhere."""
-    own = ", ".join(f"c.{f.name}" for f in fields(Card) if f.name not in ("name", "company"))
+    own = ", ".join(f"c.{f.name}" for f in fields(Card) if f.name not in ("name", "company", "erased"))
     return f"""(SELECT {own}, nullif(coalesce(c.name, l.name), '') AS name,
-                       nullif(coalesce(c.company, l.company), '') AS company
+                       nullif(coalesce(c.company, l.company), '') AS company,
+                       c.erased OR coalesce(l.erased, false) AS erased
                 FROM {schema}.cards AS c
                 LEFT JOIN {schema}.cards AS l ON l.lead = c.deal_of) AS cards"""  # noqa: S608
 
