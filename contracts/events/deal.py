@@ -101,8 +101,21 @@ OF_DEALS: Final[Mapping[type[leads.LeadEvent], type[leads.LeadEvent]]] = Mapping
         )
     }
 )
-"""What happens to leads and to deals alike, by the lead's class. A lead alone is captured, merged, recommended, suspected to be
-another."""
+"""What happens to leads and to deals alike, by the lead's class."""
+
+OF_LEADS_ALONE: Final = frozenset(
+    {
+        leads.LeadCaptured,
+        leads.LeadMerged,
+        leads.LeadAbsorbed,
+        leads.LeadUnmerged,
+        leads.LeadReleased,
+        leads.ClientRecommended,
+        leads.DuplicateSuspected,
+        leads.DuplicateDismissed,
+    }
+)
+"""What happens to leads alone: where the client came from, who they are the same as, whom they recommend."""
 
 AS_OF_LEADS: Final[Mapping[str, str]] = MappingProxyType({deal.TOPIC: lead.TOPIC for lead, deal in OF_DEALS.items()})
 """The lead's type of event for the deal's: for readers who treat both alike."""

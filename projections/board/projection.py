@@ -118,9 +118,7 @@ def place_of(card: CardRow) -> Place:
     """The card's share in counts and sums; a lead that was merged into another (N16), or a deal that was withdrawn (N12), stands
     in no stage."""
     nowhere = card.merged_into or card.withdrawn
-    return Place(
-        card.pipeline, "" if nowhere else card.stage, card.partition, card.erased, card.amount, card.currency
-    )
+    return Place(card.pipeline, "" if nowhere else card.stage, card.partition, card.erased, card.amount, card.currency)
 
 
 def apply(rows: BoardRows, event: Event) -> None:

@@ -151,7 +151,9 @@ async def checksum(connection: Database, build: int) -> bytes:
     )
 
 
-BOARD = Projection(NAME, ("leads.events", "deals.events", "people.events"), board.TYPES, load, apply, checksum, placed=True)
+BOARD = Projection(
+    NAME, ("leads.events", "deals.events", "people.events"), board.TYPES, load, apply, checksum, placed=True
+)
 
 
 # --- what the web reads ---------------------------------------------------------------------------------------------

@@ -80,7 +80,13 @@ def _adopted(_: FunnelRows, lead: LeadRow, event: Event) -> None:
 def _merged(rows: FunnelRows, lead: LeadRow, event: Event) -> None:
     here = rows.here(lead)
     if here is not None and here.left_at is None:
-        rows.end(here, lead.known_at, left_at=event.happened_at, left_by=_plain(event.type).rpartition(".")[2], left_how="merged_away")
+        rows.end(
+            here,
+            lead.known_at,
+            left_at=event.happened_at,
+            left_by=_plain(event.type).rpartition(".")[2],
+            left_how="merged_away",
+        )
 
 
 def _unmerged(rows: FunnelRows, lead: LeadRow, _: Event) -> None:
@@ -180,9 +186,7 @@ _CHANGES: Final[dict[str, Callable[[FunnelRows, LeadRow, Event], None]]] = {
     WITHDRAWN: _merged,
     RESTORED: _unmerged,
 }
-TYPES = frozenset(
-    {*CREATING, *_CHANGES, *(deal for deal, lead in deal_events.AS_OF_LEADS.items() if lead in _CHANGES)}
-)
+TYPES = frozenset({*CREATING, *_CHANGES, *(deal for deal, lead in deal_events.AS_OF_LEADS.items() if lead in _CHANGES)})
 
 
 def _plain(type_: str) -> str:

@@ -269,11 +269,28 @@ class LeadBatch:
     ) -> None:
         """Make the next events of a stream: envelope, bytes, digest; and fold them into what the batch knows.
 
-        A lead's event that comes to a deal is the deal's."""
+        A lead's event that comes to a deal is the deal's; one that happens to leads alone is recorded on the deal's lead."""
+        if kind == "lead" and (deal := self.lead(stream)) is not None and deal.deal_of is not None:
+            of_lead = [event for event in data if type(event) not in e.OF_DEALS]
+            lead = self.lead(deal.deal_of)
+            assert lead is not None, "a deal is at hand with its lead"
+            self.record(
+                lead.lead,
+                kind,
+                person,
+                of_lead,
+                command=command,
+                actor=actor,
+                happened_at=happened_at,
+                correlation=correlation,
+                causation=causation,
+                autodepth=autodepth,
+                pipeline=f"{lead.pipeline}@{lead.pipeline_number}",
+                traceparent=traceparent,
+            )
+            kind, data = "deal", [of_deal(event) for event in data if type(event) in e.OF_DEALS]
         if not data:
             return
-        if kind == "lead" and (lead := self.lead(stream)) is not None and lead.deal_of is not None:
-            kind, data = "deal", [of_deal(event) for event in data]
         key = self.keys[person]
         base: dict[str, Any] = {
             "envelope": ENVELOPE_VERSION,

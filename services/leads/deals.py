@@ -7,7 +7,6 @@ deals the lead is won all the same, and the refusal is told where everyone sees 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid5
 
@@ -60,15 +59,6 @@ def not_imported() -> Refusal:
         ru="Под этим номером идёт сделка: импортируют лиды, сделку открывает победа лида.",
         en="A deal goes by this id: leads are imported, a deal is opened by its lead's win.",
     )
-
-
-def on_the_lead(batch: LeadBatch, state: LeadState, events: Sequence[e.Event], envelope: dict[str, Any]) -> None:
-    """Record what is said of the person of a lead: with a deal, on its lead."""
-    lead = batch.lead(state.deal_of) if state.deal_of is not None else state
-    assert lead is not None, "a deal is at hand with its lead"
-    if lead is not state:
-        envelope = {**envelope, "pipeline": f"{lead.pipeline}@{lead.pipeline_number}"}
-    batch.record(lead.lead, "lead", state.contact, events, **envelope)
 
 
 async def follow_leads(batch: LeadBatch, database: Database) -> None:

@@ -124,7 +124,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     batch.record(state.lead, "lead", state.contact, decided, **envelope)
     for found in identities:
         put_people(batch, found, envelope)
-        deals.on_the_lead(batch, state, found.lead_events, envelope)
+        batch.record(state.lead, "lead", state.contact, found.lead_events, **envelope)
     join_company(batch, work, state.contact, envelope)
     if not isinstance(command.body, c.Adopt):  # publishing moves nobody on
         follow(batch, state.lead, decided, pipeline, envelope)

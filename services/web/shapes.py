@@ -309,7 +309,20 @@ def check_out(state: LeadState, to: str, pipeline: Pipeline) -> CheckOut:
 
 _AS_IN_STATE = (
     *("lead", "version", "pipeline", "visit", "captured_at", "paused_until", "responsible", "seen"),
-    *("deal_of", "withdrawn", "accepted", "contact", "name", "company", "phone", "email", "card", "answer", "erased", "outcome"),
+    *(
+        "deal_of",
+        "withdrawn",
+        "accepted",
+        "contact",
+        "name",
+        "company",
+        "phone",
+        "email",
+        "card",
+        "answer",
+        "erased",
+        "outcome",
+    ),
 )
 
 

@@ -27,7 +27,9 @@ _TOLD_AS_THEY_ARE = frozenset(
         "override_reason",
     }
 )
-_TOLD_IN_WORDS = frozenset({"in_turn", "by_hand", "imported", "callback_ordered", "missed_call", "answered_call", "as_the_lead"})
+_TOLD_IN_WORDS = frozenset(
+    {"in_turn", "by_hand", "imported", "callback_ordered", "missed_call", "answered_call", "as_the_lead"}
+)
 _MOMENTS = frozenset({"due_at", "ended_at"})
 _LISTS = frozenset({"candidates", "to", "cc", "attachment_names"})
 _STEPS = frozenset(

@@ -170,7 +170,10 @@ WORK: dict[str, tuple[str, str]] = {
     ),
     "became_deal": ("Лид стал сделкой:", "The lead became a deal:"),
     "event.leadline.deal.opened": ("Лид стал сделкой: «{pipeline}»", "The lead became a deal: “{pipeline}”"),
-    "event.leadline.deal.withdrawn": ("Конвертацию лида отменили: сделки нет", "The lead's conversion was undone: no deal"),
+    "event.leadline.deal.withdrawn": (
+        "Конвертацию лида отменили: сделки нет",
+        "The lead's conversion was undone: no deal",
+    ),
     "event.leadline.deal.restored": (
         "Лид снова стал сделкой: она продолжается",
         "The lead became a deal again, which goes on",

@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 
+from contracts.inbound import TYPE_OF_CHANNEL
 from contracts.meta import Actor
 from services.clock import SystemClock
 from services.database import Pool
+from services.eventlog.consuming import RawRecord
 from services.leads.domain.deals import deal_of
 from services.pipelines.registry import publish
 from services.settings import Settings
@@ -179,6 +182,26 @@ async def test_M7_erasing_the_person_covers_the_deal(leads: Leads) -> None:
     assert refused.refusal is not None and refused.refusal.rules == ("M7.not_erased",)
     places = await leads.pool.fetch("SELECT lead, erased FROM leadline.lead_places WHERE lead = $1", deal)
     assert [tuple(row) for row in places] == [(deal, True)]
+
+
+async def test_C3_whose_phone_it_is_that_is_written_in_a_deal_is_said_on_its_lead(leads: Leads) -> None:
+    await applied(leads, name="Пётр", phone="+79167654321", email="petr@example.org")
+    lead, deal = await won(leads)
+    result = await leads.send(deal, "record", fields={"phone": "+79167654321"})
+    assert result.outcome == "done", result.refusal
+    assert (await leads.types(deal))[-1] == "card_recorded"
+    assert (await leads.types(lead))[-1] == "duplicate_suspected"
+
+
+async def test_K5_a_message_that_names_the_deal_comes_to_the_deal(leads: Leads) -> None:
+    _, deal = await won(leads)
+    letter = {"sender": "anna@example.org", "subject": "Re: занятие", "text": "Приду", "thread": str(deal)}
+    headers = [("ce_type", TYPE_OF_CHANNEL["mail"].encode()), ("ce_source", b"imap"), ("ce_id", b"letter-1")]
+    work = leads.reader.direct(RawRecord("leads.inbound", 0, 1, None, orjson.dumps(letter), headers, 1_700_000_000_000))
+    await leads.take(work)
+    outcome = await leads.outcome(work)
+    assert (outcome["outcome"], outcome["lead"]) == ("joined", deal), outcome
+    assert (await leads.types(deal))[-1] == "letter_received"
 
 
 SHOP = """

@@ -21,9 +21,15 @@ async def deals_objected(database: Database, pipeline: Pipeline) -> list[Objecti
             continue
         name = stage.deal.pipeline
         if await versions.newest(database, name) is None:
-            ru, en = f"воронки {name} нет: сначала опубликуйте её", f"there is no pipeline {name}: publish that one first"
+            ru, en = (
+                f"воронки {name} нет: сначала опубликуйте её",
+                f"there is no pipeline {name}: publish that one first",
+            )
         elif await archiving.is_archived(database, name):
-            ru, en = f"воронка {name} в архиве: сначала верните её", f"the pipeline {name} is archived: restore it first"
+            ru, en = (
+                f"воронка {name} в архиве: сначала верните её",
+                f"the pipeline {name} is archived: restore it first",
+            )
         else:
             continue
         found.append(

@@ -204,7 +204,7 @@ class ProjectionCheck:
 
     def _add_totals(self, build: Build, wanted: Expected, there: Row | None) -> None:
         row = wanted.row
-        if not row["stage"] or row["merged_into"] is not None:
+        if not row["stage"] or row["merged_into"] is not None or row["withdrawn"]:
             return
         place = (row["pipeline"], row["stage"], row["partition"])
         build.counts[place] += 1
