@@ -1,8 +1,8 @@
 """Events of a deal: it goes through the stages of a pipeline of its own, by the same engine as a lead (decision 7).
 
-Invariants: `DealOpened` is version 1 of each deal's stream and is followed by its first `DealStageEntered`. What a lead and a deal
-have in common is one class of a lead's and its subclass of a deal's (`OF_DEALS`), of the same fields, under a type and on a topic
-of its own: a fold that knows the lead's knows the deal's. Nothing of the lead is copied: the deal names it.
+Invariants: `DealOpened` is version 1 of each deal's stream and is followed by its first `DealStageEntered`. What a lead and a
+deal have in common is a class of a lead's and its subclass of a deal's (`OF_DEALS`), of the same fields, under a type and on a
+topic of its own: a fold that knows the lead's knows the deal's. Nothing of the lead is copied: the deal names it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The board's rules: what each event of a lead, a deal or a contact does to cards, counts and sums.
 
 Pure. A deal has a card of its own in its own pipeline; who the client is stands on its lead's card, and is read from there where
-the deal says nothing else. Invariants: a card shows the lead as of its last event; the amount is the price of the last offer; counts and sums are
-derived from what a card was and is (`changes`), never counted up by hand, so that they always agree with the cards. An
-erased person leaves the card, its stage and its amount: the numbers stay whole (M7).
+the deal says nothing else. Invariants: a card shows the lead as of its last event; the amount is the price of the last offer;
+counts and sums are derived from what a card was and is (`changes`), never counted up by hand, so that they always agree with the
+cards. An erased person leaves the card, its stage and its amount: the numbers stay whole (M7).
 """
 
 from __future__ import annotations

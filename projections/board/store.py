@@ -83,7 +83,8 @@ class StoredRows:
         wiped = await connection.fetch(
             f"""UPDATE {self.schema}.cards SET name = NULL, company = NULL, erased = true
                 WHERE contact = ANY($1::uuid[]) AND sealed AND NOT erased
-                RETURNING pipeline, CASE WHEN merged_into IS NULL AND NOT withdrawn THEN stage ELSE '' END, partition, amount, currency""",  # noqa: S608
+                RETURNING pipeline, CASE WHEN merged_into IS NULL AND NOT withdrawn THEN stage ELSE '' END, partition,
+                          amount, currency""",  # noqa: S608
             list(self.rows.wiped),
         )
         return [
@@ -262,9 +263,9 @@ class Chosen:
     ids: Sequence[UUID] | None = None
 
 
-_CHOSEN = """($1::text IS NULL OR (stage = $1 AND merged_into IS NULL AND NOT withdrawn)) AND ($2::text IS NULL OR responsible = $2)
-    AND ($3::text IS NULL OR pipeline = $3) AND (NOT $4::boolean OR responsible IS NULL)
-    AND ($5::uuid[] IS NULL OR lead = ANY($5))"""
+_CHOSEN = """($1::text IS NULL OR (stage = $1 AND merged_into IS NULL AND NOT withdrawn))
+    AND ($2::text IS NULL OR responsible = $2) AND ($3::text IS NULL OR pipeline = $3)
+    AND (NOT $4::boolean OR responsible IS NULL) AND ($5::uuid[] IS NULL OR lead = ANY($5))"""
 
 
 async def leads(

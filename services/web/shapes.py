@@ -167,7 +167,7 @@ class LeadOut(BaseModel):
     recommended: list[UUID] = []
     """P7: who recommended the client, and whom the client recommended."""
     deal_of: UUID | None = None
-    """Of a deal: the lead that became it; name, company, phone, e-mail and card are the lead's where the deal says nothing else."""
+    """Of a deal: its lead, whose are name, company, phone, e-mail and card where the deal says nothing else."""
     withdrawn: bool = False
     """Of a deal: the lead's conversion was undone (N12)."""
     deals: list[UUID] = []

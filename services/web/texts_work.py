@@ -163,6 +163,7 @@ WORK: dict[str, tuple[str, str]] = {
     ),
     "overridden": ("Не выполнено правило", "Rule not kept"),
     "deal": ("Сделка", "Deal"),
+    "deal_gone": ("конвертация отменена", "conversion undone"),
     "deal_of": ("Сделка лида:", "A deal of the lead:"),
     "deal_withdrawn": (
         "Конвертацию лида отменили, сделки нет. Она продолжится, когда лид снова станет сделкой.",

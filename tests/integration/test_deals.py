@@ -15,9 +15,11 @@ from services.clock import SystemClock
 from services.database import Pool
 from services.eventlog.consuming import RawRecord
 from services.leads.domain.deals import deal_of
+from services.leads.publishing import archive as archiving
+from services.leads.publishing.run import Asked, look
 from services.pipelines.registry import publish
 from services.settings import Settings
-from tests.integration.deals_case import PIPELINE, applied, arranged, state_of, won
+from tests.integration.deals_case import PIPELINE, applied, state_of, won
 from tests.integration.leads_case import HEAD, Leads, running
 
 
@@ -42,7 +44,8 @@ async def test_C6_an_english_lead_that_wins_stands_as_a_deal_on_stage_one(leads:
     opened, entered, assigned = history
     of_lead = await leads.history(lead)
     win = of_lead[-1]
-    assert win.data.stage == "deal" and win.data.kind == "won"
+    assert win.data.stage == "deal"
+    assert win.data.kind == "won"
     assert {recorded.meta.command for recorded in history} == {win.meta.command}
     assert {recorded.meta.causation for recorded in history} == {win.meta.event_id}
     assert {recorded.meta.happened_at for recorded in history} == {win.meta.happened_at}
@@ -84,7 +87,8 @@ async def test_C6_nothing_is_copied_a_deal_shows_what_its_lead_says_under_what_i
 async def test_C6_whether_the_pupil_came_moves_the_deal_by_itself(leads: Leads) -> None:
     _, deal = await won(leads)
     refused = await leads.send(deal, "move", to="held")
-    assert refused.refusal is not None and refused.refusal.rules == ("S2.exit_criteria",)
+    assert refused.refusal is not None
+    assert refused.refusal.rules == ("S2.exit_criteria",)
     result = await leads.send(deal, "establish", fact="attended", value="yes")
     assert result.outcome == "done", result.refusal
     assert (await leads.types(deal))[-2:] == ["fact_established", "stage_entered"]
@@ -136,10 +140,12 @@ async def test_N12_an_undone_win_withdraws_the_deal_and_a_second_win_brings_the_
     assert undone.outcome == "done", undone.refusal
     assert (await leads.types(deal))[-1] == "withdrawn"
     state = await state_of(leads, deal)
-    assert state.withdrawn and not state.is_open
+    assert state.withdrawn
+    assert not state.is_open
     for name, body in (("record", {"fields": {"name": "А"}}), ("move", {"to": "bought"}), ("undo", {"reason": "а"})):
         refused = await leads.send(deal, name, by=HEAD, **body)
-        assert refused.refusal is not None and refused.refusal.rules == ("D1.not_withdrawn",), name
+        assert refused.refusal is not None, name
+        assert refused.refusal.rules == ("D1.not_withdrawn",)
     again = await leads.send(lead, "convert", by=HEAD)
     assert again.outcome == "done", again.refusal
     assert await streams_of_deals(leads) == [deal]
@@ -166,9 +172,11 @@ async def test_D1_leads_are_merged_not_deals(leads: Leads) -> None:
     other = await applied(leads, phone="+79160000000", email="other@example.org")
     for stream, into in ((deal, lead), (other, deal)):
         refused = await leads.send(stream, "merge", by=HEAD, into=into)
-        assert refused.refusal is not None and refused.refusal.rules == ("D1.on_the_lead",)
+        assert refused.refusal is not None
+        assert refused.refusal.rules == ("D1.on_the_lead",)
     taken = await leads.send(deal, "capture", name="Кто-то", phone="+79165550000")
-    assert taken.refusal is not None and taken.refusal.status == 409
+    assert taken.refusal is not None
+    assert taken.refusal.status == 409
 
 
 async def test_M7_erasing_the_person_covers_the_deal(leads: Leads) -> None:
@@ -177,9 +185,12 @@ async def test_M7_erasing_the_person_covers_the_deal(leads: Leads) -> None:
     contact = (await state_of(leads, lead)).contact
     assert (await leads.erase(contact)).outcome == "done"
     state = await state_of(leads, deal)
-    assert state.erased and state.name is None and state.card == {}
+    assert state.erased
+    assert state.name is None
+    assert state.card == {}
     refused = await leads.send(deal, "record", fields={"name": "Аня"})
-    assert refused.refusal is not None and refused.refusal.rules == ("M7.not_erased",)
+    assert refused.refusal is not None
+    assert refused.refusal.rules == ("M7.not_erased",)
     places = await leads.pool.fetch("SELECT lead, erased FROM leadline.lead_places WHERE lead = $1", deal)
     assert [tuple(row) for row in places] == [(deal, True)]
 
@@ -216,6 +227,25 @@ stages:
   - {{id: sold, titles: {{ru: "Продано", en: "Sold"}}, kind: won, deal: {{pipeline: {deals}}}}}
   - {{id: lost, titles: {{ru: "Некачественный", en: "Poor"}}, kind: lost}}
 """
+
+
+async def test_M3_a_pipeline_of_deals_is_there_before_it_is_named_and_stays_while_it_is(leads: Leads) -> None:
+    name, deals = f"b{uuid4().hex[:8]}", f"c{uuid4().hex[:8]}"
+    text, tests = SHOP.format(name=name, deals=f"shop_{deals}"), Actor(id="tests", kind="system")
+
+    async def objections() -> list[tuple[str, str]]:
+        async with leads.pool.acquire() as database:
+            return [(found.what, found.at) for found in (await look(database, Asked(text))).objections]
+
+    assert await objections() == [("deal_pipeline", "sold")]
+    await publish(leads.pool, SystemClock(), SHOP.format(name=deals, deals=PIPELINE), tests)
+    assert await objections() == []
+    await publish(leads.pool, SystemClock(), text, tests)
+    with pytest.raises(archiving.CannotArchiveError, match=f"shop_{name}"):
+        await archiving.archive(leads.pool, SystemClock(), f"shop_{deals}", tests, "classic")
+    await archiving.archive(leads.pool, SystemClock(), f"shop_{name}", tests, "classic")
+    await archiving.archive(leads.pool, SystemClock(), f"shop_{deals}", tests, "classic")
+    assert await objections() == [("archived", f"shop_{name}"), ("deal_pipeline", "sold")]
 
 
 async def test_C6_where_the_pipeline_takes_no_deals_the_lead_is_won_and_everyone_is_told(leads: Leads) -> None:

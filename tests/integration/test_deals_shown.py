@@ -99,10 +99,13 @@ async def test_D1_the_pages_link_lead_and_deal_and_the_deals_forms_work(web: Web
     await shown(web)
     browser = await web.signed_in("seller")
     page = (await browser.get(f"/leads/{lead}")).text
-    assert f'href="/leads/{deal}"' in page and "Лид стал сделкой" in page
+    assert f'href="/leads/{deal}"' in page
+    assert "Лид стал сделкой" in page
     page = (await browser.get(f"/leads/{deal}")).text
-    assert f'href="/leads/{lead}"' in page and "Сделка лида" in page
-    assert "Записан на занятие" in page and "Анна Смирнова" in page
+    assert f'href="/leads/{lead}"' in page
+    assert "Сделка лида" in page
+    assert "Записан на занятие" in page
+    assert "Анна Смирнова" in page
     assert "leadline.deal." not in page, "every event of a deal is told in words"
     assert f'action="/leads/{deal}/merge"' not in page
     board = (await browser.get(f"/boards/{PIPELINE}")).text
@@ -163,7 +166,8 @@ async def test_M2_verify_agrees_with_deals_in_every_state_and_a_rebuild_gives_th
     assert report.counts["open leads"] == 2  # the new one, and the one whose conversion was undone: deals claim nothing
     for projection in PROJECTIONS:
         rebuilt = await rebuild(pool, KeyRing(settings.master_key_bytes), projection, settings.kafka_partitions)
-        assert rebuilt.comparison is not None and rebuilt.comparison.equal, projection.name
+        assert rebuilt.comparison is not None
+        assert rebuilt.comparison.equal, projection.name
     columns = await columns_of(web, PIPELINE)
     assert {stage: len(cards) for stage, cards in columns.items() if cards} == {"booked": 2, "held": 1, "not_bought": 1}
     names = {card["lead"]: card["name"] for cards in columns.values() for card in cards}

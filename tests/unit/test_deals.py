@@ -146,7 +146,9 @@ def test_M7_a_deal_is_erased_when_its_lead_is() -> None:
 def test_D1_every_event_of_a_deal_folds_as_the_leads() -> None:
     assert set(AS_OF_LEADS.values()) == {of.TOPIC for of in OF_DEALS}
     for of, deal in OF_DEALS.items():
-        assert issubclass(deal, of) and deal.KIND == "deal" and deal.TOPIC == of.TOPIC.replace(".lead.", ".deal.")
+        assert issubclass(deal, of)
+        assert deal.KIND == "deal"
+        assert of.TOPIC.replace(".lead.", ".deal.") == deal.TOPIC
         assert (deal.PERSONAL, deal.class_version) == (of.PERSONAL, of.class_version)
         assert set(deal.model_fields) == set(of.model_fields)
 
@@ -170,13 +172,15 @@ def test_D1_an_event_becomes_the_deals_with_all_it_says_and_one_of_leads_alone_d
 def test_C6_the_lesson_is_over_once_it_is_recorded_whether_the_pupil_came() -> None:
     deal = opened()
     waits = check(deal, "held", TRIAL)
-    assert waits.refusal is not None and [lack.id for lack in waits.refusal.missing] == ["attended"]
+    assert waits.refusal is not None
+    assert [lack.id for lack in waits.refusal.missing] == ["attended"]
     for value in ("yes", "no"):
         just = of_deal(e.FactEstablished(fact="attended", value=value))
         after = folded([just], deal)
         assert check(after, "held", TRIAL).allowed
         (moved,) = automatic_move(after, (just,), TRIAL)
-        assert isinstance(moved, e.StageEntered) and (moved.stage, moved.cause) == ("held", "auto")
+        assert isinstance(moved, e.StageEntered)
+        assert (moved.stage, moved.cause) == ("held", "auto")
 
 
 def decided(state: LeadState, name: str, **body: Any) -> tuple[e.Event, ...] | Refusal:
@@ -197,7 +201,8 @@ def test_N12_nothing_is_done_with_a_withdrawn_deal(name: str, body: dict[str, An
     deal = folded([e.DealWithdrawn(undone_visit=3)], opened())
     assert not deal.is_open
     answer = decided(deal, name, **body)
-    assert isinstance(answer, Refusal) and "D1.not_withdrawn" in answer.rules
+    assert isinstance(answer, Refusal)
+    assert "D1.not_withdrawn" in answer.rules
     assert not check(deal, "bought", TRIAL).allowed
     back = folded([e.DealRestored(lead_visit=4)], deal)
     assert (back.stage, back.is_open, back.withdrawn) == ("booked", True, False)
@@ -218,7 +223,8 @@ stages:
 def test_C6_a_won_stage_may_name_a_pipeline_of_deals_and_no_other_stage_may() -> None:
     deal = ", deal: {pipeline: delivery}"
     read = read_pipeline(TEXT.format(open="", won=deal))
-    assert read.by_id["sold"].deal is not None and read.by_id["sold"].deal.pipeline == "delivery"
+    assert read.by_id["sold"].deal is not None
+    assert read.by_id["sold"].deal.pipeline == "delivery"
     with pytest.raises(PipelineError, match="deal goes with won stages"):
         read_pipeline(TEXT.format(open=deal, won=""))
     with pytest.raises(PipelineError, match="another pipeline"):

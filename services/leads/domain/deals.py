@@ -1,7 +1,7 @@
-"""A deal beside its lead: what the lead's change of stage means for it, and how the deal looks with what the lead says (decision 7).
+"""A deal beside its lead: what the lead's change of stage means for it, and how it looks with what the lead says (decision 7).
 
-Pure. Invariants: a lead has one deal in a pipeline, whatever is undone and repeated: its id follows from both; nothing of the lead
-is copied into the deal, it is put together on reading, the deal's own word first.
+Pure. Invariants: a lead has one deal in a pipeline, whatever is undone and repeated: its id follows from both; nothing of the
+lead is copied into the deal, it is put together on reading, the deal's own word first.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Claims against the events: open leads, identities, keys of erased persons (C3, M7).
 
 A fold of its own, on plain values. Invariants: a lead claims (person, pipeline) exactly while its last stage visit is of kind
-open and it is not merged into another, and a deal claims nothing; its place (`services.ops.verify.places`) is where its events left it; a person is the
-contact at the end of the chain of merges; an identity belongs to the contact that added it unshared, until that person is
-erased; what finds a company is what its stream says, until it is erased; a key is gone exactly when its person or company was.
-Identities are compared by HMAC, so nothing personal is in a difference.
+open and it is not merged into another, and a deal claims nothing; its place (`services.ops.verify.places`) is where its events
+left it; a person is the contact at the end of the chain of merges; an identity belongs to the contact that added it unshared,
+until that person is erased; what finds a company is what its stream says, until it is erased; a key is gone exactly when its
+person or company was. Identities are compared by HMAC, so nothing personal is in a difference.
 """
 
 from __future__ import annotations
