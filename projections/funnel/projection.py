@@ -1,11 +1,12 @@
 """The funnel's rules: what each event of a lead or a deal does to its stage visits (M9, N11, N12, S3).
 
-Pure. A deal's visits are of its own pipeline, and its cohort is the day it was opened; one that is withdrawn ends as one that was
-merged away, neither won nor lost, and goes on when it is restored. Invariants: a visit that counts ends in exactly one way
-(`HOW`) or is still going on, so a stage's entries are always the sum of its ways out and of what is still there; a visit that ended is
-never touched again but by a correction. A mistake counts for nothing: an undone visit is kept, marked so, and the one before it
-goes on as if it had never ended; so does a visit that was merged away, once the merge is taken back. Times are those at which
-things happened, beside those since which they are known (`rows`). Nothing personal is here, so an erasure changes nothing.
+Pure. A deal's visits are of its own pipeline, and its cohort is the day it was opened; one that is withdrawn ends as one that
+was merged away, neither won nor lost, and goes on when it is restored. Invariants: a visit that counts ends in exactly one way
+(`HOW`) or is still going on, so a stage's entries are always the sum of its ways out and of what is still there; a visit that
+ended is never touched again but by a correction. A mistake counts for nothing: an undone visit is kept, marked so, and the one
+before it goes on as if it had never ended; so does a visit that was merged away, once the merge is taken back. Times are those
+at which things happened, beside those since which they are known (`rows`). Nothing personal is here, so an erasure changes
+nothing.
 """
 
 from __future__ import annotations
