@@ -93,7 +93,10 @@ async def _carry_out(batch: LeadBatch, database: Database, turn: Turn, meta: Met
         assert event.undoes is not None, "only what is undone withdraws"
         _record(batch, deal, meta, e.DealWithdrawn(undone_visit=event.undoes))
     elif turn.what != "withdraw" and deal.withdrawn:
-        _record(batch, deal, meta, e.DealRestored(lead_visit=event.visit))
+        if deal.kind in adopting.ALIVE and await adopting.takes_none(batch, database, deal.pipeline):
+            _tell(batch, lead, meta, deal.pipeline)
+        else:
+            _record(batch, deal, meta, e.DealRestored(lead_visit=event.visit))
 
 
 def _record(batch: LeadBatch, deal: LeadState, meta: Meta, event: e.Event) -> None:
@@ -106,8 +109,7 @@ async def _open(batch: LeadBatch, database: Database, name: str, lead: LeadState
     except registry.NoSuchPipelineError:
         pipeline, number = None, 0
     if pipeline is None or await adopting.takes_none(batch, database, name):
-        command = uuid5(meta.command, f"deal:{name}")
-        tell_refusal(batch, command, lead.lead, "convert", PIPELINE_RULES, _takes_no_deals(name), lead.version)
+        _tell(batch, lead, meta, name)
         return
     stream, envelope = deal_of(lead.lead, name), _envelope(meta, name, number)
     opened = e.DealOpened(
@@ -140,6 +142,12 @@ def _envelope(meta: Meta, pipeline: str, number: int) -> dict[str, Any]:
         "pipeline": f"{pipeline}@{number}",
         "traceparent": meta.traceparent,
     }
+
+
+def _tell(batch: LeadBatch, lead: LeadState, meta: Meta, pipeline: str) -> None:
+    """The lead is won, and there is no deal: where everyone sees it."""
+    command = uuid5(meta.command, f"deal:{pipeline}")
+    tell_refusal(batch, command, lead.lead, "convert", PIPELINE_RULES, _takes_no_deals(pipeline), lead.version)
 
 
 def _takes_no_deals(pipeline: str) -> Refusal:
