@@ -128,11 +128,6 @@ class LeadState:
     erased: bool = False
 
     @property
-    def aggregate(self) -> Literal["lead", "deal"]:
-        """The kind of its stream."""
-        return "lead" if self.deal_of is None else "deal"
-
-    @property
     def is_open(self) -> bool:
         """Whether the lead stands in an open stage, and is worked on by itself."""
         return self.kind == "open" and self.merged_into is None and not self.withdrawn
