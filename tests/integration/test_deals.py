@@ -17,9 +17,10 @@ from services.eventlog.consuming import RawRecord
 from services.leads.domain.deals import deal_of
 from services.leads.publishing import archive as archiving
 from services.leads.publishing.run import Asked, look
+from services.pipelines.bundled import pipeline_file
 from services.pipelines.registry import publish
 from services.settings import Settings
-from tests.integration.deals_case import PIPELINE, applied, state_of, won
+from tests.integration.deals_case import LESSON, PIPELINE, applied, state_of, won
 from tests.integration.leads_case import HEAD, Leads, running
 
 
@@ -131,6 +132,50 @@ async def test_C6_repeats_and_races_open_one_deal(leads: Leads) -> None:
     await asyncio.gather(*(leads.send(lead, "convert", by=HEAD, override="сразу", id=command) for _ in range(5)))
     await asyncio.gather(*(leads.send(lead, "convert", by=HEAD, override="сразу") for _ in range(5)))
     assert await leads.types(deal_of(lead, PIPELINE)) == ["opened", "stage_entered", "assigned"]
+
+
+async def test_C6_a_call_that_wins_opens_one_deal_however_often_it_is_delivered(settings: Settings, pool: Pool) -> None:
+    async with running(settings.model_copy(update={"default_pipeline": "english"}), pool) as leads:
+        lead = await applied(leads)
+        assert (await leads.send(lead, "record", fields=LESSON)).outcome == "done"
+        call = {
+            "call_id": "pbx-1",
+            "direction": "out",
+            "from": "+74951234567",
+            "to": "+79161234567",
+            "answered": True,
+            "started_at": "2026-11-25T09:00:00Z",
+            "ended_at": "2026-11-25T09:05:00Z",
+        }
+        headers = [("ce_type", TYPE_OF_CHANNEL["call"].encode()), ("ce_source", b"pbx"), ("ce_id", b"call-1")]
+        record = RawRecord("leads.inbound", 0, 1, None, orjson.dumps(call), headers, 1_700_000_000_000)
+        for _ in range(3):
+            await asyncio.gather(leads.take(leads.reader.direct(record)), leads.take(leads.reader.direct(record)))
+        assert (await state_of(leads, lead)).kind == "won"
+        deal = deal_of(lead, PIPELINE)
+        assert await streams_of_deals(leads) == [deal]
+        assert await leads.types(deal) == ["opened", "stage_entered", "assigned"]
+        (opened, *_) = await leads.history(deal)
+        win = (await leads.history(lead))[-1]
+        assert (opened.meta.causation, opened.meta.correlation) == (win.meta.event_id, win.meta.correlation)
+        assert opened.meta.actor.id == "pipeline-rules"
+
+
+async def test_M3_deals_go_on_under_the_next_version_of_their_pipeline(leads: Leads) -> None:
+    _, deal = await won(leads)
+    file = pipeline_file(PIPELINE)
+    assert file is not None
+    text = file.read_text(encoding="utf-8").replace("Предложить курс", "Предложить курс и место в группе")
+    _, number = await publish(leads.pool, SystemClock(), text, Actor(id="tests", kind="system"))
+    assert number == 2
+    adopted = await leads.send(deal, "adopt", by=HEAD, pipeline=PIPELINE, number=2)
+    assert adopted.outcome == "done", adopted.refusal
+    last = (await leads.history(deal))[-1]
+    assert last.meta.type == "leadline.deal.adopted"
+    state = await state_of(leads, deal)
+    assert (state.pipeline_number, state.stage) == (2, "booked")
+    places = await leads.pool.fetch("SELECT number, stage FROM leadline.lead_places WHERE lead = $1", deal)
+    assert [tuple(row) for row in places] == [(2, "booked")]
 
 
 async def test_N12_an_undone_win_withdraws_the_deal_and_a_second_win_brings_the_same_back(leads: Leads) -> None:
