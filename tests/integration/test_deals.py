@@ -58,7 +58,7 @@ async def test_C6_an_english_lead_that_wins_stands_as_a_deal_on_stage_one(leads:
     assert (entered.data.stage, entered.data.visit) == ("booked", 1)
     assert assigned.data.to == (await state_of(leads, lead)).responsible
     assert not any(recorded.data.PERSONAL & set(recorded.data.model_fields_set) for recorded in history[:2])
-    assert describe(entered).startswith("stage entered  booked (open, visit 1, captured, in)")
+    assert describe(entered) == "stage entered booked (open, visit 1, captured, in)"
     topics = await leads.pool.fetch("SELECT DISTINCT topic FROM leadline.outbox WHERE stream = $1", deal)
     assert [row[0] for row in topics] == ["deals.events"]
 
