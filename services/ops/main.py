@@ -124,7 +124,7 @@ def history(
     data: Data = None,
     json: Json = False,
 ) -> int:
-    """Tell a lead's (or contact's) history from its events: what, when, who, in which pipeline version; now or as of a time."""
+    """Tell the history of a lead (deal, contact) from its events: what, when, who, under which version; now or as of a time."""
     from services.ops import history as telling
 
     return run(telling.history(find_place(data), lead, as_of, json, happened=happened))

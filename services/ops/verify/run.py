@@ -115,9 +115,10 @@ async def _store(
         await load_keys(database, ring, streams, report)
         opened = [(stream, open_stream(stream, ring, report)) for stream in streams]
         leads = [(stream.id, events) for stream, events in opened if stream.kind == "lead"]
+        deals = [(stream.id, events) for stream, events in opened if stream.kind == "deal"]
         contacts = [(stream.id, events) for stream, events in opened if stream.kind == "contact"]
         companies = [(stream.id, events) for stream, events in opened if stream.kind == "company"]
-        of_range = claims.Range(begin, end, leads, contacts, companies)
+        of_range = claims.Range(begin, end, leads, deals, contacts, companies)
         await claims.check_claims(database, of_range, pepper, report)
         await projections.check(database, begin, end, opened)
         await timers.check(database, begin, end, ((stream.id, stream.kind, events) for stream, events in opened))
