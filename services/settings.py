@@ -38,6 +38,18 @@ class Mailbox(BaseModel):
     """new: letters that were there before the first look are left alone."""
 
 
+class Colleague(BaseModel):
+    """One of our people, as notices of robots name and reach them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
+    """As on their token: the actor's id in events."""
+    role: Literal["seller", "head"]
+    email: str | None = Field(default=None, max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")
+    """Unset: notices to them are shown in the app and not sent."""
+
+
 class Settings(BaseSettings):
     """Settings by their environment names. `leadline up` fills them for its children; an operator sets them on a cluster."""
 
@@ -93,6 +105,12 @@ class Settings(BaseSettings):
     """Right side of the Message-IDs we make: a letter that comes in with one is our own, and is refused."""
     mailboxes: list[Mailbox] = Field(default_factory=list, validation_alias="LEADLINE_MAILBOXES")
     """Mailboxes to poll by IMAP, a JSON list (docs/howto/mail.md)."""
+    staff: list[Colleague] = Field(default_factory=list, validation_alias="LEADLINE_STAFF")
+    """Our people, a JSON list of name, role (seller or head) and e-mail: who gets the notices of robots."""
+    delivery_patience_hours: float = Field(
+        default=72.0, gt=0, le=24 * 60, validation_alias="LEADLINE_DELIVERY_PATIENCE_HOURS"
+    )
+    """How long an outward effect is tried before it is given up and shown to a person."""
     open_visits: bool = Field(default=False, validation_alias="LEADLINE_OPEN_VISITS")
     """Whether visits may be posted without a token, as a page's own script does."""
     rate_token: float = Field(default=200.0, ge=0, validation_alias="LEADLINE_RATE_TOKEN")
@@ -112,6 +130,14 @@ class Settings(BaseSettings):
     log_level: str = Field(default="info", validation_alias="LEADLINE_LOG_LEVEL")
     stop_within: float = Field(default=15.0, gt=0, validation_alias="LEADLINE_STOP_WITHIN")
     """Seconds a service may take to finish its running batch when told to stop."""
+
+    @field_validator("staff")
+    @classmethod
+    def _each_once(cls, value: list[Colleague]) -> list[Colleague]:
+        names = [colleague.name for colleague in value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"LEADLINE_STAFF names {', '.join(twice)} more than once")
+        return value
 
     @field_validator("clock")
     @classmethod
