@@ -151,9 +151,10 @@ async def _caught_up(settings: Settings, pool: Pool, health: Health, halt: async
 
 
 async def _have_providers(pool: Pool, clock: Clock, ways: Sequence[Way]) -> None:
+    limits = {way.provider: None if way.by_call else way.per_minute for way in ways}
     now = await clock.now()
     async with pool.acquire() as connection, connection.transaction():
-        await store.have_providers(connection, {way.provider: way.per_minute for way in ways}, now)
+        await store.have_providers(connection, limits, now)
 
 
 async def _every_second(

@@ -160,7 +160,7 @@ async def events_at(database: Database, places: Collection[tuple[UUID, int]]) ->
 
 
 async def have_providers(database: Database, limits: dict[str, int | None], now: datetime) -> None:
-    """These ways out are configured (limits a minute), no others. What waited for a way gets its patience anew from `now` on."""
+    """These ways out are configured (effects a minute), no others. What waited for a way gets its patience anew from `now` on."""
     await database.execute(
         """WITH new AS (
                SELECT n.provider FROM unnest($1::text[]) AS n (provider)

@@ -1,0 +1,326 @@
+"""The delivery service on real Kafka and Postgres: each effect once, whatever comes between (R3, N1, N7; decision 9)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from contracts.commands import Report
+from contracts.events import EffectDone
+from contracts.events.contact import PersonErased
+from services.database import Pool
+from services.delivery.adapters import Way
+from services.privacy.store import destroy_keys
+from services.settings import Colleague, Settings
+from tests.integration.delivery_case import OUTSIDE, Delivery, DeliveryProcess, House, Outside, delivering, until
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+async def producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    made = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, enable_idempotence=True)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def house(settings: Settings, pool: Pool, producer: AIOKafkaProducer) -> House:
+    await pool.execute(OUTSIDE)
+    return House(settings, pool, producer)
+
+
+def outside(settings: Settings, provider: str = "email", *, most: int = 1, script: Any = None, **more: Any) -> Way:
+    """A way to the other side."""
+    url = settings.database_url.get_secret_value()
+    return Way(provider, Outside(url, provider, most, script), **more)
+
+
+def adapter_of(way: Way) -> Outside:
+    assert isinstance(way.adapter, Outside)
+    return way.adapter
+
+
+async def test_R3_a_letter_is_carried_out_and_reported_with_what_the_event_holds(
+    settings: Settings, house: House
+) -> None:
+    way = outside(settings)
+    async with delivering(settings, way):
+        effect = await house.ask("email", message_id="<a@example.org>")
+        await house.settled(effect)
+    (letter,) = adapter_of(way).seen
+    stream, _ = house.of[effect]
+    assert (letter.to, letter.to_name, letter.subject, letter.text) == (
+        "anna@example.org",
+        "Анна",
+        "Здравствуйте",
+        "Ждём вас",
+    )
+    assert (letter.message_id, letter.thread) == ("<a@example.org>", str(stream.id))
+    (report,) = house.reports
+    assert report.lead == stream.id
+    assert report.actor.id == "delivery"
+    assert report.body == Report(effect=effect, outcome="done", attempts=1, provider="email", provider_id="id-1")
+    assert adapter_of(way).closed
+    row = await house.row(effect)
+    assert (row["state"], row["outcome"], row["attempts"], row["in_doubt"]) == ("done", "done", 1, False)
+
+
+async def test_N1_redelivered_requests_are_carried_out_once(settings: Settings, house: House) -> None:
+    way = outside(settings)
+    effects = []
+    async with delivering(settings, way):
+        for _ in range(5):
+            stream = house.stream()
+            effects += [await house.ask("email", stream) for _ in range(3)]
+        await house.put(house.made)
+        await house.settled(*effects)
+        await house.put(house.made)
+        marker = await house.ask()
+        await house.settled(marker)
+    assert set((await house.carried_out(*effects)).values()) == {1}
+    assert await house.pool.fetchval("SELECT count(*) FROM leadline.parked") == 0
+
+
+@pytest.mark.parametrize("tells_repeats", [True, False], ids=["with a key", "without one"])
+async def test_N1_killed_between_effect_and_acknowledgement(
+    settings: Settings, house: House, tells_repeats: bool
+) -> None:
+    effect = await house.ask()
+    dying = DeliveryProcess(settings, script="die", tells_repeats=tells_repeats, call_seconds=0.1)
+    await dying.dead()
+    row = await house.row(effect)
+    assert (row["state"], row["attempts"], row["in_doubt"]) == ("working", 1, False)
+    assert await house.take_reports() == []
+    # the lease is 30 s beyond the call: its end is brought about, not waited for
+    same = settings.model_copy(update={"instance": "one"})  # it goes on with the dead one's partitions at once
+    async with delivering(same, outside(settings, tells_repeats=tells_repeats)):
+        marker = await house.ask()
+        await house.settled(marker)
+        assert await house.state(effect) == "working", "nobody takes it while its lease runs"
+        await house.pool.execute("UPDATE leadline.effects SET lease_until = now() WHERE state = 'working'")
+        await house.settled(effect)
+    (report,) = [r for r in house.reports if isinstance(r.body, Report) and r.body.effect == effect]
+    assert isinstance(report.body, Report)
+    assert (report.body.outcome, report.body.attempts, report.body.doubtful) == ("done", 2, not tells_repeats)
+    assert (await house.carried_out(effect, marker)) == {effect: 2, marker: 1}, "the same key twice; nothing else twice"
+    assert (await house.row(marker))["in_doubt"] is False
+
+
+async def test_N1_two_instances_share_the_work_and_one_may_go(settings: Settings, house: House) -> None:
+    first, second = outside(settings), outside(settings)
+    one, other = Delivery(settings, [first]), Delivery(settings, [second])
+    try:
+        await one.ready()
+        await other.ready()
+        effects = [await house.ask() for _ in range(40)]
+        await one.end()
+        effects += [await house.ask() for _ in range(20)]
+        await house.settled(*effects)
+        await other.end()
+    finally:
+        for each in (one, other):
+            each.task.cancel()
+        await asyncio.gather(one.task, other.task, return_exceptions=True)
+    assert set((await house.carried_out(*effects)).values()) == {1}
+    assert adapter_of(first).seen
+    assert adapter_of(second).seen
+
+
+async def test_N7_a_lost_report_is_sent_again_under_the_same_id(settings: Settings, house: House) -> None:
+    async with delivering(settings, outside(settings), report_again=0.2):
+        effect = await house.ask()
+        lost = await until(house.take_reports, "the report is there")
+        assert await house.state(effect) == "answered"
+        await house.settled(effect)
+    assert {command.id for command in (*lost, *house.reports)} == {lost[0].id}
+    assert (await house.carried_out(effect)) == {effect: 1}
+
+
+async def test_N7_a_report_that_waits_for_the_relay_is_not_piled_up(settings: Settings, house: House) -> None:
+    async with delivering(settings, outside(settings), report_again=0.0):
+        effect = await house.ask()
+        await until(lambda: _in_outbox(house), "the report is there")
+        other = await house.ask("email")
+        for _ in range(2):
+            await until(lambda: _state_is(house, other, "answered"), "another one is answered")
+            await asyncio.sleep(0.6)
+        assert await _in_outbox(house) == 2
+        assert (await house.row(effect))["reports"] == 1
+
+
+async def _in_outbox(house: House) -> int:
+    found: int = await house.pool.fetchval("SELECT count(*) FROM leadline.outbox WHERE topic = 'leads.commands'")
+    return found
+
+
+async def _state_is(house: House, effect: Any, state: str) -> bool:
+    return await house.state(effect) == state
+
+
+async def test_R3_refused_is_a_dead_letter_and_a_repeat_uses_the_mended_address(
+    settings: Settings, house: House
+) -> None:
+    way = outside(settings, script=lambda order, size: "done" if order.to == "right@example.org" else "refused")
+    async with delivering(settings, way):
+        effect = await house.ask(email="wrong@example.org")
+        await house.settled(effect, states=["failed"])
+        assert (await house.row(effect))["last_reason"] == "no_such_address: 550"
+        await house.repeat(effect, email="right@example.org")
+        await house.settled(effect, states=["done"])
+    row = await house.row(effect)
+    assert (row["round"], row["attempts"], row["last_reason"]) == (1, 1, None)
+    assert [letter.to for letter in adapter_of(way).seen] == ["wrong@example.org", "right@example.org"]
+    assert len({letter.message_id for letter in adapter_of(way).seen}) == 1
+    assert len({command.id for command in house.reports}) == 2
+
+
+async def test_R3_a_doubtful_try_is_said_for_good(settings: Settings, house: House) -> None:
+    said = iter(["doubt", "refused", "done"])
+    async with delivering(settings, outside(settings, script=lambda order, size: next(said))):
+        effect = await house.ask()
+        await house.settled(effect, states=["failed"])
+        await house.repeat(effect)
+        await house.settled(effect, states=["done"])
+    assert [r.body.doubtful for r in house.reports if isinstance(r.body, Report)] == [True, True]
+
+
+@pytest.mark.parametrize(("word", "reason"), [("raise", "internal: RuntimeError"), ("wrong", "internal: the adapter")])
+async def test_R3_an_adapter_with_a_defect_holds_up_one_effect(
+    settings: Settings, house: House, word: str, reason: str
+) -> None:
+    async with delivering(
+        settings, outside(settings, script=lambda o, n: word if o.to == "bad@example.org" else "done")
+    ):
+        bad = await house.ask(email="bad@example.org")
+        good = await house.ask()
+        await house.settled(good)
+
+        async def tried() -> bool:
+            row = await house.row(bad)
+            return row["last_reason"] is not None
+
+        await until(tried, "the bad one was tried")
+    row = await house.row(bad)
+    assert row["last_reason"].startswith(reason)
+    assert row["state"] == "waiting"
+
+
+async def test_R3_a_call_that_hangs_is_cut_off_and_in_doubt(settings: Settings, house: House) -> None:
+    way = outside(settings, script=lambda o, n: "hang", tells_repeats=False, call_seconds=0.3)
+    async with delivering(settings, way):
+        effect = await house.ask()
+
+        async def cut() -> bool:
+            row = await house.row(effect)
+            return row is not None and row["in_doubt"]
+
+        await until(cut, "the call was cut off")
+        assert (await house.row(effect))["last_reason"] == "no_answer: the call was cut off"
+
+
+async def test_M7_what_was_erased_is_not_sent(settings: Settings, house: House, pool: Pool) -> None:
+    way = outside(settings)
+    effect, made = house.requested()
+    await house.publish([made])
+    stream = house.of[effect][0]
+    async with pool.acquire() as connection:
+        await destroy_keys(connection, stream.person)
+    async with delivering(settings, way):
+        await house.settled(effect, states=["failed"])
+    assert adapter_of(way).seen == []
+    (report,) = house.reports
+    assert isinstance(report.body, Report)
+    assert (report.body.reason or "").startswith("erased")
+    assert report.body.attempts == 0
+    assert PersonErased.TOPIC  # the event itself is the contact's: the key alone decides here
+
+
+async def test_M7_a_report_that_is_refused_closes_the_effect(settings: Settings, house: House) -> None:
+    async with delivering(settings, outside(settings), report_again=0.2):
+        effect = await house.ask()
+        (report, *_) = await until(house.take_reports, "the report is there")
+        refusal = {"rules": ["M7.erased"], "ru": "Стёрт.", "en": "Erased.", "status": 410}
+        value = {
+            "command": str(report.id),
+            "lead": str(report.lead),
+            "type": "report",
+            "actor": {"id": "delivery", "kind": "system"},
+            "version": 1,
+            "refusal": refusal,
+            "at": "2026-03-02T09:00:00Z",
+        }
+        topic = settings.kafka_topic_prefix + "leads.refusals"
+        await house.producer.send_and_wait(topic, b"no json", key=b"x")
+        await house.producer.send_and_wait(topic, orjson.dumps(value | {"type": "see"}), key=b"x")
+        await house.producer.send_and_wait(topic, orjson.dumps(value), key=str(report.lead).encode())
+        await until(lambda: _state_is(house, effect, "closed"), "the effect is closed")
+    assert (await house.row(effect))["last_reason"] == "report_refused: M7.erased"
+
+
+async def test_N1_a_ledger_built_anew_from_the_log_repeats_nothing(settings: Settings, house: House) -> None:
+    async with delivering(settings, outside(settings)):
+        effects = [await house.ask() for _ in range(20)]
+        await house.settled(*effects)
+    before = await house.pool.fetch("SELECT * FROM leadline.effects ORDER BY effect")
+    for table in ("effects", "effect_providers"):
+        await house.pool.execute(f"TRUNCATE leadline.{table}")
+    for table in ("positions", "witnesses", "seen"):
+        await house.pool.execute(f"DELETE FROM leadline.{table} WHERE consumer = 'delivery'")
+    way = outside(settings)
+    async with delivering(settings, way):
+        marker = await house.ask()
+        await house.settled(marker)
+    assert [order.effect for order in adapter_of(way).seen] == [marker]
+    after = await house.pool.fetch("SELECT * FROM leadline.effects WHERE effect <> $1 ORDER BY effect", marker)
+    of_events = (
+        "effect",
+        "stream",
+        "version",
+        "provider",
+        "state",
+        "outcome",
+        "attempts",
+        "round",
+        "closed_at",
+        "report",
+    )
+    assert [[row[name] for name in of_events] for row in after] == [[row[name] for name in of_events] for row in before]
+
+
+async def test_R2_notices_go_to_who_has_an_address_and_are_shown_to_the_others(
+    settings: Settings, house: House
+) -> None:
+    staff = [Colleague(name="helen", role="head", email="helen@example.org"), Colleague(name="anna", role="seller")]
+    way = outside(settings)
+    async with delivering(settings.model_copy(update={"staff": staff}), way, Way("app", None)):
+        told = await house.ask("notice", service="helen")
+        shown = await house.ask("notice", service="anna")
+        unknown = await house.ask("notice", service="somebody")
+        await house.settled(told, shown, unknown, states=["done"])
+    (letter,) = adapter_of(way).seen
+    assert (letter.to, letter.thread, letter.unsubscribe) == ("helen@example.org", None, None)
+    assert [row["provider"] for row in [await house.row(e) for e in (told, shown, unknown)]] == ["email", "app", "app"]
+
+
+async def test_R3_an_event_that_does_not_fit_is_parked_alone(settings: Settings, house: House) -> None:
+    async with delivering(settings, outside(settings)):
+        stranger = house.stream()
+        effect, made = house.requested("email", stranger)
+        await house.publish([stranger.add(EffectDone(effect=house.stream().id, effect_kind="email", attempts=1))])
+        good = await house.ask()
+        await house.settled(good)
+        reasons = await house.pool.fetch("SELECT reason FROM leadline.parked WHERE consumer = 'delivery'")
+        assert [row[0] for row in reasons] == ["gap"], "its request never came"
+        await house.publish([made])
+        await house.settled(effect)
+        parked = await until(
+            lambda: house.pool.fetch("SELECT reason, detail FROM leadline.parked"), "it is tried again"
+        )
+        assert [(row[0], row[1]) for row in parked] == [("poison", "nobody requested its effect on this stream")]
