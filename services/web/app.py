@@ -40,6 +40,7 @@ from services.web import (
     api_boards,
     api_capture,
     api_companies,
+    api_effects,
     api_funnels,
     api_intake,
     api_leads,
@@ -53,6 +54,7 @@ from services.web import (
     pages_board,
     pages_capture,
     pages_companies,
+    pages_effects,
     pages_funnel,
     pages_intake,
     pages_lead,
@@ -137,6 +139,7 @@ def create_app(
         api_merging,
         api_intake,
         api_blobs,
+        api_effects,
         api_ops,
     ):
         app.include_router(api.router)
@@ -154,6 +157,7 @@ def create_app(
         pages_intake,
         pages_blobs,
         pages_ops,
+        pages_effects,
         pages_playbook,
     ):
         app.include_router(part.router, include_in_schema=False)

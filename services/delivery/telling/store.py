@@ -15,6 +15,7 @@ from uuid import UUID
 from services.database import Database
 
 Which = Literal["failed", "waiting", "doubtful"]
+KINDS: Final[tuple[Which, ...]] = ("failed", "waiting", "doubtful")
 NOT_CONFIGURED: Final = "not_configured"
 
 
@@ -87,6 +88,15 @@ async def told_of(database: Database, effect: UUID, now: datetime) -> Told | Non
     return None if row is None else _told(row)
 
 
+async def told_one(database: Database, effect: UUID) -> Told | None:
+    """One effect, without its place in a queue."""
+    row = await database.fetchrow(
+        f"SELECT {_IN_LISTS} FROM {_FROM} WHERE e.effect = $1",  # noqa: S608 - constants
+        effect,
+    )
+    return None if row is None else _told(row)
+
+
 async def told_of_streams(database: Database, streams: Sequence[UUID], now: datetime) -> list[Told]:
     """All effects of these leads and deals, in the order of their requests."""
     rows = await database.fetch(
@@ -145,3 +155,28 @@ async def providers(database: Database) -> list[Provider]:
            ORDER BY provider"""
     )
     return [Provider(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the ledger, as `verify` holds it against the events. `refused`: its report was refused for good."""
+
+    effect: UUID
+    stream: UUID
+    version: int
+    round: int
+    state: str
+    in_doubt: bool
+    refused: bool
+
+
+async def ledger_between(database: Database, begin: UUID, end: UUID) -> dict[UUID, Row]:
+    """The effects of a range of streams, by id."""
+    rows = await database.fetch(
+        """SELECT e.effect, e.stream, e.version, e.round, e.state, e.in_doubt, r.report IS NOT NULL
+           FROM leadline.effects AS e LEFT JOIN leadline.effect_refusals AS r USING (report)
+           WHERE e.stream BETWEEN $1 AND $2""",
+        begin,
+        end,
+    )
+    return {row[0]: Row(*row) for row in rows}
