@@ -1,8 +1,8 @@
 """Outward effects: the ledger of the delivery service against the events that requested and closed them (N1, N7, decision 9).
 
-A fold of its own, on plain values. Invariants: an effect is requested once, and each of its rounds ends once; the ledger, as far as
-its consumer has read the stream, has every effect that is open, in the round and at the place that the events say, and closed
-exactly where an event (or a report refused for good) closed it. Effects in doubt are no difference; they are noted.
+A fold of its own, on plain values. Invariants: an effect is requested once, and each of its rounds ends once; the ledger, as far
+as its consumer has read the stream, has every effect that is open, in the round and at the place that the events say, and
+closed exactly where an event (or a report refused for good) closed it. Effects in doubt are no difference; they are noted.
 """
 
 from __future__ import annotations
