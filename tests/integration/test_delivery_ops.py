@@ -1,4 +1,4 @@
-"""What people are told of outward effects, and how they repeat dead letters: pages, API, `leadline effects`, `verify` (R3, M2)."""
+"""What people are told of outward effects, and how they repeat dead letters: pages, `leadline effects`, `verify` (R3, M2)."""
 
 from __future__ import annotations
 
