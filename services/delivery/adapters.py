@@ -32,6 +32,8 @@ class Way:
     by_call: bool = False
     """Whether the limit counts calls, each of many effects, and not effects."""
     call_seconds: float = CALL_SECONDS
+    at_once: int = 1
+    """Calls side by side in one process, as far as the adapter bears it."""
 
     @property
     def most(self) -> int:

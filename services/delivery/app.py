@@ -58,11 +58,16 @@ async def run(
     `report_again`: seconds until a report of which no event came is sent again."""
     there = ways(settings)
     # a connection for each worker, and for consumer, reports and figures
-    pool = await open_pool(settings.database_url, service="delivery", largest=len(there) + 4, cleaned=False)
+    largest = sum(way.at_once for way in there) + 4
+    pool = await open_pool(settings.database_url, service="delivery", largest=largest, cleaned=False)
     try:
         clock = clock_of(settings.clock, pool)
         making, patience = making_of(settings), timedelta(hours=settings.delivery_patience_hours)
-        workers = [Worker(way, pool, clock, settings.master_key_bytes, making, patience, health) for way in there]
+        workers = [
+            Worker(way, pool, clock, settings.master_key_bytes, making, patience, health, number=number)
+            for way in there
+            for number in range(way.at_once)
+        ]
 
         def wake() -> None:
             for worker in workers:
@@ -75,7 +80,7 @@ async def run(
             if await _caught_up(settings, pool, health, halt):
                 await _patiently(lambda: _have_providers(pool, clock, there), halt)
                 inner = asyncio.Event()
-                parts = {f"way {way.provider}": worker.run(inner) for way, worker in zip(there, workers, strict=True)}
+                parts = {worker.part: worker.run(inner) for worker in workers}
                 parts["reports"] = _every_second(pool, clock, there, report_again, inner)
                 await _until_one_ends(parts, halt, inner, settings.stop_within)
 

@@ -54,7 +54,8 @@ log = structlog.get_logger("leadline.delivery")
 
 
 class Worker:
-    """Carries out the effects of one way, one call at a time. `draw` gives random numbers from 0 to 1."""
+    """Carries out the effects of one way, one call at a time. `number`: which of the way's workers it is, from 0; `draw` gives
+    random numbers from 0 to 1."""
 
     def __init__(
         self,
@@ -66,17 +67,23 @@ class Worker:
         patience: timedelta,
         health: Health,
         *,
+        number: int = 0,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._way, self._pool, self._clock, self._master = way, pool, clock, master
         self._making, self._patience, self._health, self._draw = making, patience, health, draw
-        self._part = f"way {way.provider}"
+        self._part = f"way {way.provider}" + (f" {number + 1}" if number else "")
         self._mine: set[UUID] = set()
         self._due = asyncio.Event()
 
     def wake(self) -> None:
         """Something may be due."""
         self._due.set()
+
+    @property
+    def part(self) -> str:
+        """Its name in the service's health."""
+        return self._part
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop`; a call under way is finished first. Raises what no other try mends."""

@@ -294,6 +294,43 @@ async def test_N1_a_ledger_built_anew_from_the_log_repeats_nothing(settings: Set
     assert [[row[name] for name in of_events] for row in after] == [[row[name] for name in of_events] for row in before]
 
 
+async def test_N1_nothing_is_carried_out_before_the_log_is_read_to_its_end(settings: Settings, house: House) -> None:
+    async with delivering(settings, outside(settings)):
+        effects = [await house.ask() for _ in range(5)]
+        await house.settled(*effects)
+    # as if only the requests had been read when the ledger's building was cut off
+    await house.pool.execute("UPDATE leadline.effects SET state = 'waiting', outcome = NULL, closed_at = NULL")
+    await house.pool.execute(
+        """UPDATE leadline.seen AS s SET version = 1, digest = e.digest FROM leadline.events AS e
+           WHERE e.originator_id = s.stream AND e.originator_version = 1 AND s.consumer = 'delivery'"""
+    )
+    await house.pool.execute("DELETE FROM leadline.positions WHERE consumer = 'delivery'")
+    way = outside(settings)
+    async with house.pool.acquire() as other:
+        held = other.transaction()
+        await held.start()
+        await other.execute("LOCK TABLE leadline.positions IN SHARE MODE")  # reading stops, all else can go on
+        delivery = Delivery(settings, [way])
+        try:
+
+            async def says_so() -> bool:
+                part = delivery.health.parts.get("effects")
+                return part is not None and "records before anything is carried out" in part.why
+
+            await until(says_so, "it says how far it is")
+            await asyncio.sleep(1.0)  # twice as long as a worker that may begin takes
+            assert adapter_of(way).seen == []
+            await held.rollback()
+            await house.settled(*effects)
+            await delivery.ready()
+            await delivery.end()
+        finally:
+            delivery.task.cancel()
+            await asyncio.gather(delivery.task, return_exceptions=True)
+    assert adapter_of(way).seen == []
+    assert set((await house.carried_out(*effects)).values()) == {1}
+
+
 async def test_R2_notices_go_to_who_has_an_address_and_are_shown_to_the_others(
     settings: Settings, house: House
 ) -> None:

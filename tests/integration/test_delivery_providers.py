@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -161,7 +162,7 @@ async def test_R3_sent_as_the_limit_allows_by_all_processes_together(settings: S
     assert len(at) == len(letters)
     # two a second, whoever sends: ten are spread over four and a half
     assert (at[-1] - at[0]).total_seconds() > 4.0
-    steps = {(later - earlier).total_seconds() for earlier, later in zip(waits, waits[1:], strict=False)}
+    steps = {(later - earlier).total_seconds() for earlier, later in pairwise(waits)}
     assert steps == {0.5}, "the card says when"
 
 
