@@ -134,14 +134,16 @@ def repeated(effect: Effect, _event: EffectRepeated, version: int, at: datetime)
 
 
 def closed(effect: Effect, event: EffectDone | EffectFailed, at: datetime) -> Effect:
-    """The aggregate has recorded what came of it."""
+    """The aggregate has recorded what came of it, or that the client wants none of it (C7). Failed while a call is under way: it
+    may be done all the same, until the call's outcome says (`after_closed`)."""
     done = isinstance(event, EffectDone)
+    under_way = effect.state == "working" and not done
     return replace(
         effect,
         state="done" if done else "failed",
         outcome="done" if done else "failed",
         attempts=event.attempts,
-        in_doubt=effect.in_doubt or event.doubtful,
+        in_doubt=effect.in_doubt or event.doubtful or under_way,
         last_reason=None if isinstance(event, EffectDone) else event.reason,
         provider_id=event.provider_id if isinstance(event, EffectDone) else None,
         matched=event.matched if isinstance(event, EffectDone) else None,
@@ -186,6 +188,14 @@ def after(effect: Effect, outcome: Outcome, now: datetime, patience: timedelta, 
                 return _failed(effect, f"gave_up: {outcome.reason}")
             again = now + max(back_off(effect.attempts, draw), seconds(outcome.after or 0.0))
             return replace(effect, state="waiting", next_at=again, last_reason=_short(outcome.reason))
+
+
+def after_closed(closed: Effect, effect: Effect) -> Effect:
+    """What follows for an effect that an event closed as failed while its call was under way. `effect`: as `after` gave it. Done
+    is reported all the same; else the doubt is what the call left of it."""
+    if effect.outcome == "done":
+        return effect
+    return replace(closed, in_doubt=effect.in_doubt)
 
 
 def without_trying(effect: Effect, reason: str) -> Effect:

@@ -210,7 +210,7 @@ class Worker:
                 repeat = None if again is None else decode(records[(effect.stream, again)], ring).data
                 assert isinstance(asked.data, EffectRequested), "the ledger names the request"
                 assert repeat is None or isinstance(repeat, EffectRepeated), "the ledger names the repeat"
-                made.append((effect, self._making.order(effect, asked.data, repeat, asked.meta.recorded_at)))
+                made.append((effect, self._making.order(effect, asked.data, repeat, asked.meta)))
             except (KeyError, MalformedError, TamperedError, AssertionError) as error:
                 log.error("a request cannot be read", way=self._way.provider, error=type(error).__name__)
                 made.append((effect, Unsendable(f"{INCOMPLETE} ({type(error).__name__})")))
@@ -224,7 +224,11 @@ class Worker:
         tries = {effect.effect: (effect.round, effect.attempts) for effect in before}
         async with self._pool.acquire() as connection, connection.transaction():
             held = await store.hold(connection, tries)
-            rows = [row for row in after if _still_ours(held.get(row.effect), row, tries[row.effect])]
+            rows = [
+                found
+                for row in after
+                if (found := _as_it_stands(held.get(row.effect), row, tries[row.effect])) is not None
+            ]
             await store.save(connection, rows)
             await send_reports(connection, [row for row in rows if row.state == "answered"])
             await self._store_pause(connection, outcomes, now)
@@ -255,7 +259,11 @@ class Worker:
             wait = min(wait * 2, LONGEST_AGAIN)
 
 
-def _still_ours(held: Effect | None, row: Effect, tried: tuple[int, int]) -> bool:
-    if held is None or held.state not in ("waiting", "working") or held.round != row.round:
-        return False
-    return (held.round, held.attempts) == tried or row.outcome == "done"
+def _as_it_stands(held: Effect | None, row: Effect, tried: tuple[int, int]) -> Effect | None:
+    """What is to be stored of an outcome, the row standing as `held`; None: nothing."""
+    if held is None or held.round != row.round:
+        return None
+    if held.state == "failed":
+        return domain.after_closed(held, row)
+    ours = held.state in ("waiting", "working") and ((held.round, held.attempts) == tried or row.outcome == "done")
+    return row if ours else None

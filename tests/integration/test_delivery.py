@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from contracts.commands import Report
-from contracts.events import EffectDone
+from contracts.events import EffectDone, EffectFailed
 from contracts.events.contact import PersonErased
 from services.database import Pool
 from services.delivery.adapters import Way
@@ -191,6 +191,66 @@ async def test_R3_a_doubtful_try_is_said_for_good(settings: Settings, house: Hou
     assert [r.body.doubtful for r in house.reports if isinstance(r.body, Report)] == [True, True]
 
 
+async def test_C7_refused_by_the_client_while_it_waits_is_not_sent(settings: Settings, house: House) -> None:
+    way = outside(settings, script=lambda o, n: "whole" if o.to == "anna@example.org" else "done")
+    async with delivering(settings, way):
+        effect = await house.ask()
+
+        async def tried() -> bool:
+            row = await house.row(effect)
+            return row is not None and row["last_reason"] is not None and row["state"] == "waiting"
+
+        await until(tried, "it has to wait")
+        gone = EffectFailed(effect=effect, effect_kind="email", attempts=0, reason="contact_refused")
+        await house.add(effect, gone)
+        await until(lambda: _state_is(house, effect, "failed"), "it is stopped")
+        other = await house.ask(email="other@example.org")
+        await house.settled(other)
+    assert (await house.carried_out(effect))[effect] == len([o for o in adapter_of(way).seen if o.effect == effect])
+    assert (await house.row(effect))["in_doubt"] is False
+    assert house.reports[0].id == (await house.row(other))["report"]
+
+
+async def test_C7_refused_while_it_is_on_its_way_is_told_as_done_all_the_same(settings: Settings, house: House) -> None:
+    class Slow(Outside):
+        async def carry_out(self, effects: Any) -> Any:
+            begun.set()
+            await go.wait()
+            return await super().carry_out(effects)
+
+    begun, go = asyncio.Event(), asyncio.Event()
+    url = settings.database_url.get_secret_value()
+    async with delivering(settings, Way("email", Slow(url, "email"))):
+        effect = await house.ask()
+        await asyncio.wait_for(begun.wait(), 20)
+        await house.add(effect, EffectFailed(effect=effect, effect_kind="email", attempts=0, reason="contact_refused"))
+        await until(lambda: _state_is(house, effect, "failed"), "the event closes it")
+        assert (await house.row(effect))["in_doubt"] is True
+        go.set()
+        await house.settled(effect, states=["done"])
+    row = await house.row(effect)
+    assert (row["in_doubt"], row["attempts"]) == (False, 1)
+    assert (await house.carried_out(effect)) == {effect: 1}
+
+
+async def test_R3_a_webhook_is_told_of_the_robot_and_nothing_personal(settings: Settings, house: House) -> None:
+    way = outside(settings, "webhook:crm")
+    async with delivering(settings, way):
+        effect = await house.ask("webhook", text=None, robot="tell_crm", visit=2)
+        await house.settled(effect)
+    (call,) = adapter_of(way).seen
+    told = orjson.loads(call.body)
+    lead = str(house.of[effect][0].id)
+    assert told["type"] == "leadline.robot.called"
+    assert told["data"] == {
+        "effect": str(effect),
+        "lead": lead,
+        "robot": "tell_crm",
+        "visit": 2,
+        "pipeline": "classic@1",
+    }
+
+
 @pytest.mark.parametrize(("word", "reason"), [("raise", "internal: RuntimeError"), ("wrong", "internal: the adapter")])
 async def test_R3_an_adapter_with_a_defect_holds_up_one_effect(
     settings: Settings, house: House, word: str, reason: str
@@ -337,12 +397,13 @@ async def test_R2_notices_go_to_who_has_an_address_and_are_shown_to_the_others(
     staff = [Colleague(name="helen", role="head", email="helen@example.org"), Colleague(name="anna", role="seller")]
     way = outside(settings)
     async with delivering(settings.model_copy(update={"staff": staff}), way, Way("app", None)):
-        told = await house.ask("notice", service="helen")
+        told = await house.ask("notice", service="helen", subject=None, text="Лид ждёт\nуже час")
         shown = await house.ask("notice", service="anna")
         unknown = await house.ask("notice", service="somebody")
         await house.settled(told, shown, unknown, states=["done"])
     (letter,) = adapter_of(way).seen
     assert (letter.to, letter.thread, letter.unsubscribe) == ("helen@example.org", None, None)
+    assert letter.subject == "Лид ждёт"
     assert [row["provider"] for row in [await house.row(e) for e in (told, shown, unknown)]] == ["email", "app", "app"]
 
 

@@ -90,6 +90,31 @@ class Life(RuleBasedStateMachine):
             event = EffectFailed(attempts=report.attempts, reason=report.reason, **shared)  # type: ignore[union-attr]
             self.effect = domain.closed(self.effect, event, self.now)
 
+    @precondition(lambda self: self.effect.state in ("waiting", "working"))
+    @rule(outcome=st.one_of(st.none(), st.builds(Done), st.builds(Refused, REASONS), LATERS), draw=DRAWS)
+    def client_refuses(self, outcome: Outcome | None, draw: float) -> None:
+        """C7: an event closes it; the call that was under way, if any, ends after that, or its worker dies (None)."""
+        before, event = (
+            self.effect,
+            EffectFailed(effect=self.effect.effect, effect_kind="email", attempts=0, reason="contact_refused"),
+        )
+        self.effect = domain.closed(before, event, self.now)
+        assert self.effect.state == "failed"
+        if before.state == "waiting":
+            self.calls_in_round = 0
+            return
+        assert self.effect.in_doubt
+        if outcome is None:
+            self.lost_answers += 1
+            self.calls_in_round = 0
+            return
+        self.lost_answers += isinstance(outcome, Later) and outcome.in_doubt
+        after = domain.after(before, outcome, self.now, PATIENCE, draw)
+        self.effect = domain.after_closed(self.effect, after)
+        assert self.effect.state == ("answered" if isinstance(outcome, Done) else "failed")
+        if not isinstance(outcome, Done):
+            self.calls_in_round = 0
+
     @precondition(lambda self: self.effect.state in ("done", "failed"))
     @rule()
     def repeat(self) -> None:

@@ -1,7 +1,7 @@
 """Outward effects: the ledger of the delivery service against the events that requested and closed them (N1, N7, decision 9).
 
-A fold of its own, on plain values. Invariants: an effect is requested once, and each of its rounds ends once; the ledger, as far
-as its consumer has read the stream, has every effect that is open, in the round and at the place that the events say, and
+A fold of its own, on plain values. Invariants: an effect is requested once, and done once in each of its rounds; the ledger, as
+far as its consumer has read the stream, has every effect that is open, in the round and at the place that the events say, and
 closed exactly where an event (or a report refused for good) closed it. Effects in doubt are no difference; they are noted.
 """
 
@@ -82,9 +82,11 @@ def _fold(stream: UUID, opened: Sequence[Opened], seen: int, report: Report) -> 
                 report.differ("effects", "repeated", about, "an effect that is open is opened again")
             known.round, known.state = known.round + 1, "open"
         else:
-            if known.state != "open":
+            state = name.removeprefix("effect_")
+            # done after failed: the client's refusal came while the letter was on its way
+            if known.state not in ("open", "failed") or known.state == state:
                 report.differ("effects", "repeated", about, "an effect that is closed is closed once more")
-            known.state = name.removeprefix("effect_")
+            known.state = state
         if event.version <= seen:
             then[effect] = Known(known.version, known.round, known.state)
     return then
@@ -94,7 +96,11 @@ def _difference(stream: UUID, said: Known, row: Row) -> str | None:
     if (row.stream, row.version, row.round) != (stream, said.version, said.round):
         have = f"{row.stream}-{row.version}, round {row.round}"
         return f"the ledger has it as requested by {have}; the events say {stream}-{said.version}, round {said.round}"
-    open_ = row.state in OPEN or (row.state == "closed" and row.refused)
-    if open_ if said.state == "open" else row.state == said.state:
+    fits = row.state == said.state
+    if said.state == "open":
+        fits = row.state in OPEN or (row.state == "closed" and row.refused)
+    elif said.state == "failed":  # or it was done all the same, and its report is on its way
+        fits = row.state in ("failed", "answered")
+    if fits:
         return None
     return f"it is {row.state} in the ledger, the events say {said.state}"
