@@ -328,7 +328,14 @@ class ActivityPlanned(LeadEvent):
     activity: UUID
     activity_kind: ActivityKind
     reason: Literal[
-        "by_hand", "callback_ordered", "missed_call", "robot", "trigger_refused", "bounced", "effect_failed"
+        "by_hand",
+        "callback_ordered",
+        "missed_call",
+        "robot",
+        "trigger_refused",
+        "bounced",
+        "effect_failed",
+        "robot_failed",
     ]
     due_at: datetime | None = None
     assignee: str | None = None
@@ -351,7 +358,8 @@ class ActivityDone(LeadEvent):
 
     activity: UUID
     activity_kind: ActivityKind
-    reason: Literal["by_hand", "answered_call"]
+    reason: Literal["by_hand", "answered_call", "recorded"]
+    """recorded: what it asked for stands in the card."""
     result: Personal[str | None] = None
     inbound_id: UUID | None = None
     """The message that shows it is done."""

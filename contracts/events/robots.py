@@ -51,8 +51,11 @@ class RobotArmed(RobotEvent):
     TOPIC: ClassVar[str] = "leadline.lead.robot_armed"
 
     due_at: datetime
-    because: Literal["entry", "after_robot", "date", "retimed", "left_stage", "undone", "pause", "started"]
-    """entry of the stage; success of another robot (`after`); a date on the card; that date was changed; the lead left the stage
+    because: Literal[
+        "entry", "after_robot", "date", "again", "retimed", "left_stage", "undone", "pause", "meeting", "started"
+    ]
+    """entry of the stage; success of another robot (`after`); a date on the card; it comes again (P7); a meeting's result is
+    owed (P9); that date was changed; the lead left the stage
     and the robot's policy is to run then; the move that had cancelled it was a mistake; a pause's end; a person started it for
     leads that had not had it (N5)."""
     after: str | None = None
@@ -78,12 +81,12 @@ class RobotRan(RobotEvent):
 
 class RobotSkipped(RobotEvent):
     """R6, N4: the robot did nothing, and why: the clause of its condition that did not hold with the values seen, a predecessor
-    that did not run, a refusal of contact (C7), nowhere to write to, a rule against the move, the loop limit (N3), or that the
-    pipeline no longer has it."""
+    that did not run, a refusal of contact (C7), nowhere to write to, a rule against the move, the loop limit (N3), that it ran
+    once for this person (P5), or that the pipeline no longer has it."""
 
     TOPIC: ClassVar[str] = "leadline.lead.robot_skipped"
 
-    reason: Literal["condition", "predecessor", "contact_refused", "no_address", "rules", "loop", "removed"]
+    reason: Literal["condition", "predecessor", "contact_refused", "no_address", "rules", "loop", "removed", "once"]
     clause: str | None = None
     values: Personal[dict[str, str]] = Field(default_factory=dict)
     """What the clause looked at, as it was."""
@@ -199,6 +202,7 @@ class TriggerFired(LeadEvent):
     TOPIC: ClassVar[str] = "leadline.lead.trigger_fired"
 
     trigger: str
+    from_stage: str
     to_stage: str
     because: str
     """Id of the event that it answered (`stream-version`)."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contracts.pipeline.pipeline import Pipeline
 
 CONTACT_FIELDS = frozenset({"name", "company", "phone", "email"})
-RESERVED = frozenset({"pause"})
+RESERVED = frozenset({"pause", "meeting_result"})
 """Ids under which the system itself arms something."""
 
 
@@ -148,11 +148,20 @@ def _one_of(fits: Iterable[str], name: str, path: Path, en: str, ru: str) -> Ite
 
 def _of_trigger(pipeline: Pipeline, stage: Stage, trigger: Trigger, path: Path) -> Iterator[Misfit]:
     here, here_ru = f"trigger {trigger.id}: ", f"триггер {trigger.id}: "
-    if stage.kind not in ("open", "won"):
+    if stage.kind == "postponed":
         yield Misfit(
             path,
-            f"{here}a trigger moves along the scale; stage {stage.id} is {stage.kind}; put it on an open or won stage",
-            f"{here_ru}триггер ведёт по шкале, а стадия {stage.id} — {stage.kind}; поставьте его на open или won",
+            f"{here}a pause needs a date that no trigger knows; put it on an open, won or lost stage, not on {stage.id}",
+            f"{here_ru}для паузы нужна дата, которой триггер не знает; поставьте его на open, won или lost, не на {stage.id}",
+        )
+    reasons = [reason.id for reason in stage.reasons] if stage.kind == "lost" else []
+    if reasons or trigger.reason is not None:
+        yield from _one_of(
+            reasons,
+            trigger.reason or "",
+            (*path, "reason"),
+            f"{here}needs one of the reasons of {stage.id}",
+            f"{here_ru}нужна одна из причин стадии {stage.id}",
         )
     ids = [other.id for other in pipeline.stages if other.id != stage.id]
     for n, name in enumerate(trigger.from_stages):

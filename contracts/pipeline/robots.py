@@ -31,6 +31,10 @@ class Start(Model):
     time: Id | None = None
     """A field of type time that goes with the date; without one the beginning of that day's work is meant."""
     before: Period | None = None
+    day: Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")] | None = None
+    """A day of the year, `12-31`: the next one after entry, at the beginning of work (P5, greetings on the days)."""
+    every: Period | None = None
+    """P7: again so long after each time, as long as the lead stands in the stage."""
     in_hours: bool = False
 
     @model_validator(mode="after")
@@ -51,6 +55,22 @@ class Start(Model):
                 ("after",),
                 "a robot starts after another one or by a date, not by both; take one away",
                 "робот запускается после другого или по дате, но не то и другое; уберите одно",
+            )
+        if self.day is not None and (self.date is not None or self.after is not None):
+            yield Misfit(
+                ("day",),
+                "a robot starts on a day of the year, by a date of the card, or after another one; keep one of them",
+                "робот запускается в день года, по дате из карточки или после другого; оставьте одно",
+            )
+        if (
+            self.every is not None
+            and (self.every.minutes or self.every.hours)
+            and not (self.every.days or self.every.months)
+        ):
+            yield Misfit(
+                ("every",),
+                "a robot comes again after a day at the soonest; give days or months",
+                "робот повторяется не чаще раза в день; дайте дни или месяцы",
             )
         if self.before is not None and self.delay is not None:
             yield Misfit(
@@ -197,6 +217,8 @@ class Robot(Model):
     retime: bool = True
     """Whether a changed date on the card changes when it starts (N6)."""
     when_predecessor_did_not_run: Literal["skip", "run"] = "skip"
+    once: Literal["visit", "person"] = "visit"
+    """person: never again for whom it ran once, on whichever of their leads in this pipeline (P5)."""
 
     @property
     def does(self) -> str:
@@ -218,6 +240,8 @@ class Trigger(Model):
     from_stages: tuple[StageId, ...] = ()
     """Out of which stages it moves leads; none named: out of every open one before it on the scale."""
     when: Condition | None = None
+    reason: Id | None = None
+    """Of a trigger on a lost stage that has reasons: which one (C2)."""
 
     @model_validator(mode="after")
     def _type_of_an_event(self) -> Trigger:

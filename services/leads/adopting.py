@@ -52,6 +52,12 @@ async def decide_adoption(
     return adopt(state, command, here, there, batch.now)
 
 
+async def adopted_pipeline(batch: LeadBatch, command: c.Command, database: Database) -> Pipeline | None:
+    """The version that a lead goes on under by this command."""
+    body = command.body
+    return await _version(batch, database, body.pipeline, body.number) if isinstance(body, c.Adopt) else None
+
+
 async def archived_refusal(
     batch: LeadBatch, state: LeadState, decided: Sequence[e.Event], database: Database
 ) -> Refusal | None:

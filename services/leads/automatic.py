@@ -1,14 +1,9 @@
-"""What a lead does by itself once everything is there (P3), in the transaction of whatever completed it.
-
-Invariants: an automatic move is decided by the same rules as everyone's; each carries how many there were since a person or an
-inbound message acted (`autodepth`), and the eleventh is refused where everyone sees it (decision 8, N3). Nothing is undone by
-the refusal: the lead stays where the tenth brought it.
-"""
+"""What a lead does by itself, put among the effects of the batch that caused it (`services.leads.domain.robots.following`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from contracts.commands import Refusal
@@ -16,37 +11,58 @@ from contracts.events import Event
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
 from services.leads.answers import tell_refusal
-from services.leads.domain.decide import automatic_move
+from services.leads.domain.decide import MOST_MOVES, Surroundings
+from services.leads.domain.robots import following
+from services.leads.domain.robots.following import PIPELINE_RULES, Following
+from services.leads.domain.state import LeadState
 
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
 
-PIPELINE_RULES: Final = Actor(id="pipeline-rules", kind="system")
-"""Who moves a lead that moves by itself."""
-MOST: Final = 10
-"""Automatic moves in a row; the next one is a loop (decision 8)."""
+
+def follow(
+    batch: LeadBatch,
+    lead: UUID,
+    events: Sequence[Event],
+    pipeline: Pipeline,
+    envelope: dict[str, Any],
+    before: LeadState | None,
+    *,
+    moves: bool = True,
+) -> None:
+    """Let follow what follows from these events, which are recorded. A loop is refused where everyone sees it (N3)."""
+    state = _state(batch, lead)
+
+    def record(found: Sequence[Event], actor: Actor, depth: int) -> LeadState:
+        batch.record(lead, "lead", state.contact, found, **{**envelope, "actor": actor, "autodepth": depth})
+        return _state(batch, lead)
+
+    now = Following(pipeline, batch.times, surroundings(batch, state), envelope["command"], record, moves)
+    stopped = following.follow(now, before, state, events, envelope.get("autodepth", 0))
+    if stopped is not None:
+        command = uuid5(envelope["command"], f"automatic:{stopped}")
+        tell_refusal(batch, command, lead, "move", PIPELINE_RULES, _too_many(), _state(batch, lead).version)
 
 
-def follow(batch: LeadBatch, lead: UUID, events: Sequence[Event], pipeline: Pipeline, envelope: dict[str, Any]) -> None:
-    """Let the lead move on by itself after these events, as far as it goes."""
-    depth: int = envelope.get("autodepth", 0)
-    while True:
-        state = batch.lead(lead)
-        assert state is not None
-        events = automatic_move(state, events, pipeline)
-        if not events:
-            return
-        depth += 1
-        if depth > MOST:
-            command = uuid5(envelope["command"], f"automatic:{depth}")
-            tell_refusal(batch, command, lead, "move", PIPELINE_RULES, _too_many(), state.version)
-            return
-        batch.record(lead, "lead", state.contact, events, **{**envelope, "actor": PIPELINE_RULES, "autodepth": depth})
+def surroundings(batch: LeadBatch, state: LeadState) -> Surroundings:
+    """What a decision about a lead needs to know beyond it."""
+    held = batch.open_lead_of(state.contact, state.pipeline)
+    return Surroundings(
+        responsibles=tuple(batch.settings.responsibles),
+        other_open_lead=held if held != state.lead else None,
+        region=batch.settings.default_region,
+    )
+
+
+def _state(batch: LeadBatch, lead: UUID) -> LeadState:
+    state = batch.lead(lead)
+    assert state is not None
+    return state
 
 
 def _too_many() -> Refusal:
     return Refusal(
         rules=("N3.no_loop",),
-        ru=f"Больше {MOST} автоматических переходов подряд: похоже на петлю в воронке. Лид оставлен на месте.",
-        en=f"More than {MOST} automatic moves in a row: the pipeline seems to have a loop. The lead stays where it is.",
+        ru=f"Больше {MOST_MOVES} автоматических переходов подряд: похоже на петлю в воронке. Лид оставлен на месте.",
+        en=f"More than {MOST_MOVES} automatic moves in a row: the pipeline seems to have a loop. The lead stays where it is.",
     )

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from contracts import events as e
 from contracts.meta import ENVELOPE_VERSION, GENESIS, Actor, AggregateKind, Meta, Stored, digest_of
 from contracts.pipeline import Pipeline
+from services.calendars import registry as calendars
 from services.database import Database
 from services.eventlog.consuming import PositionMove, move_positions
 from services.eventlog.consuming.parked import store as parking
@@ -33,6 +34,7 @@ from services.leads.companies import store as company_claims
 from services.leads.domain.arrivals import Owner, Referred
 from services.leads.domain.company import CompanyState, Key, Named, evolve_company
 from services.leads.domain.contact import ContactState, evolve_contact
+from services.leads.domain.robots.instants import Times
 from services.leads.domain.state import LeadState, evolve_lead
 from services.leads.imports import effects as importing
 from services.leads.imports import store as imports
@@ -98,6 +100,8 @@ class LeadBatch:
     """Of a rehearsal: versions that are yet to be published."""
     out: fx.Effects = field(default_factory=lambda: fx.Effects())
     turn: int = 0
+    times: Times = field(init=False)
+    """What the instants of robots are counted from, from step 5 on."""
     erased: set[UUID] = field(default_factory=set)
     _held: set[int] = field(default_factory=set)
 
@@ -216,6 +220,7 @@ class LeadBatch:
     async def decide(self, database: Database) -> None:
         """Step 5, for each piece of work in turn. Raises WorkFailedError."""
         default, number = await registry.current(database, self.settings.default_pipeline)
+        self.times = Times(self.now, await calendars.current(database))
         for index, piece in enumerate(self.work):
             try:
                 self.done.append(await self._carry_out(piece, database, default, number))

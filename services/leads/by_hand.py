@@ -79,7 +79,7 @@ async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Databas
     before = batch.lead(command.lead)
     assert before is not None
     claim(batch, before)
-    follow(batch, command.lead, found.lead_events, pipeline, envelope)
+    follow(batch, command.lead, found.lead_events, pipeline, envelope, None)
     after = batch.lead(command.lead)
     assert after is not None
     move_claim(batch, before, after)

@@ -6,7 +6,7 @@ repeat has none. What fails is kept: a command from Kafka is parked, an inbound 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
@@ -21,7 +21,7 @@ from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
 from services.leads import adopting, store
 from services.leads.answers import answered, refuse, remember
-from services.leads.automatic import follow
+from services.leads.automatic import follow, surroundings
 from services.leads.by_hand import ROTATION, capture_by_hand
 from services.leads.claims import claim, envelope_of, known_people, move_claim, put_people
 from services.leads.companies.effects import join_company
@@ -29,12 +29,14 @@ from services.leads.domain.arrivals import Arrival, Known, Recognised, Referred,
 from services.leads.domain.case import Case
 from services.leads.domain.decide import Surroundings, decide
 from services.leads.domain.recognition import keep_recorded_identity, recognise
+from services.leads.domain.robots.following import depth_of
 from services.leads.domain.rules import no_such_lead
 from services.leads.domain.state import LeadState, with_
 from services.leads.imports.store import RowAnswer
 from services.leads.people import effects as people
 from services.leads.people.looking_up import returning
 from services.leads.publishing.places import Place
+from services.leads.robots import ROBOT_COMMANDS, decide_robots, obey_refusal
 from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, Understood
 from services.pipelines import registry
 from services.privacy.messages import message_hash, seal_message
@@ -99,33 +101,33 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     if state is None:
         return refuse(batch, work, no_such_lead(), 0)
     pipeline = await registry.version(database, state.pipeline, state.pipeline_number)
-    held = batch.open_lead_of(state.contact, state.pipeline)
     envelope = envelope_of(batch, work, state)
     if isinstance(command.body, c.Unmerge) and await adopting.revived_in_archive(batch, state, database):
         return refuse(batch, work, adopting.refusal_of(state.pipeline), state.version)
     if (act := people.ACTS.get(type(command.body))) is not None:
         refusal = act(batch, Case(state, pipeline, None, command, batch.now), envelope)
-        return refuse(batch, work, refusal, state.version) if refusal else _carried_out(batch, work, state)
-    around = Surroundings(
-        responsibles=tuple(batch.settings.responsibles),
-        other_open_lead=held if held != state.lead else None,
-        region=batch.settings.default_region,
-        activity=uuid5(command.id, "activity") if isinstance(command.body, c.Plan) else None,
-    )
+        if refusal is not None:
+            return refuse(batch, work, refusal, state.version)
+        obey_refusal(batch, state, command, envelope)
+        return _carried_out(batch, work, state)
+    around = surroundings(batch, state)
+    if isinstance(command.body, c.Plan):
+        around = replace(around, activity=uuid5(command.id, "activity"))
     decided = await _decided(batch, command, state, pipeline, around, database)
     if isinstance(decided, Refusal):
         return refuse(batch, work, decided, state.version)
     bad_data, refusal = people.deletion(batch, state, decided)
     if refusal is not None:
         return refuse(batch, work, refusal, state.version)
+    envelope["autodepth"] = depth_of(state, command.actor, decided)
     identities = _identities_of_record(batch, work, state) if decided else []
     batch.record(state.lead, "lead", state.contact, decided, **envelope)
     for found in identities:
         put_people(batch, found, envelope)
         batch.record(state.lead, "lead", state.contact, found.lead_events, **envelope)
     join_company(batch, work, state.contact, envelope)
-    if not isinstance(command.body, c.Adopt):  # publishing moves nobody on
-        follow(batch, state.lead, decided, pipeline, envelope)
+    adopted = await adopting.adopted_pipeline(batch, command, database)  # publishing moves nobody on, and arms nothing
+    follow(batch, state.lead, decided, adopted or pipeline, envelope, state, moves=adopted is None)
     if bad_data:
         people.erase_person(batch, state.contact, "bad_data", envelope)
     return _carried_out(batch, work, state)
@@ -153,6 +155,8 @@ async def _decided(
 ) -> tuple[e.Event, ...] | Refusal:
     if isinstance(command.body, c.Adopt):
         return await adopting.decide_adoption(batch, command, state, pipeline, database)
+    if isinstance(command.body, ROBOT_COMMANDS):
+        return await decide_robots(batch, command, state, pipeline, database)
     decided = decide(state, command, pipeline, batch.now, around)
     if isinstance(decided, Refusal):
         return decided
@@ -189,7 +193,8 @@ async def take_in(batch: LeadBatch, work: ArrivalWork, database: Database, pipel
         join_company(batch, work, found.contact, envelope)
         if before_it is not None and (before_it.pipeline, before_it.pipeline_number) != (pipeline.pipeline, number):
             pipeline = await registry.version(database, before_it.pipeline, before_it.pipeline_number)
-        follow(batch, found.lead, (*found.lead_events, *found.ruled), pipeline, _within(envelope, before_it))
+        within = _within(envelope, before_it)
+        follow(batch, found.lead, (*found.lead_events, *found.ruled), pipeline, within, before_it)
         _claim(batch, found, before_it)
     if found.assigned is not None:
         batch.turn += 1

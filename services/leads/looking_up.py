@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from contracts.commands import Capture
+from contracts.commands import Capture, Fire
 from services.database import Database
 from services.eventlog.recording import store as recording
 from services.leads import adopting, store
 from services.leads.companies import effects as companies
 from services.leads.domain.arrivals import Owner, Reference, Referred
 from services.leads.domain.history import HistoryRow
+from services.leads.domain.own_letters import read_own
 from services.leads.imports import store as imports
 from services.leads.locks import LocksMissedError
 from services.leads.people import looking_up as people
@@ -61,7 +62,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
         await people.look_up_returning(batch, database, people.arrivals_of(batch.work))
     if stale := {recording.lock_number(stream.bytes) for stream in people.stale(batch)} - batch.extra_locks:
         raise LocksMissedError(stale)
-    if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture) for w in batch.work):
+    if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture | Fire) for w in batch.work):
         batch.turn = await store.next_turn(database, pipeline)
 
 
@@ -130,7 +131,10 @@ async def _look_up_people(batch: LeadBatch, database: Database, rows: Sequence[H
 
 
 def thread_lead(reference: Reference) -> UUID | None:
-    """The lead whose conversation a token in our address names: the token is the lead's id."""
+    """The lead whose conversation a token in our address names, or a letter of ours by its Message-ID: both hold its id."""
+    if reference.kind == "letter":
+        own = read_own(reference.value)
+        return own.lead if own is not None else None
     if reference.kind != "thread":
         return None
     try:

@@ -1,5 +1,5 @@
 """The `leadline` command (spec I): one function per command, everything heavy imported inside it. Those about pipelines stand in
-`services.ops.pipeline_commands`.
+`services.ops.pipeline_commands`, the one about calendars in `services.ops.calendar_commands`.
 
 Invariants: bad input, a missing system, a server that does not answer end in one clear line on stderr and exit status 2 (or
 the command's own); Ctrl-C ends with 130; nothing secret is printed but a new token, once.
@@ -17,7 +17,7 @@ from uuid import UUID
 
 from cyclopts import App, CycloptsError, Parameter
 
-from services.ops import pipeline_commands  # noqa: F401  # its commands are the application's too
+from services.ops import calendar_commands, pipeline_commands  # noqa: F401  # their commands are the application's too
 from services.ops.command_line import Data, Json, app, run
 from services.ops.place import BAD_INPUT, OpsError, find_place
 

@@ -1,4 +1,4 @@
-"""What must be there before services start: tables, topics, pipelines, projection schemas (`leadline prepare`).
+"""What must be there before services start: tables, topics, pipelines, calendars, projection schemas (`leadline prepare`).
 
 `leadline up` runs it at every start; on a cluster an operator runs it once per release. Invariants: doing it again changes
 nothing; it never deletes; the parts that do not depend on each other run together.
@@ -21,11 +21,14 @@ FAILED = 1
 
 
 async def prepare(settings: Settings, *, demo: bool = False) -> str | None:
-    """Migrate, create what is missing, publish the bundled pipelines. With `demo`, a fresh head token of the demo user.
+    """Migrate, create what is missing, publish the bundled pipelines, bring calendars up to date. With `demo`, a fresh head token
+    of the demo user.
 
     Raises OpsError, or what its parts raise: the start must not go on then.
     """
     from projections.schema import prepare as prepare_projections
+    from services.calendars import publishing as calendars
+    from services.calendars.team_file import TeamFileError
     from services.clock import clock_of
     from services.eventlog.admin import TopicsError, ensure_topics
     from services.eventlog.migrate import MigrationError, migrate
@@ -42,7 +45,12 @@ async def prepare(settings: Settings, *, demo: bool = False) -> str | None:
             if settings.clock is not None:
                 await store.start_clock(connection, settings.clock)
             await prepare_projections(connection)
-        await publish_bundled(pool, clock_of(settings.clock, pool))
+        clock = clock_of(settings.clock, pool)
+        await publish_bundled(pool, clock)
+        try:
+            await calendars.renew(pool, clock, settings)
+        except TeamFileError as error:
+            raise OpsError(f"the settings make no calendar (LEADLINE_TIME_ZONE): {error}", FAILED) from error
         if not demo:
             return None
         now = datetime.now(UTC)  # a token's age is the world's, also in a practice system

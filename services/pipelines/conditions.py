@@ -21,6 +21,8 @@ NAMES: Final = frozenset({"card", "lead", "facts"})
 NESTING: Final = 2
 ELEMENTS: Final = 100
 _MACRO = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|map|filter|transformList|transformMap)\s*$")
+QUOTED: Final = r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
+_NAMED = re.compile(r"\b(card|facts|lead)\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*" + QUOTED + r"\s*\])")
 _TEXT = re.compile(r"""[rRbB]{0,2}("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""")
 
 
@@ -67,6 +69,40 @@ def holds(text: str, values: Mapping[str, Mapping[str, Any]]) -> bool:
         Exception
     ):  # whatever CEL raises over these values: a name that is not there, a text compared with a number, 1/0
         return False
+
+
+def failing(text: str, values: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, str]] | None:
+    """The first clause that does not hold, and what it looked at, as text; `—`: it is not known. None: the condition holds."""
+    if holds(text, values):
+        return None
+    clauses = conjuncts(text)
+    clause = next((part for part in clauses if not holds(part, values)), text) if len(clauses) > 1 else text
+    seen = {f"{place}.{name}": values.get(place, {}).get(name) for place, name in names_in(clause)}
+    return clause.strip(), {name: "—" if value is None else str(value) for name, value in seen.items()}
+
+
+def names_in(text: str) -> list[tuple[str, str]]:
+    """What a condition names, each once, as (card, facts or lead; name)."""
+    quoted = [found.span() for found in re.finditer(QUOTED, text)]
+    named = []
+    for found in _NAMED.finditer(text):
+        if not any(start <= found.start() < end for start, end in quoted):
+            named.append((found[1], found[2] or found[3][1:-1]))
+    return list(dict.fromkeys(named))
+
+
+def conjuncts(text: str) -> list[str]:
+    """The parts that must all hold: cut at `&&` outside of brackets and quotes; the whole where there is an `||` or `?`."""
+    parts, depth, start = [], 0, 0
+    bare = re.sub(QUOTED, lambda found: "_" * len(found[0]), text)
+    for place, letter in enumerate(bare):
+        depth += (letter in "([{") - (letter in ")]}")
+        if depth == 0 and (bare.startswith("||", place) or letter == "?"):
+            return [text]
+        if depth == 0 and bare.startswith("&&", place):
+            parts.append(text[start:place])
+            start = place + 2
+    return [*parts, text[start:]]
 
 
 def _within_limits(text: str) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Final
 from contracts.pipeline import Pipeline
 from contracts.pipeline.names import Misfit
 from services.pipelines.conditions import ConditionError, compile_condition
-from services.pipelines.strict_yaml import Written, YamlError, read_written
-from services.pipelines.yaml_words import Words
+from services.strict_yaml import Written, YamlError, read_written
+from services.yaml_words import Words
 
 EXAMPLES: Final = {
     "pipeline": "pipeline: countertops",

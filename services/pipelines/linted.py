@@ -14,7 +14,7 @@ from services.pipelines.linting.case import Settings
 from services.pipelines.linting.finding import Finding
 from services.pipelines.linting.history import History
 from services.pipelines.linting.linter import lint
-from services.pipelines.strict_yaml import Written
+from services.strict_yaml import Written
 
 
 @dataclass(frozen=True)

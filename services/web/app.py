@@ -63,6 +63,7 @@ from services.web import (
     pages_people,
     pages_pipelines,
     pages_playbook,
+    pages_unsubscribe,
 )
 from services.web.door import Door, admit
 from services.web.forwarding import LeadsDoor
@@ -159,6 +160,7 @@ def create_app(
         pages_ops,
         pages_effects,
         pages_playbook,
+        pages_unsubscribe,
     ):
         app.include_router(part.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(resources.files("services.web").joinpath("static"))), name="static")

@@ -249,7 +249,7 @@ SAMPLES: tuple[e.Event, ...] = (
     ),
     e.EffectRepeated(effect=EFFECT, effect_kind="email", email="anna@example.org", phone="+79161234567"),
     e.EffectBounced(effect=EFFECT, inbound_id=INBOUND, permanent=True, status="5.1.1"),
-    e.TriggerFired(trigger="reply", to_stage="work", because=f"{LEAD}-7"),
+    e.TriggerFired(trigger="reply", from_stage="new", to_stage="work", because=f"{LEAD}-7"),
     e.TriggerRefused(
         trigger="reply",
         to_stage="work",

@@ -153,6 +153,8 @@ async def test_I_prepare_makes_everything_and_may_be_repeated(
     assert [tuple(row) for row in rows] == [(tokens[0], False), (tokens[1], True)]
     assert await pool.fetchval("SELECT practice_now FROM leadline.clock") == datetime(2026, 11, 22, 6, tzinfo=UTC)
     assert await pool.fetchval("SELECT to_regclass('proj_board_1.cards') IS NOT NULL")
+    calendars = await pool.fetch("SELECT team, number, origin FROM leadline.calendars")
+    assert [tuple(row) for row in calendars] == [("sales", 1, "default")]
 
 
 async def test_I_serve_runs_one_service_until_it_is_told_to_stop(leads: Leads, pool: Pool) -> None:

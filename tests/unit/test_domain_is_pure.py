@@ -16,6 +16,7 @@ PURE = sorted(
         *(ROOT / "services" / "pipelines" / "linting").glob("*.py"),
         *(ROOT / "services" / "leads" / "scenarios").glob("*.py"),
         ROOT / "services" / "leads" / "playbook.py",
+        *(ROOT / "services" / "calendars" / part for part in ("calendar.py", "months.py", "terms.py")),
         *(ROOT / "projections").glob("*/projection.py"),
         *(ROOT / "contracts").glob("events/*.py"),
         *(ROOT / "contracts").glob("*.py"),

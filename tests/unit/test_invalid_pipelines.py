@@ -9,7 +9,7 @@ import pytest
 
 from services.ops.main import main
 from services.pipelines.language import PipelineError, read_pipeline, read_written_pipeline
-from services.pipelines.strict_yaml import SOURCE_CHARACTERS
+from services.strict_yaml import SOURCE_CHARACTERS
 
 FOLDER = Path(__file__).parent / "invalid_pipelines"
 FILES = sorted(FOLDER.glob("*.yaml"))

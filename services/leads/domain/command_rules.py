@@ -10,8 +10,9 @@ from datetime import timedelta
 from contracts import commands as c
 from contracts.commands import Missing
 from contracts.pipeline import BUILT_IN_FACTS
+from services.calendars.calendar import ROUND_THE_CLOCK
+from services.calendars.terms import due
 from services.leads.domain.case import Broken, Case, body_of, standing
-from services.leads.domain.periods import after
 from services.leads.domain.state import CONTACT_FIELDS
 
 TAKEN_BACK_OTHERWISE = frozenset({"seen", "accepted", "offer", "answer", "approved"})
@@ -183,7 +184,7 @@ def reopening_terms(case: Case) -> Broken | None:
         )
     if terms is None or terms.seller_after is None or case.state.root_at is None or case.happened_at is None:
         return None
-    day = after(case.state.root_at, terms.seller_after)
+    day = due(case.state.root_at, terms.seller_after, ROUND_THE_CLOCK)
     if case.happened_at >= day:
         return None
     if role != "head":

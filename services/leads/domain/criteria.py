@@ -123,6 +123,13 @@ def _missing(what: Any, name: str, titles: Titles, command: str, values: tuple[s
     return Missing.model_construct(what=what, id=name, ru=titles.ru, en=titles.en, command=command, values=values)
 
 
+def attempts(state: LeadState) -> int:
+    """C2: calls of ours that nobody answered, since one was answered last."""
+    calls = sorted(state.calls.values(), key=lambda call: call.started_at)
+    answered = max((n for n, call in enumerate(calls) if call.answered), default=-1)
+    return sum(call.call_direction == "out" and not call.answered for call in calls[answered + 1 :])
+
+
 def values_of(state: LeadState, pipeline: Pipeline) -> dict[str, dict[str, Any]]:
     """What a condition sees of a lead: plain values; what is unknown or erased is absent."""
     fields = pipeline.fields_by_id
@@ -139,6 +146,8 @@ def values_of(state: LeadState, pipeline: Pipeline) -> dict[str, dict[str, Any]]
         "company": state.company,
         "phone": state.phone,
         "email": state.email,
+        "attempts": attempts(state),
+        "tags": sorted(state.tags),
     }
     facts: dict[str, Any] = {}
     for fact in pipeline.facts_by_id:

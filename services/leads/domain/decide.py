@@ -25,6 +25,8 @@ from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES, broken_against, no_such_stage, refused
 from services.leads.domain.state import LeadState, evolve_lead
 
+MOST_MOVES = 10
+"""Automatic moves without a person or an inbound message between them; the next one is a loop (decision 8, N3)."""
 EVENT_BYTES = 256 * 1024
 """The largest event (decision 10); a larger command is refused."""
 
@@ -356,6 +358,12 @@ def _sent(_: Case, body: c.Send, __: Surroundings) -> tuple[e.Event, ...]:
     return (e.DocumentSent(**body.model_dump(exclude={"type"})),)
 
 
+def _labelled(case: Case, body: c.ChangeLabel, _: Surroundings) -> tuple[e.Event, ...]:
+    if (body.tag in case.state.tags) == body.on:
+        return ()
+    return (e.TagAdded(tag=body.tag) if body.on else e.TagRemoved(tag=body.tag),)
+
+
 def _attached(_: Case, body: c.Attach, __: Surroundings) -> tuple[e.Event, ...]:
     return (e.FileAttached(**body.model_dump(exclude={"type"})),)
 
@@ -375,5 +383,6 @@ _FACTS: dict[type[c.CommandBody], Callable[[Case, Any, Surroundings], tuple[e.Ev
     c.Assign: _assigned,
     c.Plan: _planned,
     c.Complete: _completed,
+    c.ChangeLabel: _labelled,
 }
 """What each command records that leads to no stage. A fact that holds already is not recorded twice."""

@@ -16,6 +16,7 @@ from contracts import events as e
 from contracts.meta import Meta
 from contracts.personal import Erased, known
 from contracts.recorded import Recorded
+from services.leads.domain.robots import standing
 
 Answer = Literal["consent", "refusal"]
 
@@ -32,6 +33,12 @@ class Activity:
     text: str | None = None
     done_at: datetime | None = None
     result: str | None = None
+    robot: str | None = None
+    """Of one that a robot planned: which."""
+    visit: int | None = None
+    """The stage visit that robot belongs to."""
+    closed: bool = False
+    """Nobody did it, and it is not needed any more (N6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,12 @@ class LeadState:
     """Contacts of another name who have a phone or e-mail of this lead's (C3)."""
     dismissed: frozenset[UUID] = frozenset()
     """Contacts of which a person said that they are somebody else (C3)."""
+    tags: frozenset[str] = frozenset()
+    """Labels (R2)."""
+    automation: standing.Automation = standing.NOTHING
+    """Its robots and what they requested of the outside (R1-R4)."""
+    autodepth: int = 0
+    """Automatic moves since a person or an inbound message last acted on it (decision 8)."""
     erased: bool = False
 
     @property
@@ -152,6 +165,8 @@ def evolve_lead(state: LeadState | None, meta: Meta, data: e.Event) -> LeadState
     changed = change(state, meta, data) if change else {}
     if meta.person is not None and meta.person != state.contact:
         changed = {**changed, "of_others": (*state.of_others, (meta.version, meta.person))}
+    if meta.autodepth != state.autodepth:
+        changed = {**changed, "autodepth": meta.autodepth}
     return with_(state, version=meta.version, **changed)
 
 
@@ -297,7 +312,16 @@ def _letter(state: LeadState, meta: Meta, data: e.LetterReceived) -> dict[str, A
 
 
 def _planned(state: LeadState, meta: Meta, data: e.ActivityPlanned) -> dict[str, Any]:
-    activity = Activity(data.activity_kind, data.reason, meta.happened_at, data.due_at, data.assignee, known(data.text))
+    activity = Activity(
+        data.activity_kind,
+        data.reason,
+        meta.happened_at,
+        data.due_at,
+        data.assignee,
+        known(data.text),
+        robot=data.robot,
+        visit=data.visit,
+    )
     return {"activities": {**state.activities, data.activity: activity}}
 
 
@@ -308,6 +332,20 @@ def _done(state: LeadState, meta: Meta, data: e.ActivityDone) -> dict[str, Any]:
     done = replace(planned, done_at=meta.happened_at, result=known(data.result))
     changed: dict[str, Any] = {"activities": {**state.activities, data.activity: done}}
     return {**changed, **_fact(state, meta, "task_done")} if data.activity_kind == "task" else changed
+
+
+def _no_longer_needed(state: LeadState, meta: Meta, data: e.ActivityClosed) -> dict[str, Any]:
+    planned = state.activities.get(data.activity)
+    if planned is None:
+        return {}
+    closed = replace(planned, done_at=meta.happened_at, closed=True)
+    return {"activities": {**state.activities, data.activity: closed}}
+
+
+def _automation(
+    change: Callable[[standing.Automation, Meta, Any], standing.Automation],
+) -> Callable[[LeadState, Meta, Any], dict[str, Any]]:
+    return lambda state, meta, data: {"automation": change(state.automation, meta, data)}
 
 
 _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, Any]]] = {
@@ -344,5 +382,9 @@ _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, An
     e.ClientRecommended: lambda state, meta, data: {"recommended": (*state.recommended, data.lead)},
     e.DuplicateSuspected: lambda state, meta, data: {"suspected": state.suspected | {data.other_contact}},
     e.DuplicateDismissed: lambda state, meta, data: {"dismissed": state.dismissed | {data.other_contact}},
+    e.ActivityClosed: _no_longer_needed,
+    e.TagAdded: lambda state, meta, data: {"tags": state.tags | {data.tag}},
+    e.TagRemoved: lambda state, meta, data: {"tags": state.tags - {data.tag}},
+    **{event: _automation(change) for event, change in standing.CHANGES.items()},
 }
 """What each event changes in a lead; an event that is not here changes its version only."""

@@ -14,6 +14,7 @@ from uuid import UUID
 from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
+from services.leads.automatic import follow
 from services.leads.domain.arrivals import Referred
 from services.leads.domain.case import Case
 from services.leads.domain.identities import normalise_email, normalise_phone
@@ -40,6 +41,8 @@ def _merge(batch: LeadBatch, case: Case, envelope: Envelope) -> Refusal | None:
     if isinstance(decided, Refusal):
         return decided
     _put(batch, state, decided, envelope)
+    # Its robots wait no more; once it stands by itself again, those go on whose instant is still to come (N16).
+    follow(batch, state.lead, decided.lead_events, case.pipeline, envelope, state, moves=False)
     return None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from contracts import commands as c
-from contracts.pipeline import Pipeline
+from contracts.pipeline import MoveTo, Pipeline, RejectAs, Robot
 from services.database import Database
 from services.leads.domain.arrivals import Returning
 from services.leads.domain.persons import head_of
@@ -25,7 +25,7 @@ from services.pipelines import registry
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
 
-OF_A_PERSON = (c.Merge, c.Unmerge, c.Permit, c.Confirm)
+OF_A_PERSON = (c.Merge, c.Unmerge, c.Permit, c.Confirm, c.Fire, c.Repeat)
 """Commands that look at the whole person."""
 
 
@@ -65,7 +65,8 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
             undoes |= isinstance(body, c.Unmerge)
             if state is not None:
                 contacts.add(state.contact)
-                if deletes:
+                refuses = isinstance(body, c.Permit) and not body.allowed  # it holds for every lead of theirs
+                if deletes or refuses or await _once_for_a_person(database, state, body):
                     whole.add(state.contact)
     deleted = await _deleted_by_rows(batch, database)
     contacts |= deleted
@@ -95,7 +96,32 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
 async def _may_delete(database: Database, lead: LeadState, body: c.CommandBody) -> bool:
     """Whether a command leads to a stage that deletes the person (C1)."""
     to = body.status if isinstance(body, c.Reject) else body.to if isinstance(body, c.Move) else None
+    robot = await _fired(database, lead, body)
+    if robot is not None:
+        to = (
+            robot.do.reject
+            if isinstance(robot.do, RejectAs)
+            else robot.do.move
+            if isinstance(robot.do, MoveTo)
+            else None
+        )
     return to is not None and _deletes(await registry.version(database, lead.pipeline, lead.pipeline_number), to)
+
+
+async def _once_for_a_person(database: Database, lead: LeadState, body: c.CommandBody) -> bool:
+    """Whether a robot fires that asks whether it ran on another lead of the person (P5)."""
+    robot = await _fired(database, lead, body)
+    return robot is not None and robot.once == "person"
+
+
+async def _fired(database: Database, lead: LeadState, body: c.CommandBody) -> Robot | None:
+    """The robot whose instant has come."""
+    armed = lead.automation.armed.get(body.timer) if isinstance(body, c.Fire) else None
+    if armed is None:
+        return None
+    pipeline = await registry.version(database, lead.pipeline, lead.pipeline_number)
+    found = pipeline.robots_by_id.get(armed.robot)
+    return found[1] if found is not None else None
 
 
 def _deletes(pipeline: Pipeline, to: str) -> bool:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from contracts.pipeline import Pipeline
-from services.pipelines.strict_yaml import YamlError, read_yaml
+from services.strict_yaml import YamlError, read_yaml
 
 Kind = Literal["history", "leads"]
 Column = Annotated[str, Field(min_length=1, max_length=500)]

@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib import resources
 
 from services.pipelines.linting.lexicon import Lexicon, Lexicons
-from services.pipelines.strict_yaml import read_yaml
+from services.strict_yaml import read_yaml
 
 
 @lru_cache(maxsize=1)

@@ -9,13 +9,11 @@ import re
 from functools import lru_cache
 
 from contracts.pipeline import Pipeline
-from services.pipelines.conditions import ConditionError, compile_condition, holds
+from services.pipelines.conditions import QUOTED, ConditionError, compile_condition, conjuncts, holds, names_in
 from services.pipelines.linting.finding import Said
 
-_QUOTED = r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')"""
-_NAMED = re.compile(r"\b(card|facts|lead)\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*" + _QUOTED + r"\s*\])")
-_COMPARED = re.compile(r"^\(*\s*(card|facts)\.([a-z]\w*)\s*(==|!=)\s*" + _QUOTED + r"\s*\)*$")
-LEAD_NAMES = frozenset({"stage", "visit", "responsible", "name", "company", "phone", "email"})
+_COMPARED = re.compile(r"^\(*\s*(card|facts)\.([a-z]\w*)\s*(==|!=)\s*" + QUOTED + r"\s*\)*$")
+LEAD_NAMES = frozenset({"stage", "visit", "responsible", "name", "company", "phone", "email", "attempts", "tags"})
 """What a condition can see of the lead besides card and facts (`services.leads.domain.criteria.values_of`)."""
 ANSWERS = frozenset({"consent", "refusal"})
 
@@ -34,11 +32,11 @@ def constant(text: str, pipeline: Pipeline) -> bool | None:
     """True or False where the condition is that whatever the lead; None where it depends, or cannot be read."""
     if trouble(text) is not None:
         return None
-    if not _names(text):
+    if not names_in(text):
         return holds(text, {"card": {}, "lead": {}, "facts": {}})
     wanted: dict[tuple[str, str], str] = {}
-    for part in _conjuncts(text):
-        if not _names(part) and trouble(part) is None and not holds(part, {"card": {}, "lead": {}, "facts": {}}):
+    for part in conjuncts(text):
+        if not names_in(part) and trouble(part) is None and not holds(part, {"card": {}, "lead": {}, "facts": {}}):
             return False
         compared = _COMPARED.match(part.strip())
         if compared is None or compared[3] != "==":
@@ -55,7 +53,7 @@ def unknown_names(text: str, pipeline: Pipeline) -> list[tuple[str, str]]:
     if trouble(text) is not None:
         return []
     there = {"card": pipeline.field_ids, "facts": frozenset(pipeline.facts_by_id), "lead": LEAD_NAMES}
-    return [(map_, name) for map_, name in _names(text) if name not in there[map_]]
+    return [(map_, name) for map_, name in names_in(text) if name not in there[map_]]
 
 
 def values_of(pipeline: Pipeline, map_: str, name: str) -> frozenset[str] | None:
@@ -67,26 +65,3 @@ def values_of(pipeline: Pipeline, map_: str, name: str) -> frozenset[str] | None
         return ANSWERS
     fact = pipeline.facts_by_id.get(name)
     return frozenset(option.id for option in fact.options) if fact is not None and fact.options else None
-
-
-def _names(text: str) -> list[tuple[str, str]]:
-    quoted = [m.span() for m in re.finditer(_QUOTED, text)]
-    found = []
-    for m in _NAMED.finditer(text):
-        if not any(start <= m.start() < end for start, end in quoted):
-            found.append((m[1], m[2] or m[3][1:-1]))
-    return list(dict.fromkeys(found))
-
-
-def _conjuncts(text: str) -> list[str]:
-    """The parts that must all hold: cut at `&&` outside of brackets and quotes; the whole where there is an `||` or `?`."""
-    parts, depth, start = [], 0, 0
-    bare = re.sub(_QUOTED, lambda m: "_" * len(m[0]), text)
-    for place, letter in enumerate(bare):
-        depth += (letter in "([{") - (letter in ")]}")
-        if depth == 0 and (bare.startswith("||", place) or letter == "?"):
-            return [text]
-        if depth == 0 and bare.startswith("&&", place):
-            parts.append(text[start:place])
-            start = place + 2
-    return [*parts, text[start:]]

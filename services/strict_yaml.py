@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from contracts.pipeline.names import Misfit
-from services.pipelines.yaml_words import Words, both, said_of, said_of_syntax
+from services.yaml_words import Words, both, said_of, said_of_syntax
 
 SOURCE_CHARACTERS = 500_000
 

@@ -1,0 +1,235 @@
+"""Which robots wait, and until when: what follows from a lead's events for its robots (R1, R6, N6, S3).
+
+`react` is asked after every set of events of a lead, in the same transaction, until nothing more follows. Pure. Invariants: a
+robot runs at most once in a stage visit, one that comes again once at each time (N1, P7); its instant is fixed here, from the
+events and the team's calendar, and never computed again; publishing, importing and taking back a merge arm nothing anew (M3):
+what was waiting goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, time
+from typing import Any, Final
+from uuid import uuid5
+
+from contracts import events as e
+from contracts.pipeline import Period, Pipeline, Robot
+from services.calendars import terms
+from services.leads.domain.robots import chains
+from services.leads.domain.robots.instants import Times, arm, had, instant
+from services.leads.domain.robots.standing import Armed
+from services.leads.domain.state import LeadState
+
+PAUSE: Final = "pause"
+"""The robot of every pause: it brings the lead back on the date (S3)."""
+MEETING: Final = "meeting_result"
+"""The robot that waits for the result of a meeting that was held (P9)."""
+RESULT_OWED: Final = "Записать результат встречи / Record the result of the meeting"
+BUILT_IN: Final = frozenset({PAUSE, MEETING})
+"""Robots of every pipeline; `contracts.pipeline.automation.RESERVED` keeps their names free."""
+
+
+def react(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline, times: Times) -> tuple[e.Event, ...]:
+    """What follows for the robots from events that just happened; `state`: the lead after them."""
+    if state.erased or not just:
+        return ()
+    found: list[e.Event] = []
+    for event in just:
+        match event:
+            case e.StageEntered():
+                found += _on_change_of_stage(state, event, pipeline, times)
+            case e.LeadAdopted():
+                found += _under_another_version(state, pipeline)
+            case e.LeadMerged():
+                found += [_cancelled(armed, "merged") for armed in state.automation.armed.values()]
+            case e.LeadPaused() if state.kind == "postponed":
+                found += _pause(state, event, times)
+            case e.CardRecorded():
+                found += _retimed(state, event, pipeline, times)
+            case e.ActivityDone(activity_kind="meeting", reason="by_hand"):
+                found += _result_owed(state, just, times)
+            case e.MeetingHeld():
+                found += _result_recorded(state)
+            case e.RobotRan() | e.EffectDone():
+                found += chains.comes_again(state, event, pipeline, times)
+                if isinstance(event, e.EffectDone) or event.effect is None:
+                    found += chains.followers(state, event, pipeline, times)
+            case e.RobotSkipped() | e.RobotFailed() | e.EffectFailed() | e.RobotCancelled(by="by_hand"):
+                found += chains.comes_again(state, event, pipeline, times)
+                found += chains.without_predecessor(state, event, pipeline, times)
+    return tuple(found)
+
+
+def entry(state: LeadState, robots: Iterable[Robot], times: Times, **how: Any) -> Iterator[e.Event]:
+    """Arm those of a stage's robots that follow nobody. `how`: `because` and `at`, where it is no entry."""
+    for robot in robots:
+        if robot.start.after is not None or had(state, robot):
+            continue
+        because, begin = how.get("because", "entry"), how.get("at") or state.entered_at or times.now
+        due_at = instant(robot, begin, state, times)
+        if due_at is not None:
+            yield arm(
+                state, robot.id, due_at, "date" if robot.start.date and because == "entry" else because, robot, times
+            )
+
+
+def _cancelled(armed: Armed, by: Any) -> e.RobotCancelled:
+    return e.RobotCancelled(robot=armed.robot, timer=armed.timer, visit=armed.visit, by=by)
+
+
+# --- a change of stage -----------------------------------------------------------------------------------------------------
+
+
+def _on_change_of_stage(
+    state: LeadState, entered: e.StageEntered, pipeline: Pipeline, times: Times
+) -> Iterator[e.Event]:
+    if entered.cause == "adopted":
+        return  # LeadAdopted came before it, and said what goes on
+    if entered.cause == "unmerged":
+        yield from _again(state, "merged", times, past=False)
+        return
+    if entered.undoes is not None:
+        yield from _mistaken(state, entered.undoes)
+        yield from _again(state, "left_stage", times)
+        return
+    yield from _left(state, pipeline, times)
+    here = pipeline.by_id.get(state.stage)
+    if here is not None and here.robots:
+        yield from entry(state, here.robots, times)
+
+
+def _left(state: LeadState, pipeline: Pipeline, times: Times) -> Iterator[e.Event]:
+    """R6: what becomes of the robots of the stages left, and of what they planned (N6)."""
+    for armed in state.automation.armed.values():
+        if armed.visit == state.root:
+            continue
+        policy = _policy(pipeline, armed.robot)
+        if policy == "cancel":
+            yield _cancelled(armed, "left_stage")
+        elif policy == "run_now" and armed.due_at > times.now:
+            yield _cancelled(armed, "left_stage")
+            stated = pipeline.robots_by_id[armed.robot][1]
+            yield arm(
+                state, armed.robot, times.now, "left_stage", stated, times, visit=armed.visit, replaces=armed.timer
+            )
+    for activity, planned in state.activities.items():
+        of_left = planned.robot is not None and planned.visit is not None and planned.visit != state.root
+        if of_left and planned.done_at is None and _policy(pipeline, planned.robot or "") == "cancel":
+            yield e.ActivityClosed(activity=activity, activity_kind=planned.kind, reason="left_stage")
+
+
+def _policy(pipeline: Pipeline, robot: str) -> str:
+    found = pipeline.robots_by_id.get(robot)
+    return found[1].on_leave if found is not None else "cancel"
+
+
+def _mistaken(state: LeadState, visit: int) -> Iterator[e.Event]:
+    """N12: the robots of a stage visit that was a mistake wait no more; what they planned is not needed."""
+    for armed in state.automation.armed.values():
+        if armed.visit == visit:
+            yield _cancelled(armed, "undone")
+    for activity, planned in state.activities.items():
+        if planned.visit == visit and planned.robot is not None and planned.done_at is None:
+            yield e.ActivityClosed(activity=activity, activity_kind=planned.kind, reason="undone")
+
+
+def _again(state: LeadState, by: str, times: Times, *, past: bool = True) -> Iterator[e.Event]:
+    """Robots of the stage visit that goes on, cancelled by what is taken back now: they wait again for the same instant."""
+    for (visit, robot), settled in state.automation.settled.items():
+        taken_back = settled.how == "cancelled" and settled.by == by
+        if visit == state.root and taken_back and (past or settled.due_at > times.now):
+            yield arm(
+                state, robot, settled.due_at, "undone", None, times, after=settled.after, replaces=settled.timer
+            ).model_copy(update={"calendar": None})
+
+
+def _under_another_version(state: LeadState, pipeline: Pipeline) -> Iterator[e.Event]:
+    """M3: what waits goes on waiting where the version has the robot still; nothing new is armed."""
+    for armed in state.automation.armed.values():
+        if armed.robot not in BUILT_IN and armed.robot not in pipeline.robots_by_id:
+            yield _cancelled(armed, "adopted")
+
+
+# --- dates -----------------------------------------------------------------------------------------------------------------
+
+
+def _pause(state: LeadState, paused: e.LeadPaused, times: Times) -> Iterator[e.Event]:
+    """S3: on its date the lead comes back by itself: in the morning of that day, or of the next working day (C2)."""
+    if state.automation.waits(state.root, PAUSE):
+        return
+    begins = times.calendar.next_working(times.calendar.instant(paused.until, time(0)))
+    yield arm(state, PAUSE, begins, "pause", None, times)
+
+
+def _retimed(state: LeadState, recorded: e.CardRecorded, pipeline: Pipeline, times: Times) -> Iterator[e.Event]:
+    """N6: a date on the card was written: the robots that go by it wait for the new instant, or for none."""
+    changed = set(recorded.names)
+    for stage in pipeline.stages:
+        for robot in stage.robots:
+            if robot.start.date is None or not changed & {robot.start.date, robot.start.time}:
+                continue
+            waiting = [a for a in state.automation.armed.values() if a.robot == robot.id]
+            begin = state.entered_at or times.now
+            for armed in waiting:
+                if not robot.retime:
+                    continue
+                due_at = instant(robot, begin, state, times)
+                if due_at == armed.due_at:
+                    continue
+                yield _cancelled(armed, "retimed")
+                if due_at is not None:
+                    yield arm(state, robot.id, due_at, "retimed", robot, times, visit=armed.visit, replaces=armed.timer)
+            if not waiting and stage.id == state.stage and not had(state, robot):
+                due_at = instant(robot, begin, state, times)
+                if due_at is not None:
+                    yield arm(state, robot.id, due_at, "date", robot, times)
+
+
+def _result_owed(state: LeadState, just: Sequence[e.Event], times: Times) -> Iterator[e.Event]:
+    """P9: a meeting was held and its result is not recorded: it is asked for, within one working day."""
+    if any(isinstance(event, e.MeetingHeld) for event in just) or state.automation.waits(state.root, MEETING):
+        return
+    due_at = terms.due(times.now, Period(days=1, working=True), times.calendar, state.responsible)
+    armed = arm(state, MEETING, due_at, "meeting", None, times)
+    yield armed
+    yield e.ActivityPlanned(
+        activity=uuid5(armed.timer, "activity"),
+        activity_kind="task",
+        reason="robot",
+        due_at=due_at,
+        text=RESULT_OWED,
+        robot=MEETING,
+        visit=state.root,
+        calendar=times.name,
+    )
+
+
+def _result_recorded(state: LeadState) -> Iterator[e.Event]:
+    """P9: the result is there: it is asked for no more."""
+    for activity, planned in state.activities.items():
+        if planned.robot == MEETING and planned.done_at is None:
+            yield e.ActivityDone(activity=activity, activity_kind=planned.kind, reason="recorded")
+
+
+def restart(state: LeadState, pipeline: Pipeline, times: Times, at: datetime, only: str | None) -> tuple[e.Event, ...]:
+    """N5: the robots of the stage where the lead stands, as if it had entered it at `at`: those that it has not had.
+
+    A pause without a waiting timer gets one.
+    """
+    here = pipeline.by_id.get(state.stage)
+    found: list[e.Event] = []
+    if here is not None:
+        robots = [robot for robot in here.robots if only in (None, robot.id)]
+        found += entry(replace_entered(state, at), robots, times, because="started", at=at)
+    paused = state.kind == "postponed" and state.paused_until is not None and only in (None, PAUSE)
+    if paused and state.paused_until is not None and not state.automation.waits(state.root, PAUSE):
+        begins = times.calendar.next_working(times.calendar.instant(state.paused_until, time(0)))
+        found.append(arm(state, PAUSE, max(begins, at), "started", None, times))
+    return tuple(found)
+
+
+def replace_entered(state: LeadState, at: datetime) -> LeadState:
+    """The lead as if it had come to where it stands at another moment."""
+    return replace(state, entered_at=at)

@@ -1,0 +1,95 @@
+"""What a lead does by itself after something happened to it: robots, triggers, automatic moves, one after the other (R1, R5, P3).
+
+Pure: whoever asks records the events and gives the lead back as it stands then (`Record`). Invariants: all of it is decided by
+the same rules as everyone's acts; each automatic move carries how many there were since a person or an inbound message acted
+(`autodepth`), and the eleventh is refused (decision 8, N3): the lead stays where the tenth brought it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from contracts.events import Event, StageEntered
+from contracts.meta import Actor
+from contracts.pipeline import Pipeline
+from services.leads.domain.decide import MOST_MOVES, Surroundings, automatic_move
+from services.leads.domain.robots.arming import react
+from services.leads.domain.robots.instants import Times
+from services.leads.domain.robots.triggers import pull
+from services.leads.domain.state import LeadState
+
+PIPELINE_RULES: Final = Actor(id="pipeline-rules", kind="system")
+"""Who moves a lead that moves by itself, and arms its robots."""
+BY_ITSELF: Final = frozenset({"robot", "trigger", "system"})
+"""Kinds of actors whose moves are automatic."""
+
+Record = Callable[[Sequence[Event], Actor, int], LeadState]
+"""Records events by an actor at a depth; the lead after them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """Where it happens: under which version of the pipeline, when, with what around, by which command."""
+
+    pipeline: Pipeline
+    times: Times
+    surroundings: Surroundings
+    command: UUID
+    record: Record
+    moves: bool = True
+    """False: robots alone; nobody is moved on (publishing, merging)."""
+
+
+def follow(
+    now: Following, before: LeadState | None, state: LeadState, events: Sequence[Event], depth: int = 0
+) -> int | None:
+    """Let follow what follows from these events, as far as it goes. `before`: the lead before them, None for a new one; `state`:
+    after them. Returns the depth at which it was stopped as a loop, None where it was not."""
+    while events:
+        state, happened = _react(now, state, events, depth)
+        if not now.moves:
+            return None
+        state, moved = _triggers(now, before, state, [*events, *happened], depth)
+        before = state
+        if not moved:
+            moved = automatic_move(state, events, now.pipeline)
+            if moved and depth >= MOST_MOVES:
+                return depth + 1
+            if moved:
+                state = now.record(moved, PIPELINE_RULES, depth + 1)
+        depth += 1
+        events = moved
+    return None
+
+
+def _react(now: Following, state: LeadState, events: Sequence[Event], depth: int) -> tuple[LeadState, list[Event]]:
+    """The robots' side, until nothing more follows."""
+    found: list[Event] = []
+    while events:
+        events = react(state, events, now.pipeline, now.times)
+        if events:
+            state = now.record(events, PIPELINE_RULES, depth)
+            found += events
+    return state, found
+
+
+def _triggers(
+    now: Following, before: LeadState | None, state: LeadState, events: Sequence[Event], depth: int
+) -> tuple[LeadState, Sequence[Event]]:
+    """The lead after its triggers, and the events of the one that moved it."""
+    moved: Sequence[Event] = ()
+    for pulled in pull(before, state, events, now.pipeline, now.times, now.surroundings, now.command):
+        state = now.record(pulled.events, pulled.actor, depth + pulled.moves)
+        if pulled.moves:
+            moved = pulled.events
+    return state, moved
+
+
+def depth_of(state: LeadState, actor: Actor, events: Sequence[Event]) -> int:
+    """How many automatic moves in a row there are with these events of an actor; `state`: the lead before them."""
+    if actor.kind not in BY_ITSELF:
+        return 0
+    return state.autodepth + any(isinstance(event, StageEntered) for event in events)

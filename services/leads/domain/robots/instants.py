@@ -1,0 +1,131 @@
+"""The instant at which a robot starts, and the event that fixes it (R1, C2). Pure.
+
+Invariants: an instant follows from the lead's events and a version of the team's calendar alone; each arming of a robot in a
+stage visit has a timer of its own, whose id follows from lead, visit, robot and the number of the arming (N1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from contracts import events as e
+from contracts.pipeline import Robot
+from services.calendars import terms
+from services.calendars.calendar import Calendar
+from services.leads.domain.state import LeadState
+
+MORNING: Final = time(9)
+"""When a day begins on which nobody works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What instants are counted from: the moment of the batch, and the calendar of the team."""
+
+    now: datetime
+    calendar: Calendar
+
+    @property
+    def name(self) -> str:
+        """The calendar and its version."""
+        return self.calendar.version
+
+
+def instant(robot: Robot, begin: datetime, state: LeadState, times: Times) -> datetime | None:
+    """When a robot starts whose time begins to count at `begin`; None where it goes by a date that the card has not yet.
+
+    Raises NoWorkingTimeError.
+    """
+    start, calendar = robot.start, times.calendar
+    at = begin
+    if start.date is not None:
+        day = _date(state, start.date)
+        if day is None:
+            return None
+        clock = _time(state, start.time) if start.time is not None else None
+        hours = calendar.hours(day)
+        at = calendar.instant(day, clock or (hours[0].start if hours else MORNING))
+    elif start.day is not None:
+        at = _next(start.day, begin, calendar)
+    if start.before is not None:
+        at = terms.before(at, start.before, calendar)
+    if start.delay is not None:
+        at = terms.due(at, start.delay, calendar)
+    return terms.in_hours(at, calendar) if start.in_hours else at
+
+
+def _next(day: str, begin: datetime, calendar: Calendar) -> datetime:
+    """The next such day of the year, after the one on which it begins to count; 29 February is looked for until there is one."""
+    month, number = int(day[:2]), int(day[3:])
+    today = calendar.local(begin).date()
+    for year in range(today.year, today.year + 9):  # over 1900 and 2100 eight years lie between two leap days
+        try:
+            found = date(year, month, number)
+        except ValueError:
+            continue
+        if found > today:
+            hours = calendar.hours(found)
+            return calendar.instant(found, hours[0].start if hours else MORNING)
+    return begin
+
+
+def timer_of(state: LeadState, robot: str, visit: int) -> UUID:
+    """The id under which a robot is armed next in a stage visit."""
+    number = state.automation.armings.get((visit, robot), 0) + 1
+    return uuid5(state.lead, f"robot:{visit}:{robot}:{number}")
+
+
+def had(state: LeadState, robot: Robot) -> bool:
+    """Whether the robot waits, or is over, in the stage visit the lead is in; one that comes again is never over."""
+    if robot.start.every is not None:
+        return state.automation.waits(state.root, robot.id)
+    return state.automation.waits(state.root, robot.id) or state.automation.is_over(state.root, robot.id)
+
+
+def arm(
+    state: LeadState,
+    robot: str,
+    due_at: datetime,
+    because: Any,
+    stated: Robot | None,
+    times: Times,
+    *,
+    visit: int | None = None,
+    after: str | None = None,
+    replaces: UUID | None = None,
+) -> e.RobotArmed:
+    visit = state.root if visit is None else visit
+    start = stated.start if stated is not None else None
+    counted = start is not None and (
+        start.in_hours
+        or start.date is not None
+        or any(p is not None and (p.working or p.months) for p in (start.delay, start.before))
+    )
+    return e.RobotArmed(
+        robot=robot,
+        timer=timer_of(state, robot, visit),
+        visit=visit,
+        due_at=due_at,
+        because=because,
+        after=after,
+        calendar=times.name if counted or stated is None else None,
+        replaces=replaces,
+    )
+
+
+def _date(state: LeadState, field: str) -> date | None:
+    """A date on the card; None where it is empty or unknown."""
+    try:
+        return date.fromisoformat(state.card.get(field, ""))
+    except ValueError:
+        return None
+
+
+def _time(state: LeadState, field: str) -> time | None:
+    try:
+        return time.fromisoformat(state.card.get(field, ""))
+    except ValueError:
+        return None

@@ -1,0 +1,132 @@
+"""Step 5 of a batch for commands about robots and effects: ask the domain, put down what follows (R1-R6, decisions 8 and 9).
+
+Invariants: `fire` and `report` are taken from our own reactors only; a timer is closed by exactly one event, and a repeat changes
+nothing (N1); what a robot does and what follows from it are one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from contracts import commands as c
+from contracts import events as e
+from contracts.commands import Refusal
+from contracts.pipeline import Pipeline
+from services.database import Database
+from services.leads import adopting
+from services.leads.automatic import surroundings
+from services.leads.domain.arrivals import Turn
+from services.leads.domain.case import Case
+from services.leads.domain.people import Person
+from services.leads.domain.robots import arming, outward
+from services.leads.domain.robots.acting import Around
+from services.leads.domain.robots.firing import fire
+from services.leads.domain.rules import COMMAND_RULES, refused
+from services.leads.domain.state import LeadState
+from services.leads.letters import filler
+from services.leads.people.effects import deletion, person_of
+from services.pipelines import registry
+
+if TYPE_CHECKING:
+    from services.leads.batch import LeadBatch
+
+Decided = tuple[e.Event, ...] | Refusal
+MACHINES: Final = ("fire", "report")
+
+
+async def decide_robots(
+    batch: LeadBatch, command: c.Command, state: LeadState, pipeline: Pipeline, database: Database
+) -> Decided:
+    """The events of such a command, or why it is refused."""
+    body = command.body
+    if body.type in MACHINES:
+        if command.actor.kind not in ("robot", "system"):
+            return _machines_only()
+        if isinstance(body, c.Fire):
+            return await _fire(batch, command, body, state, pipeline, database)
+        assert isinstance(body, c.Report)
+        return outward.report(state, body, command.id, batch.settings.language)
+    case = Case(state, pipeline, None, command, batch.now)
+    return refused(case, COMMAND_RULES) or _BY_HAND[type(body)](batch, state, pipeline, body)
+
+
+async def _fire(
+    batch: LeadBatch, command: c.Command, body: c.Fire, state: LeadState, pipeline: Pipeline, database: Database
+) -> Decided:
+    newest, _ = await registry.current(database, state.pipeline)
+    person = person_of(batch, state)
+    around = Around(
+        times=batch.times,
+        surroundings=surroundings(batch, state),
+        person=person,
+        fill=filler(batch, newest),
+        templates=newest,
+        turn=Turn(tuple(batch.settings.responsibles), batch.turn),
+        heads=tuple(staff.name for staff in batch.settings.staff if staff.role == "head"),
+        language=batch.settings.language,
+        message_domain=batch.settings.mail_id_domain,
+        ran_for_person=_ran_for(batch, state, person),
+    )
+    decided = fire(state, body, pipeline, around)
+    if isinstance(decided, Refusal):
+        return decided
+    against = await adopting.archived_refusal(batch, state, decided, database) or deletion(batch, state, decided)[1]
+    if against is not None:  # its timer is closed all the same
+        armed = state.automation.armed[body.timer]
+        skipped = e.RobotSkipped(
+            robot=armed.robot, timer=armed.timer, visit=armed.visit, reason="rules", rules=against.rules
+        )
+        return (skipped,)
+    if any(isinstance(event, e.LeadAssigned) and event.turn is not None for event in decided):
+        batch.turn += 1
+        batch.out.turns.append(batch.turn)
+    return decided
+
+
+def _ran_for(batch: LeadBatch, state: LeadState, person: Person) -> frozenset[str]:
+    """Robots of the pipeline that ran for the person, on any of their leads at hand (P5)."""
+    contacts = {contact.contact for contact in person.contacts}
+    theirs = [lead for lead in batch.leads() if lead.contact in contacts and lead.pipeline == state.pipeline]
+    return frozenset(
+        robot for lead in theirs for (_, robot), settled in lead.automation.settled.items() if settled.how == "ran"
+    )
+
+
+def _repeat(batch: LeadBatch, state: LeadState, _: Pipeline, body: Any) -> Decided:
+    today = batch.times.calendar.local(batch.now).date()
+    return outward.repeat(state, body, person_of(batch, state), today)
+
+
+def _start(batch: LeadBatch, state: LeadState, pipeline: Pipeline, body: Any) -> Decided:
+    return arming.restart(state, pipeline, batch.times, body.at or batch.now, body.robot)
+
+
+_BY_HAND: Final[dict[type[c.CommandBody], Callable[[LeadBatch, LeadState, Pipeline, Any], Decided]]] = {
+    c.Repeat: _repeat,
+    c.CancelRobot: lambda batch, state, pipeline, body: outward.cancel(state, body),
+    c.StartRobots: _start,
+}
+ROBOT_COMMANDS: Final[tuple[type[c.CommandBody], ...]] = (c.Fire, c.Report, *_BY_HAND)
+"""The commands that are decided here."""
+
+
+def obey_refusal(batch: LeadBatch, state: LeadState, command: c.Command, envelope: dict[str, Any]) -> None:
+    """C7: what the person just refused is stopped on every lead of theirs, and they leave the ad audiences."""
+    body = command.body
+    if not isinstance(body, c.Permit) or body.allowed:
+        return
+    channels = frozenset({"email", "sms", "ads"} if body.channel == "all" else {body.channel})
+    contacts = {contact.contact for contact in person_of(batch, state).contacts}
+    for lead in [lead for lead in batch.leads() if lead.contact in contacts and not lead.erased]:
+        events: Sequence[e.Event] = tuple(outward.refused(lead, channels, command.id))
+        within = {**envelope, "pipeline": f"{lead.pipeline}@{lead.pipeline_number}"}
+        batch.record(lead.lead, "lead", lead.contact, events, **within)
+
+
+def _machines_only() -> Refusal:
+    return Refusal(
+        rules=("R1.machines_only",),
+        ru="Эту команду отправляют только службы Leadline.",
+        en="Only the services of Leadline send this command.",
+    )

@@ -1,0 +1,1 @@
+"""`leadline calendar`: team calendars at a terminal."""
