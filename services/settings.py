@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LOCAL_WITH_TOKEN = 27
@@ -229,6 +229,82 @@ class OutgoingWebhook(BaseModel):
         return _webhook_key(self.secret)
 
 
+def _no_secrets_in_the_clear(url: str) -> str:
+    """The address, if what goes there is read by nobody on the way: https, or a server on this machine."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in {"127.0.0.1", "::1", "localhost"}):
+        raise ValueError("an address of a service must be https:// (http:// only to a server on this machine)")
+    return url.rstrip("/")
+
+
+ServiceUrl = Annotated[str, AfterValidator(_no_secrets_in_the_clear)]
+
+
+class _AudienceAccount(BaseModel):
+    """What the accounts of all ad services have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_minute: int = Field(default=60, ge=1)
+    """Changes of audiences sent to this service a minute, at most; one change carries up to thousands of contacts."""
+
+
+class VkAudiences(_AudienceAccount):
+    """An account of VK Ads (ads.vk.com): its API client, and a refresh token that was issued for the account once."""
+
+    service: Literal["vk"]
+    client_id: str
+    client_secret: SecretStr
+    refresh_token: SecretStr
+    base_url: ServiceUrl = "https://ads.vk.com"
+    per_minute: int = Field(default=10, ge=1)
+    fill_removals: bool = True
+    """Whether a removal of fewer than 25 contacts is filled up to the least that the service takes with identifiers that nobody
+    can have, so that a refusal is obeyed at once (C7); False: it waits until 25 are together."""
+
+
+class YandexAudiences(_AudienceAccount):
+    """An account of Yandex Audience, by an OAuth token that may read and change its segments."""
+
+    service: Literal["yandex"]
+    token: SecretStr
+    base_url: ServiceUrl = "https://api-audience.yandex.ru"
+    per_minute: int = Field(default=5, ge=1)
+
+
+class FacebookAudiences(_AudienceAccount):
+    """A Meta ad account, by the token of a system user with `ads_management`."""
+
+    service: Literal["facebook"]
+    account: str = Field(pattern=r"^[0-9]+$")
+    """Its number, without `act_`."""
+    token: SecretStr
+    version: str = Field(default="v25.0", pattern=r"^v[0-9]+\.[0-9]+$")
+    base_url: ServiceUrl = "https://graph.facebook.com"
+
+
+class GoogleAudiences(_AudienceAccount):
+    """A Google Ads account, by an OAuth client of a Cloud project with the Data Manager API and a user's refresh token."""
+
+    service: Literal["google"]
+    account: str = Field(pattern=r"^[0-9]+$")
+    """Its customer number, without dashes."""
+    login_account: str | None = Field(default=None, pattern=r"^[0-9]+$")
+    """The manager account through which the user reaches it, if so."""
+    client_id: str
+    client_secret: SecretStr
+    refresh_token: SecretStr
+    consent: bool = False
+    """Whether every contact that is put into an audience consented to ads and their personalization (asked for in the EEA)."""
+    base_url: ServiceUrl = "https://datamanager.googleapis.com"
+    token_url: ServiceUrl = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+
+
+AudienceAccount = Annotated[
+    VkAudiences | YandexAudiences | FacebookAudiences | GoogleAudiences, Field(discriminator="service")
+]
+
+
 class Settings(BaseSettings):
     """Settings by their environment names. `leadline up` fills them for its children; an operator sets them on a cluster."""
 
@@ -304,6 +380,8 @@ class Settings(BaseSettings):
         default_factory=dict, validation_alias="LEADLINE_WEBHOOKS"
     )
     """Addresses that robots may call, a JSON object by name (docs/howto/webhooks.md)."""
+    audiences: list[AudienceAccount] = Field(default_factory=list, validation_alias="LEADLINE_AUDIENCES")
+    """Accounts at ad services whose audiences robots change, a JSON list, one of each service (docs/howto/ad-audiences.md)."""
     open_visits: bool = Field(default=False, validation_alias="LEADLINE_OPEN_VISITS")
     """Whether visits may be posted without a token, as a page's own script does."""
     rate_token: float = Field(default=200.0, ge=0, validation_alias="LEADLINE_RATE_TOKEN")
@@ -349,6 +427,14 @@ class Settings(BaseSettings):
         if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment or not visible:
             raise ValueError("LEADLINE_PUBLIC_URL is an address like https://leads.example.org, without ? and #")
         return value.rstrip("/")
+
+    @field_validator("audiences")
+    @classmethod
+    def _one_of_each_service(cls, value: list[AudienceAccount]) -> list[AudienceAccount]:
+        services = [account.service for account in value]
+        if twice := sorted({service for service in services if services.count(service) > 1}):
+            raise ValueError(f"LEADLINE_AUDIENCES names {', '.join(twice)} more than once: one account of each service")
+        return value
 
     @cached_property
     def master_key_bytes(self) -> bytes:
