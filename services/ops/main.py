@@ -61,7 +61,7 @@ def up(
 
 @app.command
 def serve(service: str) -> int:
-    """Run one service against the configured cluster: leads, relay, projections, delivery or door."""
+    """Run one service against the configured cluster: leads, relay, projections, door or delivery."""
     from services.ops import serve as serving
 
     return serving.serve(service)

@@ -39,10 +39,10 @@ SERVICES = {
     "leads": Service("services.leads.app", True, "aggregate service: rules, event store, command door"),
     "relay": Service("services.eventlog.relay.app", False, "publishes the outbox to Kafka"),
     "projections": Service("projections.app", False, "builds board, timeline, people, funnel"),
+    "door": Service("services.web.app", True, "channels' intake, web API and pages"),
     "delivery": Service(
         "services.delivery.app", False, "sends letters, messages, audience changes; reports what came of it"
     ),
-    "door": Service("services.web.app", True, "channels' intake, web API and pages"),
 }
 
 
