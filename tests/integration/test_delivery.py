@@ -421,3 +421,49 @@ async def test_R3_an_event_that_does_not_fit_is_parked_alone(settings: Settings,
         poison = "SELECT detail FROM leadline.parked WHERE reason = 'poison'"
         parked = await until(lambda: house.pool.fetch(poison), "what followed is tried again")
         assert [row[0] for row in parked] == ["nobody requested its effect on this stream"]
+
+
+async def test_N1_a_call_under_way_is_finished_when_told_to_stop(settings: Settings, house: House) -> None:
+    class Slow(Outside):
+        async def carry_out(self, effects: Any) -> Any:
+            begun.set()
+            await go.wait()
+            return await super().carry_out(effects)
+
+    begun, go = asyncio.Event(), asyncio.Event()
+    url = settings.database_url.get_secret_value()
+    delivery = Delivery(settings, [Way("email", Slow(url, "email"), tells_repeats=False)])
+    try:
+        await delivery.ready()
+        effect, waiting = await house.ask(), await house.ask()
+        await asyncio.wait_for(begun.wait(), 20)
+        delivery.stop.set()
+        await asyncio.sleep(0.3)
+        assert not delivery.task.done()
+        go.set()
+        await delivery.end()
+    finally:
+        delivery.task.cancel()
+        await asyncio.gather(delivery.task, return_exceptions=True)
+    states = {await house.state(each) for each in (effect, waiting)}
+    assert states == {"answered", "waiting"}
+    assert sum((await house.carried_out(effect, waiting)).values()) == 1
+
+
+async def test_N1_what_was_sent_is_not_forgotten_when_postgres_goes_away(settings: Settings, house: House) -> None:
+    class Cutting(Outside):
+        async def carry_out(self, effects: Any) -> Any:
+            outcomes = await super().carry_out(effects)
+            if len(self.seen) == 1:
+                await house.pool.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                    "AND application_name = 'leadline-delivery'"
+                )
+            return outcomes
+
+    url = settings.database_url.get_secret_value()
+    async with delivering(settings, Way("email", Cutting(url, "email"), tells_repeats=False)):
+        effects = [await house.ask() for _ in range(3)]
+        await house.settled(*effects, states=["done"])
+    assert set((await house.carried_out(*effects)).values()) == {1}
+    assert {r.body.doubtful for r in house.reports if isinstance(r.body, Report)} == {False}
