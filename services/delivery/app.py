@@ -11,7 +11,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -23,6 +24,7 @@ from services.delivery import store
 from services.delivery.adapters import Way, making_of, ways_of
 from services.delivery.handlers import BUILD, CONSUMER, TOPICS, Ledger
 from services.delivery.reports import AGAIN_SECONDS, send_again
+from services.delivery.watching import Watched
 from services.delivery.worker import Worker
 from services.eventlog import consuming
 from services.eventlog.consuming.log import Log
@@ -53,18 +55,19 @@ async def run(
     *,
     ways: Callable[[Settings], list[Way]] = ways_of,
     report_again: float = AGAIN_SECONDS,
+    clock: Clock | None = None,
 ) -> None:
     """Deliver until `stop` is set; calls under way are finished. `ways`: the ways out (tests bring their own);
-    `report_again`: seconds until a report of which no event came is sent again."""
+    `report_again`: seconds until a report of which no event came is sent again; `clock`: another than the settings'."""
     there = ways(settings)
     # a connection for each worker, and for consumer, reports and figures
     largest = sum(way.at_once for way in there) + 4
     pool = await open_pool(settings.database_url, service="delivery", largest=largest, cleaned=False)
     try:
-        clock = clock_of(settings.clock, pool)
+        watched = Watched(clock or clock_of(settings.clock, pool))
         making, patience = making_of(settings), timedelta(hours=settings.delivery_patience_hours)
         workers = [
-            Worker(way, pool, clock, settings.master_key_bytes, making, patience, health, number=number)
+            Worker(way, pool, watched, settings.master_key_bytes, making, patience, health, number=number)
             for way in there
             for number in range(way.at_once)
         ]
@@ -73,15 +76,15 @@ async def run(
             for worker in workers:
                 worker.wake()
 
-        ledger, halt = Ledger(pool, frozenset(making.staff), wake), asyncio.Event()
+        ledger, halt = Ledger(pool, watched, frozenset(making.staff), wake), asyncio.Event()
         health.expect(LEDGER)
 
         async def work() -> None:
             if await _caught_up(settings, pool, health, halt):
-                await _patiently(lambda: _have_providers(pool, clock, there), halt)
+                await _patiently(lambda: _have_providers(pool, watched, there), halt)
                 inner = asyncio.Event()
                 parts = {worker.part: worker.run(inner) for worker in workers}
-                parts["reports"] = _every_second(pool, clock, there, report_again, inner)
+                parts["reports"] = _every_second(pool, watched, there, report_again, inner)
                 await _until_one_ends(parts, halt, inner, settings.stop_within)
 
         consumed = consuming.consume(
@@ -163,11 +166,14 @@ async def _have_providers(pool: Pool, clock: Clock, ways: Sequence[Way]) -> None
 
 
 async def _every_second(
-    pool: Pool, clock: Clock, ways: Sequence[Way], report_again: float, halt: asyncio.Event
+    pool: Pool, clock: Watched, ways: Sequence[Way], report_again: float, halt: asyncio.Event
 ) -> None:
-    """Send reports again of which nothing came back; tell how much waits."""
+    """Send reports again of which nothing came back; tell how much waits; a clock that goes back holds nothing up."""
     told = float("-inf")
     while not halt.is_set():
+        now = await _patiently(clock.now, halt)
+        if now is not None and clock.went_back():
+            await _patiently(partial(_not_later, pool, now), halt)
 
         async def again() -> None:
             async with pool.acquire() as connection, connection.transaction():
@@ -180,6 +186,12 @@ async def _every_second(
             await _patiently(lambda: _tell(pool, clock, ways), halt)
         with suppress(TimeoutError):
             await asyncio.wait_for(halt.wait(), SECOND)
+
+
+async def _not_later(pool: Pool, now: datetime) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        count = await store.due_no_later(connection, now)
+    log.warning("the clock went back: what waited for a later time is due", effects=count)
 
 
 async def _tell(pool: Pool, clock: Clock, ways: Sequence[Way]) -> None:

@@ -8,6 +8,7 @@ that this release does not know stops the consumer with a notice.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -18,6 +19,7 @@ from prometheus_client import Counter
 from contracts.commands import RefusalRecorded
 from contracts.events import EVENT_TYPES, EffectDone, EffectFailed, EffectRepeated, EffectRequested
 from contracts.topics import DEALS_EVENTS, LEADS_EVENTS, LEADS_REFUSALS
+from services.clock import Clock
 from services.database import Database, Pool
 from services.delivery import domain, store
 from services.delivery.domain import Effect, NotOursError
@@ -50,8 +52,8 @@ class Ledger:
     """Reads batches into the ledger. `changed` is called after a commit that made something due. `with_address`: names of
     our people that have an e-mail address."""
 
-    def __init__(self, pool: Pool, with_address: frozenset[str], changed: Callable[[], None]) -> None:
-        self._pool = pool
+    def __init__(self, pool: Pool, clock: Clock, with_address: frozenset[str], changed: Callable[[], None]) -> None:
+        self._pool, self._clock = pool, clock
         self._with_address = with_address
         self._changed = changed
 
@@ -82,10 +84,11 @@ class Ledger:
         entries: Callable[[Database], Awaitable[Sequence[RawRecord | Parked]]],
         refusals: Sequence[RawRecord],
     ) -> None:
+        now = await self._clock.now()
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 await move_positions(connection, moves)
-                due = await self._take(connection, await entries(connection))
+                due = await self._take(connection, await entries(connection), now)
                 await _take_refusals(connection, refusals)
         except UnknownTypeError as error:
             async with self._pool.acquire() as connection:
@@ -94,8 +97,8 @@ class Ledger:
         if due:
             self._changed()
 
-    async def _take(self, connection: Database, entries: Sequence[RawRecord | Parked]) -> bool:
-        """Apply what is new; whether something is due by it."""
+    async def _take(self, connection: Database, entries: Sequence[RawRecord | Parked], now: datetime) -> bool:
+        """Apply what is new; whether something is due by it, which it is at once, whatever the clock said when it was asked."""
         streams = Streams(CONSUMER, BUILD)
         sorted_ = await streams.sort(connection, entries)
         while True:
@@ -111,7 +114,7 @@ class Ledger:
             else ledger[effect]
             for effect in changed
         ]
-        await store.save(connection, rows)
+        await store.save(connection, [replace(row, next_at=min(row.next_at, now)) for row in rows])
         await streams.save(connection)
         for arrived in used:
             TAKEN.labels(arrived.type.rpartition(".")[2]).inc()

@@ -183,6 +183,15 @@ async def have_providers(database: Database, limits: dict[str, int | None], now:
     )
 
 
+async def due_no_later(database: Database, now: datetime) -> int:
+    """The clock went back: what was to wait past `now`, effects and providers, waits no longer; how many effects."""
+    tag: str = await database.execute(
+        "UPDATE leadline.effects SET next_at = $1 WHERE state = 'waiting' AND next_at > $1", now
+    )
+    await database.execute("UPDATE leadline.effect_providers SET paused_until = $1 WHERE paused_until > $1", now)
+    return int(tag.rpartition(" ")[2])
+
+
 async def hold_provider(database: Database, provider: str) -> tuple[Pause, Bucket | None, float]:
     """A provider's pause, its bucket and what this server's clock says in seconds; locked."""
     row = await database.fetchrow(

@@ -254,10 +254,12 @@ class House:
 class Delivery:
     """The service in this process."""
 
-    def __init__(self, settings: Settings, ways: Sequence[Way], *, report_again: float = 60.0) -> None:
+    def __init__(
+        self, settings: Settings, ways: Sequence[Way], *, report_again: float = 60.0, clock: Any = None
+    ) -> None:
         self.health, self.stop = Health("delivery"), asyncio.Event()
         self.task = asyncio.create_task(
-            app.run(settings, self.health, self.stop, ways=lambda _: list(ways), report_again=report_again)
+            app.run(settings, self.health, self.stop, ways=lambda _: list(ways), report_again=report_again, clock=clock)
         )
 
     async def ready(self) -> None:
@@ -277,9 +279,11 @@ class Delivery:
 
 
 @asynccontextmanager
-async def delivering(settings: Settings, *ways: Way, report_again: float = 60.0) -> AsyncIterator[Delivery]:
+async def delivering(
+    settings: Settings, *ways: Way, report_again: float = 60.0, clock: Any = None
+) -> AsyncIterator[Delivery]:
     """The service, ready."""
-    made = Delivery(settings, ways, report_again=report_again)
+    made = Delivery(settings, ways, report_again=report_again, clock=clock)
     try:
         await made.ready()
         yield made

@@ -215,3 +215,34 @@ async def test_C7_a_removal_never_overtakes_the_addition_it_undoes(
         await house.settled(add, remove, states=["done"])
     of_warm = [(order.effect, order.action) for order in adapter.seen if order.audience == "warm"]
     assert of_warm == [(add, "add"), (add, "add"), (remove, "remove")]
+
+
+class Jumping:
+    """The world's clock, put forward and back."""
+
+    def __init__(self) -> None:
+        self.by = timedelta(0)
+
+    async def now(self) -> datetime:
+        return datetime.now(UTC) + self.by
+
+
+async def test_N1_a_clock_that_jumps_a_day_forward_and_back_doubles_nothing_and_holds_nothing_up(
+    settings: Settings, house: House
+) -> None:
+    clock, said = Jumping(), iter(["later", "whole", "done", "done", "done", "done"])
+    way = outside(settings, script=lambda o, n: next(said))
+    async with delivering(settings, way, clock=clock):
+        first = await house.ask()
+        await until(lambda: _reason(house, first), "the first has to wait")
+        clock.by = timedelta(days=1)
+        await until(lambda: _paused(house.pool, "email"), "the way is paused, by a clock that is a day ahead")
+        ahead, made = house.requested()
+        await house.publish([made])
+        clock.by = timedelta(0)
+        behind = await house.ask()
+        await house.settled(first, ahead, behind, states=["done"], limit=20)
+        clock.by = timedelta(days=-1)
+        last = await house.ask()
+        await house.settled(last, states=["done"], limit=20)
+    assert await house.carried_out(first, ahead, behind, last) == {first: 3, ahead: 1, behind: 1, last: 1}
