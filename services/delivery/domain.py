@@ -27,6 +27,8 @@ LONGEST_AFTER: Final = timedelta(days=1)
 TOO_SMALL: Final = "audience_too_small"
 """How the reason begins when a list is too short for its service: such a try counts for nothing and waits for others."""
 REASON_CHARACTERS: Final = 500
+PROVIDER_CHARACTERS: Final = 100
+MOST_MATCHED: Final = 2**31 - 1
 APP: Final = "app"
 """The way of notices to somebody without an address: the app shows them, nothing is sent."""
 EMAIL: Final = "email"
@@ -50,6 +52,8 @@ class Effect:
     effect_kind: str
     provider: str
     """The way out: email, app, sms, audiences.SERVICE, webhook:NAME."""
+    correlation: str
+    """Of its request: what all that followed from one cause has in common."""
     requested_at: datetime
     opened_at: datetime
     """When this round began; patience counts from here."""
@@ -85,15 +89,15 @@ def provider_of(requested: EffectRequested, has_address: bool) -> str:
         case "sms":
             return SMS
         case "audience":
-            return f"audiences.{requested.service or ''}"
+            return f"audiences.{requested.service or ''}"[:PROVIDER_CHARACTERS]
         case "webhook":
-            return f"webhook:{requested.service or ''}"
+            return f"webhook:{requested.service or ''}"[:PROVIDER_CHARACTERS]
         case "notice":
             return EMAIL if has_address else APP
 
 
 def requested(
-    event: EffectRequested, stream: UUID, kind: str, version: int, at: datetime, *, has_address: bool
+    event: EffectRequested, stream: UUID, kind: str, version: int, at: datetime, *, has_address: bool, correlation: str
 ) -> Effect:
     """The effect that this event asks for; due at once."""
     audience = event.effect_kind == "audience"
@@ -104,6 +108,7 @@ def requested(
         version=version,
         effect_kind=event.effect_kind,
         provider=provider_of(event, has_address),
+        correlation=correlation,
         requested_at=at,
         opened_at=at,
         next_at=at,
@@ -172,10 +177,9 @@ def after(effect: Effect, outcome: Outcome, now: datetime, patience: timedelta, 
     """What follows from an attempt. `draw`: a random number from 0 to 1, for the jitter."""
     match outcome:
         case Done(provider_id, matched):
-            known = provider_id[:200] if provider_id else None
-            return replace(
-                effect, state="answered", outcome="done", provider_id=known, matched=matched, last_reason=None
-            )
+            known = _plain(provider_id or "", 200) or None
+            count = None if matched is None else max(0, min(matched, MOST_MATCHED))
+            return replace(effect, state="answered", outcome="done", provider_id=known, matched=count, last_reason=None)
         case Refused(reason):
             return _failed(effect, reason)
         case Later() if waits_for_more(outcome):
@@ -223,8 +227,13 @@ def _failed(effect: Effect, reason: str) -> Effect:
 
 
 def _short(reason: str) -> str:
-    """As it can be stored: never empty, no NUL, not too long."""
-    return reason.replace("\0", "")[:REASON_CHARACTERS] or "unknown"
+    """As it can be stored: never empty."""
+    return _plain(reason, REASON_CHARACTERS) or "unknown"
+
+
+def _plain(text: str, most: int) -> str:
+    """A text of the other side's as the database and a command can hold it: no NUL, no half characters, not too long."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:most]
 
 
 @dataclass(frozen=True, slots=True)

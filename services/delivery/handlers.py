@@ -148,9 +148,16 @@ class Ledger:
         if isinstance(event, EffectRequested):
             if effect is not None:
                 raise NotOursError("its effect was requested before")
-            kind = arrived.event["meta"]["kind"]
-            has_address = event.service in self._with_address
-            return domain.requested(event, UUID(arrived.stream), kind, arrived.version, at, has_address=has_address)
+            meta = arrived.event["meta"]
+            return domain.requested(
+                event,
+                UUID(arrived.stream),
+                meta["kind"],
+                arrived.version,
+                at,
+                has_address=event.service in self._with_address,
+                correlation=meta["correlation"],
+            )
         if effect is None or effect.stream != UUID(arrived.stream):
             raise NotOursError("nobody requested its effect on this stream")
         if isinstance(event, EffectRepeated):
@@ -176,7 +183,12 @@ def event_of(arrived: Arrived) -> EffectEvent:
 
 
 def _recorded_at(arrived: Arrived) -> datetime:
-    return datetime.fromisoformat(arrived.event["meta"]["recorded_at"])
+    """When it was recorded. Raises ValueError, also where the envelope lacks what the ledger keeps of it."""
+    meta = arrived.event["meta"]
+    for name in ("kind", "correlation"):
+        if not (isinstance(meta[name], str) and meta[name].isascii() and meta[name].isprintable()):
+            raise ValueError(f"{name} is no text of an envelope")
+    return datetime.fromisoformat(meta["recorded_at"])
 
 
 async def _take_refusals(connection: Database, records: Sequence[RawRecord]) -> None:

@@ -44,6 +44,7 @@ def command_of(effect: Effect) -> Command:
         actor=DELIVERY,
         body=body,
         causation=f"{effect.stream}-{effect.repeated_version or effect.version}",
+        correlation=effect.correlation,
     )
 
 

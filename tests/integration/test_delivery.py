@@ -65,7 +65,7 @@ async def test_R3_a_letter_is_carried_out_and_reported_with_what_the_event_holds
     assert (letter.message_id, letter.thread) == ("<a@example.org>", str(stream.id))
     (report,) = house.reports
     assert report.lead == stream.id
-    assert report.actor.id == "delivery"
+    assert (report.actor.id, report.correlation, report.causation) == ("delivery", "test", f"{stream.id}-1")
     assert report.body == Report(effect=effect, outcome="done", attempts=1, provider="email", provider_id="id-1")
     assert adapter_of(way).closed
     row = await house.row(effect)

@@ -222,9 +222,9 @@ async def test_M2_verify_holds_the_ledger_against_the_events(settings: Settings,
             *row.values(),
         )
     stranger = await pool.fetchval(
-        """INSERT INTO leadline.effects (effect, stream, kind, version, effect_kind, provider, requested_at, opened_at,
-                                         next_at, report, state)
-           VALUES (gen_random_uuid(), gen_random_uuid(), 'lead', 1, 'sms', 'sms', now(), now(), now(),
+        """INSERT INTO leadline.effects (effect, stream, kind, version, effect_kind, provider, correlation, requested_at,
+                                         opened_at, next_at, report, state)
+           VALUES (gen_random_uuid(), gen_random_uuid(), 'lead', 1, 'sms', 'sms', 'c', now(), now(), now(),
                    gen_random_uuid(), 'waiting') RETURNING effect"""
     )
     assert await found_by(settings) == {("unexpected", str(stranger))}

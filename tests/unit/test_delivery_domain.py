@@ -19,7 +19,8 @@ from services.delivery.reports import command_of
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PATIENCE = timedelta(hours=72)
-REASONS = st.text(min_size=1, max_size=600)
+REASONS = st.text(max_size=600) | st.just("\ud800") | st.just("\0")
+DONE = st.builds(Done, st.none() | st.text(max_size=300), st.none() | st.integers(-5, 2**70))
 LATERS = st.builds(
     Later,
     REASONS.filter(lambda text: not text.startswith(domain.TOO_SMALL)),
@@ -32,7 +33,7 @@ DRAWS = st.floats(0, 1)
 
 def new(kind: str = "email", **more: object) -> Effect:
     event = EffectRequested(effect=uuid4(), effect_kind=kind, **more)  # type: ignore[arg-type]
-    return domain.requested(event, uuid4(), "lead", 3, NOW, has_address=False)
+    return domain.requested(event, uuid4(), "lead", 3, NOW, has_address=False, correlation="c")
 
 
 class Life(RuleBasedStateMachine):
@@ -58,7 +59,7 @@ class Life(RuleBasedStateMachine):
         self.calls_in_round += 1
 
     @precondition(lambda self: self.effect.state == "working")
-    @rule(outcome=st.one_of(st.builds(Done), st.builds(Refused, REASONS), LATERS), draw=DRAWS)
+    @rule(outcome=st.one_of(DONE, st.builds(Refused, REASONS), LATERS), draw=DRAWS)
     def answer(self, outcome: Outcome, draw: float) -> None:
         self.lost_answers += isinstance(outcome, Later) and outcome.in_doubt
         gives_up = isinstance(outcome, Later) and self.now - self.opened_at >= PATIENCE
@@ -91,7 +92,7 @@ class Life(RuleBasedStateMachine):
             self.effect = domain.closed(self.effect, event, self.now)
 
     @precondition(lambda self: self.effect.state in ("waiting", "working"))
-    @rule(outcome=st.one_of(st.none(), st.builds(Done), st.builds(Refused, REASONS), LATERS), draw=DRAWS)
+    @rule(outcome=st.one_of(st.none(), DONE, st.builds(Refused, REASONS), LATERS), draw=DRAWS)
     def client_refuses(self, outcome: Outcome | None, draw: float) -> None:
         """C7: an event closes it; the call that was under way, if any, ends after that, or its worker dies (None)."""
         before, event = (
@@ -228,7 +229,7 @@ def test_R3_the_way_follows_from_the_request() -> None:
     ways = {kind: new(kind, service="crm").provider for kind in ("email", "sms", "webhook", "notice")}
     assert ways == {"email": "email", "sms": "sms", "webhook": "webhook:crm", "notice": "app"}
     event = EffectRequested(effect=uuid4(), effect_kind="notice", service="helen")
-    assert domain.requested(event, uuid4(), "lead", 1, NOW, has_address=True).provider == "email"
+    assert domain.requested(event, uuid4(), "lead", 1, NOW, has_address=True, correlation="c").provider == "email"
     assert new("audience", service="vk", audience="a", action="add").provider == "audiences.vk"
 
 

@@ -7,6 +7,7 @@ CREATE TABLE leadline.effects (
     version bigint NOT NULL CHECK (version >= 1),
     effect_kind text NOT NULL CHECK (effect_kind IN ('email', 'sms', 'audience', 'webhook', 'notice')),
     provider text NOT NULL,
+    correlation text NOT NULL,
     audience text,
     action text CHECK (action IN ('add', 'remove')),
     robot text,
@@ -33,8 +34,9 @@ CREATE TABLE leadline.effects (
 CREATE INDEX effects_due ON leadline.effects (provider, next_at, effect) WHERE state = 'waiting';
 CREATE INDEX effects_leased ON leadline.effects (provider, lease_until) WHERE state = 'working';
 CREATE INDEX effects_unreported ON leadline.effects (reported_at) WHERE state = 'answered';
-CREATE INDEX effects_failed ON leadline.effects (closed_at) WHERE state = 'failed';
-CREATE INDEX effects_doubtful ON leadline.effects (requested_at) WHERE in_doubt;
+CREATE INDEX effects_open ON leadline.effects (requested_at, effect) WHERE state IN ('waiting', 'working', 'answered');
+CREATE INDEX effects_failed ON leadline.effects (closed_at, effect) WHERE state = 'failed';
+CREATE INDEX effects_doubtful ON leadline.effects (requested_at, effect) WHERE in_doubt;
 CREATE INDEX effects_stream ON leadline.effects (stream, version);
 CREATE UNIQUE INDEX effects_report ON leadline.effects (report);
 COMMENT ON TABLE leadline.effects IS 'One row per outward effect, by its id; nothing personal: what is sent stands in the event (stream, version), the addresses of a repeat in repeated_version. Closed by the events EffectDone and EffectFailed. next_at, opened_at: business time; lease_until, reported_at: this server''s.';
