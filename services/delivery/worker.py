@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -199,9 +199,15 @@ class Worker:
         places |= {(e.stream, e.repeated_version) for e in effects if e.repeated_version is not None}
         async with self._pool.acquire() as connection:
             stored = await store.events_at(connection, places)
-            records = {place: peek(event.state) for place, event in stored.items()}
+            records: dict[tuple[UUID, int], dict[str, Any]] = {}
+            keys: set[UUID] = set()
+            for place, event in stored.items():
+                with suppress(MalformedError, TamperedError):  # named below, where it lacks
+                    record = peek(event.state)
+                    keys |= keys_of([record])
+                    records[place] = record
             ring = KeyRing(self._master)
-            await ring.load(connection, keys_of(records.values()))
+            await ring.load(connection, keys)
         made: list[tuple[Effect, Order | Unsendable | Shown]] = []
         for effect in effects:
             try:

@@ -467,3 +467,27 @@ async def test_N1_what_was_sent_is_not_forgotten_when_postgres_goes_away(setting
         await house.settled(*effects, states=["done"])
     assert set((await house.carried_out(*effects)).values()) == {1}
     assert {r.body.doubtful for r in house.reports if isinstance(r.body, Report)} == {False}
+
+
+async def test_R3_a_request_that_somebody_altered_fails_alone(settings: Settings, house: House) -> None:
+    altered, broken = house.requested(), house.requested()
+    await house.publish([altered[1], broken[1]])
+    # the store is written to behind our back; the log is as it was
+    await house.pool.execute(
+        "UPDATE leadline.events SET state = replace(convert_from(state, 'UTF8'), $2, $3)::bytea "
+        "WHERE originator_id = $1",
+        house.of[altered[0]][0].id,
+        '"personal":"1.',
+        '"personal":"2.',
+    )
+    await house.pool.execute(
+        "UPDATE leadline.events SET state = '[]' WHERE originator_id = $1", house.of[broken[0]][0].id
+    )
+    way = outside(settings)
+    async with delivering(settings, way):
+        good = await house.ask()
+        await house.settled(good, states=["done"])
+        await house.settled(altered[0], broken[0], states=["failed"])
+    assert [order.effect for order in adapter_of(way).seen] == [good]
+    reasons = {str((await house.row(effect))["last_reason"]) for effect in (altered[0], broken[0])}
+    assert reasons == {"incomplete: the request lacks what this way out needs (KeyError)"}
