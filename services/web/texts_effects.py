@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 EFFECTS_TEXTS: Final[dict[str, tuple[str, str]]] = {
-    "effects": ("Отправка наружу", "What is sent out"),
+    "effects": ("Что уходит наружу", "What is sent out"),
     "effects.help": (
         "Письма, сообщения, аудитории и вебхуки, о которых попросили роботы. Что не удалось, можно повторить: номер остаётся тем "
         "же, дважды ничего не уйдёт.",
