@@ -20,7 +20,8 @@ from services.delivery.port import Adapter
 from services.delivery.sms.http_gateway import HttpGateway
 from services.delivery.sms.smpp import SmppAdapter
 from services.delivery.webhooks import WebhookAdapter
-from services.settings import OutgoingMail, OutgoingSms, Settings, SmsGateway
+from services.settings import Settings
+from services.ways_out import OutgoingMail, OutgoingSms, SmsGateway
 
 CALL_SECONDS = 180.0
 """A call that has not ended by then is cut off; adapters end theirs earlier."""

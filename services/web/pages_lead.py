@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from contracts.commands import COMMAND_BODIES, CommandResult
 from contracts.pipeline import Pipeline, Stage
+from projections.board import store as board
 from services.leads.domain.refusal_words import proposals as said_of_contact
 from services.leads.domain.state import LeadState
 from services.leads.people import reading
@@ -162,9 +163,10 @@ async def _page(
     attempt: Attempt | None = None,
     past: Past | None = None,
 ) -> HTMLResponse:
-    person = None
+    person, deals = None, list[board.Card]()
     if past is None:
         async with door.pool.acquire() as connection:
+            deals = await board.deals_of(connection, looked.state.lead)
             person = await reading.person_of(connection, door.ring, looked.state.contact)
     state, pipeline, words, role = looked.state, looked.pipeline, visitor.words, visitor.holder.role
     events = [event_out(recorded) for recorded in reversed(looked.history)]
@@ -205,6 +207,7 @@ async def _page(
         activities=activities_out(state),
         held_forms=_held_forms(maker, state),
         linked=linked,
+        deals=deals,
         told=told(tell, shown, events, looked.under, pipeline),
         total=len(events),
         person=person_out(person, [], said_of_contact(looked.history, person.permissions), today) if person else None,

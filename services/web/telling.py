@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from contracts.events.deal import AS_OF_LEADS
 from contracts.pipeline import UNKNOWN, CardField, Pipeline, Titles
 from services.leads.domain.rules import RULES
 from services.web.shapes import EventOut
@@ -26,13 +27,16 @@ _TOLD_AS_THEY_ARE = frozenset(
         "override_reason",
     }
 )
-_TOLD_IN_WORDS = frozenset({"in_turn", "by_hand", "imported", "callback_ordered", "missed_call", "answered_call"})
+_TOLD_IN_WORDS = frozenset(
+    {"in_turn", "by_hand", "imported", "callback_ordered", "missed_call", "answered_call", "as_the_lead"}
+)
 _MOMENTS = frozenset({"due_at", "ended_at"})
 _LISTS = frozenset({"candidates", "to", "cc", "attachment_names"})
 _STEPS = frozenset(
     {
         *(
             "captured",
+            "opened",
             "seen",
             "accepted",
             "card_recorded",
@@ -139,6 +143,8 @@ class Telling:
             return words.of(titles) if (titles := _titles(str(name), pipeline, before)) else str(name)
 
         key = f"event.{event.type}"
+        if words.get(key, "") == "":  # a deal's event is told as a lead's, where it has no sentence of its own
+            key = f"event.{AS_OF_LEADS.get(event.type, event.type)}"
         values: dict[str, object] = {
             "source": data.get("source", ""),
             "stage": stage(data.get("stage")),

@@ -23,7 +23,8 @@ from services.leads.reading import read_history
 from services.ops.verify.run import verify
 from services.pipelines import registry
 from services.privacy.store import KeyRing
-from services.settings import OutgoingWebhook, Settings, SmsGateway
+from services.settings import Settings
+from services.ways_out import OutgoingWebhook, SmsGateway
 from tests.integration.delivery.http_peer import answer, listening
 from tests.integration.delivery.mail_out_case import mail_out
 from tests.integration.delivery.strict_smtp import strict

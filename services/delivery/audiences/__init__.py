@@ -12,7 +12,8 @@ from services.delivery.audiences.google import GoogleAdapter
 from services.delivery.audiences.vk import VkAdapter
 from services.delivery.audiences.yandex import YandexAdapter
 from services.delivery.port import AudienceService
-from services.settings import AudienceAccount, FacebookAudiences, GoogleAudiences, Settings, VkAudiences
+from services.settings import Settings
+from services.ways_out import AudienceAccount, FacebookAudiences, GoogleAudiences, VkAudiences
 
 __all__ = ["AudienceAdapter", "audience_adapters", "waits_for_more"]
 

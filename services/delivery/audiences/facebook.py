@@ -22,6 +22,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.delivery.audiences.calling import (
+    LONGEST_WAIT,
     Answer,
     CallError,
     ServiceLine,
@@ -34,7 +35,7 @@ from services.delivery.audiences.calling import (
 from services.delivery.audiences.changing import Action, AudienceAdapter
 from services.delivery.audiences.contacts import Hashed, for_facebook
 from services.delivery.port import Done, Later, Outcome, Refused
-from services.settings import FacebookAudiences
+from services.ways_out import FacebookAudiences
 
 SCHEMA: Final = ("EMAIL", "PHONE")
 PAGE: Final = 100
@@ -71,6 +72,14 @@ class _Received(BaseModel):
     num_received: int
     num_invalid_entries: int = 0
     invalid_entry_samples: Any = None
+
+    @property
+    def samples(self) -> str:
+        """What was sent and found invalid («Return Type»: a map of strings)."""
+        told = self.invalid_entry_samples
+        return (
+            " ".join(str(value) for value in told.values() if isinstance(value, str)) if isinstance(told, dict) else ""
+        )
 
 
 class FacebookAdapter(AudienceAdapter):
@@ -157,7 +166,7 @@ def _outcomes(received: _Received, contacts: Sequence[Hashed]) -> Sequence[Outco
     """Who was invalid is told by samples alone: whoever is named among them is refused, and all are when none was taken."""
     if received.num_invalid_entries and received.num_invalid_entries >= received.num_received:
         return [Refused("service_refused: invalid_entries")] * len(contacts)
-    samples = str(received.invalid_entry_samples) if received.num_invalid_entries else ""
+    samples = received.samples
     done = Done(provider_id=received.session_id, matched=received.num_received - received.num_invalid_entries)
     return [
         Refused("service_refused: invalid_entry")
@@ -168,7 +177,7 @@ def _outcomes(received: _Received, contacts: Sequence[Hashed]) -> Sequence[Outco
 
 
 def _error(answer: Answer) -> CallError:
-    code, subcode = place(answer.body, "error", "code"), place(answer.body, "error", "error_subcode")
+    code, subcode = (_number(place(answer.body, "error", name)) for name in ("code", "error_subcode"))
     if code in LIMITS or answer.status == 429:
         return limited(_wait(answer), code or "")
     if code in KEYS or answer.status == 401:
@@ -178,8 +187,12 @@ def _error(answer: Answer) -> CallError:
     if (code, subcode) == NO_SUCH_OBJECT:
         return CallError(_GONE)
     if code in PASSING or place(answer.body, "error", "is_transient") is True:
-        return CallError(Later(f"service_unavailable: {code}"), lost=True)
+        return CallError(Later(f"service_unavailable: {code or answer.status}"), lost=True)
     return refused(f"{code}_{subcode}" if subcode else code or answer.status)
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _wait(answer: Answer) -> float | None:
@@ -195,4 +208,4 @@ def _wait(answer: Answer) -> float | None:
         if isinstance(place(use, "estimated_time_to_regain_access"), int)
     ]
     longest = max(minutes, default=0)
-    return longest * 60.0 if longest > 0 else asked_wait(answer.headers)
+    return min(longest * 60.0, LONGEST_WAIT) if longest > 0 else asked_wait(answer.headers)

@@ -30,6 +30,7 @@ import orjson
 from pydantic import BaseModel, Field
 
 from services.delivery.audiences.calling import (
+    LONGEST_WAIT,
     Answer,
     CallError,
     ServiceLine,
@@ -43,12 +44,12 @@ from services.delivery.audiences.changing import Action, AudienceAdapter
 from services.delivery.audiences.contacts import Hashed, for_google
 from services.delivery.audiences.oauth import RefreshingLine
 from services.delivery.port import Done, Later, Outcome, Refused
-from services.settings import GoogleAudiences
+from services.ways_out import GoogleAudiences
 
 MOST_ROUNDS: Final = 5
 """Requests for one call: each leaves out the records that the one before named as bad."""
 MOST_PAGES: Final = 20
-RECORD: Final = re.compile(r"audience_?[mM]embers\[(\d+)\]")
+RECORD: Final = re.compile(r"audience_?[mM]embers\[(\d{1,6})\]")
 DURATION: Final = re.compile(r"(\d{1,6}(?:\.\d{1,9})?)s")
 
 NAME_TAKEN: Final = frozenset({"DISPLAY_NAME_ALREADY_USED", "ALREADY_EXISTS"})
@@ -251,7 +252,8 @@ def _bad_records(answer: Answer, sent: int) -> set[int]:
     for request in _details(answer, "BadRequest"):
         violations = place(request, "fieldViolations")
         for violation in violations if isinstance(violations, list) else ():
-            named = RECORD.search(str(place(violation, "field")))
+            path = place(violation, "field")
+            named = RECORD.search(path) if isinstance(path, str) else None
             if named is None:
                 return set()
             bad.add(int(named.group(1)))
@@ -272,7 +274,8 @@ def _error(answer: Answer) -> CallError:
 def _wait(answer: Answer) -> float | None:
     """`RetryInfo.retryDelay`, else Retry-After, else the minute after which the quota of a minute is new."""
     for info in _details(answer, "RetryInfo"):
-        if told := DURATION.fullmatch(str(place(info, "retryDelay"))):
-            return float(told.group(1))
+        delay = place(info, "retryDelay")
+        if isinstance(delay, str) and (told := DURATION.fullmatch(delay)):
+            return min(float(told.group(1)), LONGEST_WAIT)
     asked = asked_wait(answer.headers)
     return 60.0 if asked is None else asked

@@ -43,7 +43,7 @@ from services.delivery.audiences.changing import Action, AudienceAdapter, too_sm
 from services.delivery.audiences.contacts import Hashed, for_vk
 from services.delivery.audiences.oauth import RefreshingLine
 from services.delivery.port import Done, Later, Outcome, Refused
-from services.settings import VkAudiences
+from services.ways_out import VkAudiences
 
 Kind = Literal["phones", "emails"]
 KINDS: Final[tuple[Kind, ...]] = ("phones", "emails")
@@ -56,6 +56,8 @@ LEAST_CHANGE: Final = 25
 PAGE: Final = 50
 MOST_PAGES: Final = 40
 AWAY: Final = frozenset({"pending_delete", "deleting", "deleted", "deleted_to_notify"})
+DEPTH: Final = 4
+"""error → fields → field → code: so deep lie the codes of an error."""
 BUSY: Final = frozenset({"status_not_receiving", "file_reading_error"})
 BUSY_SECONDS: Final = 900.0
 MOSCOW: Final = timezone(timedelta(hours=3))
@@ -89,6 +91,7 @@ class VkAdapter(AudienceAdapter):
             refresh_token=account.refresh_token,
         )
         self._fill_removals = account.fill_removals
+        self._known: dict[tuple[str, Kind], int] = {}
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -115,7 +118,7 @@ class VkAdapter(AudienceAdapter):
 
     async def _changed_list(self, name: str, kind: Kind, action: Action, lines: Lines) -> Mapping[int, Outcome]:
         """The outcome of each contact, by position."""
-        there = await self._found(name, kind)
+        there = await self._there(name, kind)
         if there is None:
             return await self._new_list(name, kind, action, lines)
         if action == "add":
@@ -167,6 +170,21 @@ class VkAdapter(AudienceAdapter):
             if len(good) < least:
                 return {**refusals, **_each(good, too_small(len(good), least))}
             lines = good
+
+    async def _there(self, name: str, kind: Kind) -> _UsersList | None:
+        """The list, by the id that this process knows, else looked for among all of the name, to which every change adds one."""
+        known = self._known.pop((name, kind), None)
+        there: _UsersList | None = None
+        if known is not None:
+            answer = await self._line.ask("GET", f"{LISTS}/{known}.json")
+            if not answer.accepted and answer.status != 404:
+                raise _error(answer)
+            there = answer.read(_UsersList) if answer.accepted else None
+        if there is None or there.name != name or there.status in AWAY:
+            there = await self._found(name, kind)
+        if there is not None:
+            self._known[name, kind] = there.id
+        return there
 
     async def _found(self, name: str, kind: Kind) -> _UsersList | None:
         """The oldest list of this kind and exactly this name that is no change of another."""
@@ -227,14 +245,11 @@ def _bad_lines(errors: Any, order: Sequence[str]) -> frozenset[str]:
     return frozenset(order[n - 1] for n in numbers if isinstance(n, int) and 0 < n <= len(order))
 
 
-def _codes(error: Any) -> frozenset[str]:
+def _codes(error: Any, depth: int = DEPTH) -> frozenset[str]:
     """Every `code` of an error, of its fields too."""
-    if isinstance(error, list):
-        return frozenset().union(*(_codes(one) for one in error))
-    if not isinstance(error, Mapping):
-        return frozenset()
-    own = {code} if isinstance(code := error.get("code"), str) else set()
-    return frozenset(own).union(*(_codes(one) for one in error.values()))
+    within = error.values() if isinstance(error, Mapping) else error if isinstance(error, list) else ()
+    own = {code} if isinstance(code := place(error, "code"), str) else set()
+    return frozenset(own).union(*(_codes(one, depth - 1) for one in within if depth))
 
 
 def _error(answer: Answer, there: int = 0, least: int = 0) -> CallError:

@@ -38,7 +38,7 @@ from services.delivery.audiences.calling import (
 from services.delivery.audiences.changing import Action, AudienceAdapter, too_small
 from services.delivery.audiences.contacts import Hashed, for_yandex
 from services.delivery.port import Done, Later, Outcome
-from services.settings import YandexAudiences
+from services.ways_out import YandexAudiences
 
 LEAST: Final = 100
 PAGE: Final = 1_000

@@ -15,7 +15,7 @@ from services.delivery.audiences.google import GoogleAdapter
 from services.delivery.audiences.vk import VkAdapter
 from services.delivery.audiences.yandex import YandexAdapter
 from services.delivery.port import AudienceChange, AudienceService
-from services.settings import FacebookAudiences, GoogleAudiences, VkAudiences, YandexAudiences
+from services.ways_out import FacebookAudiences, GoogleAudiences, VkAudiences, YandexAudiences
 from tests.integration.delivery.audiences import google_service, meta_service, vk_service, yandex_service
 
 SECONDS = 1.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -12,8 +13,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import httpx
+import orjson
 import pytest
 from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from services.delivery.audiences import audience_adapters
 from services.delivery.audiences.calling import LARGEST_ANSWER, asked_wait
@@ -124,6 +128,112 @@ async def test_R4_redirect_takes_no_token_anywhere(way: Way) -> None:
         assert elsewhere.asked == []
 
 
+class Babbler(StrictService):
+    """Answers anything at all to whatever is asked; the words are those of the services."""
+
+    chance = random.Random(4)  # noqa: S311 - the same in every run
+    words = (
+        "error",
+        "code",
+        "errors",
+        "error_type",
+        "details",
+        "fields",
+        "file",
+        "base",
+        "line_number",
+        "reason",
+        "status",
+        "@type",
+    )
+    more_words = (
+        "type.googleapis.com/google.rpc.BadRequest",
+        "fieldViolations",
+        "field",
+        "audience_members[0]",
+        "data",
+        "id",
+        "name",
+    )
+    values = (
+        None,
+        True,
+        0,
+        1,
+        100,
+        190,
+        80003,
+        -1,
+        2**63 - 1,
+        1.5,
+        "",
+        "1",
+        "Пробный урок",
+        "CUSTOM",
+        "not_found",
+        "9" * 5_000,
+    )
+
+    def anything(self, depth: int) -> object:
+        kind = self.chance.random()
+        if depth == 0 or kind < 0.25:
+            return self.chance.choice(self.values + self.words + self.more_words)
+        if kind < 0.45:
+            return [self.anything(depth - 1) for _ in range(self.chance.randrange(3))]
+        keys = self.chance.sample(self.words + self.more_words, self.chance.randrange(8))
+        return {key: self.anything(depth - 1) for key in keys}
+
+    def envelope(self) -> object:
+        """Often of the services' outermost form, with anything inside."""
+        if self.chance.random() < 0.2:
+            return self.anything(5)
+        outer = (
+            "error",
+            "errors",
+            "data",
+            "userLists",
+            "items",
+            "segments",
+            "segment",
+            "id",
+            "requestId",
+            "num_received",
+            "paging",
+        )
+        inner = {
+            key: self.anything(3) for key in ("code", "error_subcode", "status", "details", "fields", "is_transient")
+        }
+        return {key: self.anything(4) for key in outer} | ({"error": inner} if self.chance.random() < 0.7 else {})
+
+    async def answer(self, request: Request) -> Response:
+        if "token" in request.url.path:
+            return JSONResponse({"access_token": "t", "expires_in": 3600})
+        deep = self.chance.random() < 0.02
+        body = b'{"error":' * 900 + b"1" + b"}" * 900 if deep else orjson.dumps(self.envelope())
+        headers = {
+            "Retry-After": self.chance.choice(("", "1", "x", "9" * 400)),
+            "Date": "Sun, 99 Foo 99999 99:99:99 +9999",
+        }
+        status = self.chance.choice((200, 200, 200, 400, 400, 401, 403, 404, 413, 429))
+        return Response(body, status, headers | {"X-Business-Use-Case-Usage": body[:200].decode("latin-1")})
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_R4_whatever_a_service_says_is_an_outcome_without_its_words(name: AudienceService) -> None:
+    async with Babbler() as service:
+        adapter = MAKE[name](service.url)
+        for turn in range(120):
+            changes = people(name, "remove" if turn % 2 else "add", range(30))
+            answers = await adapter.carry_out(changes)
+            assert len(answers) == len(changes)
+            for one in answers:
+                assert isinstance(one, Done | Refused | Later)
+                assert isinstance(one, Done) or len(one.reason) < 100
+                assert not isinstance(one, Later) or one.after is None or 0 <= one.after <= 86_400
+        await adapter.close()
+        assert service.broken == []
+
+
 @pytest.mark.parametrize("drips", [False, True])
 async def test_R4_service_that_never_ends_its_answer_is_waited_for_a_limited_time(way: Way, drips: bool) -> None:
     (way.service.drip_answer if drips else way.service.lose_answer)("GET", LOOK_UP[way.name])
@@ -142,7 +252,8 @@ async def test_R4_refusal_of_any_kind_tells_codes_alone(way: Way) -> None:
     error = {"code": raw, "status": raw, "details": [reason], "fields": {"file": [{"code": raw}]}}
     for _ in range(lists):
         way.service.answer_with("GET", LOOK_UP[way.name], 422, {"error": error, "errors": [{"error_type": raw}]})
-    assert await way.removed(1) == [Refused("service_refused")]
+    # Meta's codes are numbers: what is none is no code, and the status stands for it
+    assert await way.removed(1) == [Refused("service_refused: 422" if way.name == "facebook" else "service_refused")]
 
 
 async def test_R4_contact_of_which_nothing_can_be_told_is_refused_alone(way: Way) -> None:
@@ -251,6 +362,19 @@ def test_R4_two_accounts_of_one_service_are_refused_by_name() -> None:
     account = {"service": "yandex", "token": "t"}
     with pytest.raises(ValueError, match="LEADLINE_AUDIENCES names yandex more than once"):
         Settings.model_validate({"audiences": [account, account]})
+
+
+def test_R4_settings_are_read_from_the_environment_and_what_they_do_not_know_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LEADLINE_AUDIENCES", '[{"service": "facebook", "account": "12", "token": "t"}]')
+    assert [one.service for one in Settings().audiences] == ["facebook"]
+    monkeypatch.setenv("LEADLINE_AUDIENCES", '[{"service": "facebook", "account": "act_12", "tokn": "t"}]')
+    with pytest.raises(ValueError, match=r"(?s)account.*token.*tokn"):
+        Settings()
+    monkeypatch.setenv("LEADLINE_AUDIENCES", '[{"service": "twitter"}]')
+    with pytest.raises(ValueError, match="twitter"):
+        Settings()
 
 
 async def test_R4_retry_after_may_be_a_date_of_the_services_own_clock(way: Way) -> None:

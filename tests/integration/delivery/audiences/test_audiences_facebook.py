@@ -83,6 +83,7 @@ async def test_R4_facebook_calls_at_once_in_one_process_create_one_audience(meta
     await asyncio.gather(*(adapter.carry_out(people("facebook", "add", [n])) for n in range(5)))
     [number] = meta_service.named("Пробный урок")
     assert meta_service.audiences[number].members == rows(*range(5))
+    assert meta_service.count("POST", CREATE) == 1
     await adapter.close()
 
 

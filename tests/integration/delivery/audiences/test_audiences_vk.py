@@ -82,6 +82,25 @@ async def test_R4_vk_takes_the_oldest_list_of_exactly_this_name_that_is_no_chang
     await adapter.close()
 
 
+async def test_R4_vk_list_that_is_known_is_not_looked_for_again_unless_it_was_deleted_or_renamed(
+    vk_service: VkService,
+) -> None:
+    first = vk_service.have("Пробный урок", "phones")
+    adapter = vk(vk_service.url)
+    for _ in range(2):
+        await adapter.carry_out(people("vk", "add", range(25)))
+    assert vk_service.count("GET", LISTS) == 1
+    second = vk_service.have("Пробный урок", "phones")
+    vk_service.lists[first].name = "Старый"
+    await adapter.carry_out(people("vk", "add", range(25)))
+    assert vk_service.lists[second].lines == phones(*range(25))
+    third = vk_service.have("Пробный урок", "phones")
+    del vk_service.lists[second]
+    await adapter.carry_out(people("vk", "add", range(25)))
+    assert vk_service.lists[third].lines == phones(*range(25))
+    await adapter.close()
+
+
 async def test_R4_vk_lost_answer_to_the_creation_makes_no_second_list(vk_service: VkService) -> None:
     vk_service.lose_answer("POST", LISTS)
     adapter = vk(vk_service.url)

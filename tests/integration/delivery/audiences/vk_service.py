@@ -58,14 +58,21 @@ class VkService(StrictService):
         match request.method, request.url.path:
             case "GET", path if path == LISTS:
                 return self._list(dict(request.query_params))
+            case "GET", path:
+                # «RemarketingUsersList», «GET»
+                number = self._number(path)
+                return JSONResponse(self._shown(number)) if number in self.lists else JSONResponse({}, 404)
             case "POST", path if path == LISTS:
                 return await self._upload(request)
             case "DELETE", path:
                 # «RemarketingUsersList», «DELETE»: 204
-                del self.lists[int(path.removeprefix(LISTS.removesuffix(".json") + "/").removesuffix(".json"))]
+                del self.lists[self._number(path)]
                 return Response(status_code=204)
         self.rule(False, f"no such request: {request.method} {request.url.path}")
         raise AssertionError
+
+    def _number(self, path: str) -> int:
+        return int(path.removeprefix(LISTS.removesuffix(".json") + "/").removesuffix(".json"))
 
     async def _token(self, request: Request) -> Response:
         # «Refreshing an access token»
@@ -106,8 +113,8 @@ class VkService(StrictService):
         if base:
             over = self.lists.get(abs(base))
             if over is None:
-                fields = {"base": [{"code": "not_found", "message": "Unknown base list"}]}
-                return JSONResponse({"error": {"fields": fields}}, 400)
+                unknown = {"code": "not_found", "message": "Unknown base list"}
+                return JSONResponse({"error": {"fields": {"base": [unknown]}}}, 400)
             # «Differential list cannot be based on another differential list», «must have same type as base»
             self.rule(over.base == 0 and over.kind == kind, "unallowed_value, type_mismatch")
         # «no less than 2000 and no more than 5000000 lines»; «A differential list must contain no less than 25»
