@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from contracts.commands import Report
-from contracts.events import EffectDone, EffectFailed
+from contracts.events import EVENT_TYPES, EffectDone, EffectFailed
 from contracts.events.contact import PersonErased
 from services.database import Pool
 from services.delivery.adapters import Way
@@ -491,3 +492,18 @@ async def test_R3_a_request_that_somebody_altered_fails_alone(settings: Settings
     assert [order.effect for order in adapter_of(way).seen] == [good]
     reasons = {str((await house.row(effect))["last_reason"]) for effect in (altered[0], broken[0])}
     assert reasons == {"incomplete: the request lacks what this way out needs (KeyError)"}
+
+
+async def test_C6_a_deal_s_effects_go_the_same_way(settings: Settings, house: House) -> None:
+    way = outside(settings, "webhook:crm")
+    requested = EVENT_TYPES["leadline.deal.effect_requested"]
+    done = EVENT_TYPES["leadline.deal.effect_done"]
+    async with delivering(settings, way):
+        deal, effect = house.stream(), uuid4()
+        await house.publish([deal.add(requested(effect=effect, effect_kind="webhook", service="crm"))])
+        (report,) = await until(house.take_reports, "it is reported")
+        assert report.lead == deal.id
+        await house.publish([deal.add(done(effect=effect, effect_kind="webhook", attempts=1))])
+        await until(lambda: _state_is(house, effect, "done"), "it is done")
+    assert (await house.row(effect))["kind"] == "deal"
+    assert orjson.loads(adapter_of(way).seen[0].body)["data"]["deal"] == str(deal.id)
