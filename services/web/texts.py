@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from services.web.texts_effects import EFFECTS_TEXTS
 from services.web.texts_funnel import FUNNEL_TEXTS
 from services.web.texts_people import PEOPLE_TEXTS
 from services.web.texts_unsubscribe import UNSUBSCRIBE_TEXTS
@@ -433,6 +434,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error.details": ("Для администратора", "For operations"),
     "to_board": ("На доску", "To the board"),
     **PEOPLE_TEXTS,
+    **EFFECTS_TEXTS,
     **UNSUBSCRIBE_TEXTS,
     **WORK,
 }
