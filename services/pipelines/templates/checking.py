@@ -118,6 +118,7 @@ def _known(pipeline: Pipeline, company: Collection[str]) -> dict[str, frozenset[
         "card": frozenset(f"card.{name}" for name in fields),
         "stored": frozenset(f"stored.{name}" for name in fields),
         "facts": frozenset(f"facts.{name}" for name in pipeline.facts_by_id),
+        "terms": frozenset(f"terms.{name}" for name in pipeline.terms_by_id),
         "company": frozenset(f"company.{name}" for name in company),
     }
 
