@@ -11,7 +11,19 @@ from pydantic import Field, model_validator
 from contracts.pipeline.card import Asked
 from contracts.pipeline.criteria import Criterion
 from contracts.pipeline.names import Misfit, misfits, twice
-from contracts.pipeline.parts import Condition, Id, Kind, Model, OrId, PeriodOrTerm, Role, StageId, TimeLimit, Titles, Words
+from contracts.pipeline.parts import (
+    Condition,
+    Id,
+    Kind,
+    Model,
+    OrId,
+    PeriodOrTerm,
+    Role,
+    StageId,
+    TimeLimit,
+    Titles,
+    Words,
+)
 from contracts.pipeline.robots import Robot, Trigger
 
 LostOutcome = Literal["refused", "contact", "ads", "bad_data"]
