@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final, Literal
 
-from contracts.pipeline import Pipeline, Stage, Titles
+from contracts.pipeline import Pipeline, Robot, Stage, Titles
 from services.leads.domain.criteria import words_of
 from services.pipelines.automation_words import does, starts
 
@@ -89,11 +89,16 @@ def _row(pipeline: Pipeline, stage: Stage, language: Language) -> Row:
 
     steps = each(stage.steps) or each([stage.next_step] if stage.next_step else [])
     asked = tuple(said(words_of(criterion, pipeline)) for criterion in pipeline.exit_of[stage.id])
-    robots = tuple(
-        f"{BY_ITSELF[language]}: {said(does(robot, pipeline))} — {said(starts(robot, pipeline))}"
-        for robot in stage.robots
-    )
+    robots = tuple(_by_itself(robot, pipeline, language) for robot in stage.robots)
     return Row(said(stage.titles), steps, (*each(stage.actions), *robots), each(stage.criteria) or asked)
+
+
+def _by_itself(robot: Robot, pipeline: Pipeline, language: Language) -> str:
+    """A robot in a line: what it does, when, on which condition."""
+    does_, starts_ = does(robot, pipeline), starts(robot, pipeline)
+    told = f"{does_.ru} — {starts_.ru}" if language == "ru" else f"{does_.en} — {starts_.en}"
+    when = f", {'если' if language == 'ru' else 'if'} {robot.when}" if robot.when else ""
+    return f"{BY_ITSELF[language]}: {told}{when}"
 
 
 def _title(pipeline: Pipeline, language: Language) -> str:
