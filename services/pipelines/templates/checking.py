@@ -38,6 +38,8 @@ class Problem:
     line: int | None
     en: str
     ru: str
+    about: Literal["unsubscribe"] | None = None
+    """What it is about, where a rule of its own looks for that."""
 
 
 def checked(template: Template, pipeline: Pipeline, company: Collection[str] = COMPANY_NAMES) -> list[Problem]:
@@ -97,6 +99,7 @@ def _of_text(path: Path, text: str, known: dict[str, frozenset[str]], needs_way_
             "an advertising message has to say how one ends it; write {{ unsubscribe }} where that address is to stand",
             "в рекламном сообщении должно быть сказано, как от него отказаться; напишите {{ unsubscribe }} там, где быть этому "
             "адресу",
+            "unsubscribe",
         )
     for applied in written.filters:
         if applied.name == "safe":
