@@ -199,7 +199,7 @@ Action = Annotated[
     Discriminator(
         _kind_of_action,
         custom_error_type="action",
-        custom_error_message="a robot does one of: " + ", ".join(ACTIONS) + "; for example {{email: thanks}}",
+        custom_error_message="a robot does one of: " + ", ".join(ACTIONS) + "; for example {email: thanks}",
     ),
 ]
 
