@@ -10,6 +10,7 @@ from typing import Literal
 
 from services.web.texts_funnel import FUNNEL_TEXTS
 from services.web.texts_people import PEOPLE_TEXTS
+from services.web.texts_robots import ROBOTS
 from services.web.texts_work import WORK
 
 Language = Literal["ru", "en"]
@@ -421,6 +422,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error.details": ("Для администратора", "For operations"),
     "to_board": ("На доску", "To the board"),
     **PEOPLE_TEXTS,
+    **ROBOTS,
     **WORK,
 }
 
