@@ -17,6 +17,7 @@ from services.leads import adopting, store
 from services.leads.companies import effects as companies
 from services.leads.domain.arrivals import Owner, Reference, Referred
 from services.leads.domain.history import HistoryRow
+from services.leads.domain.own_letters import read_own
 from services.leads.imports import store as imports
 from services.leads.locks import LocksMissedError
 from services.leads.people import looking_up as people
@@ -130,7 +131,10 @@ async def _look_up_people(batch: LeadBatch, database: Database, rows: Sequence[H
 
 
 def thread_lead(reference: Reference) -> UUID | None:
-    """The lead whose conversation a token in our address names: the token is the lead's id."""
+    """The lead whose conversation a token in our address names, or a letter of ours by its Message-ID: both hold its id."""
+    if reference.kind == "letter":
+        own = read_own(reference.value)
+        return own.lead if own is not None else None
     if reference.kind != "thread":
         return None
     try:

@@ -20,6 +20,8 @@ from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
 from deploy.embedded.sandbox import EmbeddedServers
+from services.calendars.publishing import renew
+from services.clock import SystemClock
 from services.database import Pool, open_pool
 from services.eventlog.admin import ensure_topics
 from services.eventlog.migrate import migrate
@@ -76,9 +78,12 @@ async def servers() -> AsyncIterator[EmbeddedServers | ContainerServers]:
 
 @pytest.fixture(scope="session")
 async def template(servers: EmbeddedServers | ContainerServers) -> str:
-    """Name of a database that was migrated once and that nobody is connected to."""
+    """Name of a database that was migrated once, has the default calendar, and that nobody is connected to."""
     await create_database(servers, TEMPLATE, "template0")
-    await migrate(Settings(database_url=SecretStr(at_database(servers.database_url, TEMPLATE))))
+    made = Settings(database_url=SecretStr(at_database(servers.database_url, TEMPLATE)))
+    await migrate(made)
+    async with await open_pool(made.database_url, service="template") as pool:
+        await renew(pool, SystemClock(), made)
     return TEMPLATE
 
 

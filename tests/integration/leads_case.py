@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from contracts.commands import COMMAND_BODIES, Command, CommandResult, EraseContact
+from contracts.commands import COMMAND_BODIES, MACHINE_BODIES, Command, CommandResult, EraseContact
 from contracts.meta import Actor
 from services.clock import SystemClock
 from services.database import Pool
@@ -73,7 +73,11 @@ class Leads:
     ) -> CommandResult:
         """A command by the HTTP door."""
         made = Command(
-            id=id or uuid4(), lead=lead, actor=by, body=COMMAND_BODIES[name](**body), expected_version=version
+            id=id or uuid4(),
+            lead=lead,
+            actor=by,
+            body={**COMMAND_BODIES, **MACHINE_BODIES}[name](**body),  # type: ignore[arg-type]
+            expected_version=version,
         )
         done = (await self.batcher.submit([self.reader.command(made)]))[0]
         if done.error is not None:

@@ -44,6 +44,12 @@ class At:
         return self.moment
 
 
+@pytest.fixture(autouse=True)
+async def no_calendar(pool: Pool) -> None:
+    """A company that never started: the test's database has the default calendar, as after `leadline prepare`."""
+    await pool.execute("DELETE FROM leadline.calendars")
+
+
 async def numbers(pool: Pool, team: str = "sales") -> list[tuple[int, str, str]]:
     """All versions: number, origin, by whom."""
     rows = await pool.fetch(

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from contracts.events import StageEntered
 from contracts.meta import Actor
 from contracts.personal import ERASED
 from services.database import Pool
@@ -159,7 +160,7 @@ async def test_S3_pause_keeps_its_date_and_reopens_to_the_stage_it_left(leads: L
     until = (datetime.now(UTC) + timedelta(days=30)).date()
     assert (await leads.send(lead, "pause", until=until, reason="отпуск")).outcome == "done"
     assert (await leads.send(lead, "reopen")).outcome == "done"
-    entered = (await leads.history(lead))[-1].data
+    entered = [r.data for r in await leads.history(lead) if isinstance(r.data, StageEntered)][-1]
     assert (entered.stage, entered.direction) == ("closing", "return")
 
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from contracts import events as e
 from contracts.commands import Command, Refusal, Unmerge
 from contracts.meta import Actor
 from contracts.personal import ERASED
@@ -320,7 +321,8 @@ async def test_N12_client_brings_a_postponed_lead_back_to_the_stage_it_left(retu
     await done(returning, lead, "move", to="work")
     await done(returning, lead, "pause", until="2099-01-01", reason="отпуск", status="later")
     assert await returning.lead_of(name="Иван", phone=PHONE) == lead
-    assert (await returning.history(lead))[-1].data.stage == "work"
+    entered = [r.data for r in await returning.history(lead) if isinstance(r.data, e.StageEntered)]
+    assert entered[-1].stage == "work"
 
 
 async def test_N15_lead_whose_stage_says_nothing_of_the_client_stays_closed(returning: Leads) -> None:

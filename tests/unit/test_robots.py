@@ -10,7 +10,7 @@ import pytest
 
 from contracts import events as e
 from contracts.commands import Refusal
-from tests.unit.given_pipeline import BEGAN, HEAD
+from tests.unit.given_pipeline import BEGAN, HEAD, LEAD
 from tests.unit.given_robots import Robots, pipeline_of
 
 TEMPLATES = """
@@ -77,7 +77,7 @@ def test_R1_a_robot_after_another_waits_until_the_letter_was_accepted_by_the_nex
     story.until(hours=2)
     assert story.ran() == ["letter"]
     [requested] = story.of(e.EffectRequested)
-    assert requested.message_id == f"<{requested.effect}@school.example.org>"
+    assert requested.message_id == f"<{LEAD.hex}.{requested.effect.hex}@school.example.org>"
     assert (requested.email, requested.text) == ("anna@example.org", "Спасибо за заявку, Анна")
     story.report()
     [armed] = story.of(e.RobotArmed, robot="call")

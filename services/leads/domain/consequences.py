@@ -15,6 +15,8 @@ from contracts.inbound import CallBody, FormBody, MailBody
 from services.leads.domain.arrivals import Recognised
 from services.leads.domain.identities import Identity
 from services.leads.domain.inbound_rules import SAME_CALL, SAME_LETTER, Case
+from services.leads.domain.own_letters import read_own
+from services.leads.domain.robots.outward import bounced
 from services.leads.domain.state import LeadState
 
 
@@ -80,6 +82,26 @@ def bounce_proves_wrong(now: Situation) -> None:
         now.found.other_contact_events.append((contact.contact, wrong))
 
 
+def bounce_is_told(now: Situation) -> None:
+    """C9.bounce_is_told: a letter of ours came back: it is told on its lead, and a person asks for the address."""
+    body = now.case.arrival.body
+    if not isinstance(body, MailBody) or body.kind != "bounce" or now.before is None or not now.says_something_new():
+        return
+    told = {b.address.lower(): b for b in body.bounced}
+    own = [
+        o.effect for r in now.case.arrival.names if (o := read_own(r.value)) is not None and o.lead == now.before.lead
+    ]
+    if not own:  # the report does not hold the letter's headers: the last one to that address is meant
+        sent = now.before.automation.effects.items()
+        own = [effect for effect, known in sent if known.kind == "email" and (known.email or "").lower() in told][-1:]
+    for effect in own[:1]:
+        known = now.before.automation.effects.get(effect)
+        about = told.get((known.email or "").lower()) if known is not None else None
+        about = about or next(iter(told.values()), None)
+        permanent, status = (about.permanent, about.status) if about is not None else (True, None)
+        now.found.ruled += bounced(now.before, effect, now.case.arrival.inbound_id, permanent, status)
+
+
 def ordered_call_is_planned(now: Situation) -> None:
     """C3.ordered_call_is_planned: who orders a call is called: an activity at once, one at a time."""
     body = now.case.arrival.body
@@ -114,6 +136,7 @@ CONSEQUENCES: tuple[Callable[[Situation], None], ...] = (
     answered_call_confirms,
     reply_confirms,
     bounce_proves_wrong,
+    bounce_is_told,
     ordered_call_is_planned,
     missed_call_is_called_back,
     answered_call_ends_the_call_back,

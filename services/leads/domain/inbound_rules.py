@@ -16,6 +16,7 @@ from contracts.pipeline import Stage
 from services.leads.domain.arrivals import Arrival, Known, Outcome, Owner, Referred
 from services.leads.domain.channels import client_number, is_hidden, is_internal
 from services.leads.domain.identities import Identity, names_differ
+from services.leads.domain.own_letters import read_own
 
 SAME_CALL, SAME_LETTER = "same_call", "same_letter"
 FURTHER_REPORT = "further_report"
@@ -68,7 +69,7 @@ class Case:
             if reference.kind == "thread" and reference.hmac in self.known.referred:
                 return True
             if reference.kind == "letter" and reference.value == body.in_reply_to:
-                return reference.hmac not in self.known.referred
+                return read_own(reference.value) is not None or reference.hmac not in self.known.referred
         return False
 
 
@@ -234,6 +235,18 @@ def _readable_sender(case: Case) -> Verdict | None:
     return None
 
 
+def _bounce_joins_its_letter(case: Case) -> Verdict | None:
+    body = case.arrival.body
+    if not isinstance(body, MailBody) or body.kind != "bounce":
+        return None
+    for reference in case.arrival.names:
+        found = case.known.referred.get(reference.hmac)
+        ours = reference.kind == "thread" or read_own(reference.value) is not None
+        if ours and found is not None and found.lead is not None and found.lead in case.known.leads:
+            return Verdict("joined", lead=found.lead, contact=found.contact)
+    return None
+
+
 def _machine_makes_no_lead(case: Case) -> Verdict | None:
     body = case.arrival.body
     if not isinstance(body, MailBody) or body.kind == "letter" or case.open_lead is not None:
@@ -336,6 +349,13 @@ INBOUND_RULES: tuple[InboundRule, ...] = (
         "A letter whose sender cannot be read waits in quarantine.",
         "There is nobody to answer.",
         _readable_sender,
+    ),
+    InboundRule(
+        "C9.bounce_joins_its_letter",
+        "Отчёт о недоставке нашего письма — в лид, которому оно было написано, и закрытый тоже.",
+        "A bounce of a letter of ours goes to the lead it was written to, a closed one too.",
+        "Whoever reads the lead's history must see that the letter did not arrive (R3).",
+        _bounce_joins_its_letter,
     ),
     InboundRule(
         "C3.machine_makes_no_lead",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from typing import Final, Literal
+from typing import Literal
 
 from contracts.pipeline import Pipeline
 from contracts.pipeline.names import Path, there_are, there_are_ru
@@ -13,10 +13,9 @@ from contracts.pipeline.templates import Template
 from services.pipelines.templates.engine import variables
 from services.pipelines.templates.errors import TemplateError
 from services.pipelines.templates.expressions import Use
-from services.pipelines.templates.grammar import ROOTS, read_template
+from services.pipelines.templates.grammar import GROUPS, ROOTS, near_name, read_template
 from services.pipelines.templates.values import COMPANY_NAMES, LEAD_NAMES
 
-GROUPS: Final = frozenset({"lead", "card", "stored", "facts", "company"})
 _BEFORE, _BEHIND = "\ue000", "\ue001"
 """Stand in the place of an expression, a space between them: only inside quotes do they stay in one attribute."""
 _ADDRESSES = frozenset({"href", "src", "action", "background", "cite", "data", "formaction", "poster"})
@@ -140,9 +139,10 @@ def _name(use: Use, known: dict[str, frozenset[str]]) -> tuple[str, str] | None:
         names = ROOTS if not dot else frozenset().union(*known.values())
     if use.path in names:
         return None
+    meant = near_name(use.path, names)
     return (
-        f"{line}there is no {use.path}{there_are(names, use.path)}",
-        f"{line_ru}{use.path} нет{there_are_ru(names, use.path)}",
+        f"{line}there is no {use.path}{there_are(names, meant)}",
+        f"{line_ru}{use.path} нет{there_are_ru(names, meant)}",
     )
 
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from difflib import get_close_matches
 from math import isfinite
 from typing import Any, Final, Literal
 
@@ -20,7 +19,7 @@ import minijinja
 from services.pipelines.templates.errors import TemplateError, UnfitError
 from services.pipelines.templates.expressions import Use
 from services.pipelines.templates.filters import filters_for
-from services.pipelines.templates.grammar import Written, read_template
+from services.pipelines.templates.grammar import GROUPS, Written, near_name, read_template
 from services.pipelines.templates.reading import YES_NO, Language, day_in, moment_in, number_in, time_of_day
 
 FUEL: Final = 100_000
@@ -46,6 +45,7 @@ def render(text: str, values: Mapping[str, object], *, html: bool, language: Lan
     """
     written = read_template(text)
     plain = {name: told for name, value in values.items() if (told := _plain(value, language)) is not None}
+    plain = {**{group: {} for group in GROUPS}, **plain}
     try:
         result = _ENVIRONMENTS[language].render_str(text, "html" if html else "text", **plain)
     except minijinja.TemplateError as error:
@@ -181,6 +181,12 @@ def _told(error: minijinja.TemplateError, text: str, written: Written, values: M
             f"выражение не закончено около {near}; пишите как {{{{ lead.name | default('…') }}}}",
             line,
         )
+    if error.kind == "BadEscape":
+        return TemplateError(
+            r"what follows \ in a quoted text means nothing; write \\ for the sign itself",
+            r"после \ в тексте в кавычках стоит не то; сам этот знак пишут \\",
+            line,
+        )
     return TemplateError(
         "what stands here cannot be worked out; compare texts with texts, numbers with numbers, and give filters what they take",
         "это не вычислить; сравнивайте текст с текстом, число с числом, а фильтрам давайте то, что они берут",
@@ -233,8 +239,8 @@ def _missing(use: Use, values: Mapping[str, Any]) -> TemplateError:
     root, _, name = use.path.partition(".")
     group = values.get(root)
     names = [f"{root}.{one}" for one in group] if name and isinstance(group, Mapping) else list(values)
-    near = get_close_matches(use.path, names, 1, 0.7)
-    guess, guess_ru = (f"; did you mean {near[0]}?", f"; может быть, {near[0]}?") if near else ("", "")
+    near = near_name(use.path, names)
+    guess, guess_ru = (f"; did you mean {near}?", f"; может быть, {near}?") if near else ("", "")
     return TemplateError(
         f"{use.path} has no value here{guess}; write {{{{ {use.path} | default('…') }}}}, "
         f"or {{% if {use.path} is defined %}} … {{% endif %}} around it",

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 
 from contracts.pipeline.names import there_are, there_are_ru
 from services.pipelines.templates.errors import TemplateError
-from services.pipelines.templates.filters import FILTER_NAMES
+from services.pipelines.templates.filters import ARGUMENTS, FILTER_NAMES
 from services.pipelines.templates.tokens import Token, line_of
 
-DEPTH: Final = 20
+DEPTH: Final = 10
 """How deep brackets may stand in one another."""
 STATEMENTS: Final = ("if", "elif", "else", "endif", "set")
 _CONSTANTS = frozenset({"true", "false", "none", "True", "False", "None"})
@@ -177,13 +177,22 @@ class _ExpressionReader:
         if use is not None:
             asked = self.uses[use].asked or token.text == "default"
             self.uses[use] = replace(self.uses[use], filter=token.text, asked=asked)
-        if self._accept("("):
-            if self._accept(")"):
-                return
+        given = 0
+        if self._accept("(") and not self._accept(")"):
+            given = 1
             self._whole(depth + 1)
             while self._accept(","):
+                given += 1
                 self._whole(depth + 1)
             self._expect(")")
+        least, most = ARGUMENTS.get(token.text, (0, 0))
+        if not least <= given <= most:
+            many = str(least) if least == most else f"{least}-{most}"
+            raise self._error(
+                f"{token.text} takes {many} values in brackets, not {given}",
+                f"{token.text} берёт в скобках значений: {many}, а не {given}",
+                token,
+            )
 
     def _peek(self) -> str:
         """What comes next, where it is no quoted text; such texts are nothing that is looked for."""
@@ -204,13 +213,19 @@ class _ExpressionReader:
 
     def _next(self) -> Token:
         if self.at >= len(self.tokens):
-            raise self._error("the expression ends too early", "выражение обрывается раньше времени")
+            raise self._misplaced()
         self.at += 1
         return self.tokens[self.at - 1]
 
     def _misplaced(self) -> TemplateError:
+        if self.at >= len(self.tokens):
+            return self._error("the expression ends too early", "выражение обрывается раньше времени")
         token = self.tokens[self.at]
-        hint = {"=": ("; write ==", "; пишите =="), ",": ("; values stand one by one", "; значения пишут по одному")}
+        hint = {
+            "=": ("; write ==", "; пишите =="),
+            ",": ("; values stand one by one", "; значения пишут по одному"),
+            ".": ("; a dot stands inside a name: lead.name", "; точка стоит внутри имени: lead.name"),
+        }
         en, ru = hint.get(token.text, ("", ""))
         return self._error(
             f"{token.text[:40]} does not belong here{en}", f"{token.text[:40]} здесь не на месте{ru}", token

@@ -31,6 +31,8 @@ BUILT_IN: Final = ("default", "lower", "safe", "trim", "upper")
 """Those of the template language that are let through; `safe` only on the company's own texts (`grammar`)."""
 OWN: Final = ("capitalize_name", "date", "money", "phone", "plural", "time", "truncate")
 FILTER_NAMES: Final = frozenset((*BUILT_IN, *OWN))
+ARGUMENTS: Final = {"default": (0, 1), "date": (0, 1), "money": (0, 1), "plural": (2, 3), "truncate": (0, 1)}
+"""How many values each takes in brackets, at least and at most; the others take none."""
 FORMS: Final = {"ru": 3, "en": 2}
 """How many forms a counted word has."""
 _WORD = re.compile(r"[^\W\d_]+")

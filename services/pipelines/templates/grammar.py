@@ -3,13 +3,16 @@
 Pure. The engine's fuel counts steps, not memory: a text joined to itself forty times, or a list put into itself, fills a machine
 in a few hundred steps. So loops, functions, methods, lists, joining and sums are not in the language at all; what is left makes
 at most as much as it is given. Nesting and the length of an expression are bounded too, because the engine's own parser does not
-bound them everywhere (a chain of twenty thousand signs ends the process). Every template is read here before the engine sees it.
+bound them everywhere (a chain of twenty thousand signs ends the process): what passes needs no more than 600 KB of stack. Every
+template is read here before the engine sees it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -27,11 +30,14 @@ from services.pipelines.templates.expressions import (
 )
 from services.pipelines.templates.tokens import Token, line_of, tokens_of, wrong
 
-BRANCHES: Final = 100
+BRANCHES: Final = 30
 """How many elif an if may have."""
 SETS: Final = 100
 ROOTS: Final = frozenset({"lead", "card", "stored", "facts", "company", "now", "today", "unsubscribe"})
 """What a template sees (`values`)."""
+GROUPS: Final = frozenset({"lead", "card", "stored", "facts", "company"})
+"""Those of them that are maps."""
+_NAME = re.compile(r"-?[ \t\r\n]*([A-Za-z_][A-Za-z0-9_]*)")
 _OPENING = re.compile(r"\{\{|\{%|\{#")
 
 
@@ -64,6 +70,16 @@ def read_template(text: str) -> Written:
     return _Reader(text).read()
 
 
+def near_name(path: str, names: Iterable[str]) -> str | None:
+    """The name that was probably meant. Within a group what stands behind the dot is compared: all names there begin alike."""
+    there = sorted(names)
+    root, _, name = path.partition(".")
+    behind = {one.partition(".")[2]: one for one in there if one.startswith(f"{root}.")}
+    if name and behind:
+        return next((behind[one] for one in get_close_matches(name, behind, 1, 0.7)), None)
+    return next(iter(get_close_matches(path, there, 1, 0.7)), None)
+
+
 class _Reader:
     """Reads one template, from its beginning to its end."""
 
@@ -89,6 +105,8 @@ class _Reader:
                 self.blocks.append((opening[0], opening.start(), at))
                 continue
             closing = "}}" if opening[0] == "{{" else "%}"
+            if opening[0] == "{%":
+                self._known_statement(opening)
             tokens, at = tokens_of(self.text, opening, closing)
             self.blocks.append((opening[0], opening.start(), at))
             if opening[0] == "{{":
@@ -103,11 +121,16 @@ class _Reader:
             )
         return Written(tuple(self.uses), tuple(self.filters), frozenset(self.own), tuple(self.blocks))
 
-    def _statement(self, tokens: list[Token], start: int) -> None:
-        name = tokens[0].text if tokens else ""
-        rest = tokens[1:]
+    def _known_statement(self, opening: re.Match[str]) -> None:
+        """Refuse what is no statement before its pieces are looked at: `for` is told of as a loop, not by some sign in it."""
+        found = _NAME.match(self.text, opening.end())
+        name = found[1] if found else ""
         if name not in STATEMENTS:
-            raise self._error(start, *_unknown_statement(name))
+            raise self._error(opening.start(), *_unknown_statement(name))
+
+    def _statement(self, tokens: list[Token], start: int) -> None:
+        name = tokens[0].text
+        rest = tokens[1:]
         if name in ("else", "endif") and rest:
             raise self._error(
                 rest[0].start,
@@ -138,7 +161,7 @@ class _Reader:
         above = self.open_ifs.pop()
         if above.last:
             raise self._error(start, f"{name} behind the else of the same if", f"{name} после else того же if")
-        if above.branches >= BRANCHES:
+        if name == "elif" and above.branches >= BRANCHES:
             raise self._error(
                 start,
                 f"more than {BRANCHES} elif; write a template for each",

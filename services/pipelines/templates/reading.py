@@ -44,7 +44,7 @@ _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?", re.DOTALL)
 _DOTTED = re.compile(r"(\d{2})\.(\d{2})\.(\d{4})(?:, .*)?", re.DOTALL)
 _IN_WORDS = re.compile(r"(\d{1,2}) ([A-Z][a-z]+) (\d{4})(?:, .*)?", re.DOTALL)
 _TIME = re.compile(r"(?:.*[ T])?(\d{2}):(\d{2})(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?", re.DOTALL)
-_NUMBER = re.compile(r"-?\d{1,30}(?:[.,]\d{1,30})?")
+_NUMBER = re.compile(r"-?\d{1,18}(?:[.,]\d{1,8})?")
 _GAPS = re.compile(rf"(?<=\d)[{THIN}{NBSP} ](?=\d{{3}}(?!\d))")
 _MONEY = re.compile(rf"([-\d.,{THIN}{NBSP} ]+?)[{THIN}{NBSP} ]?(?:([A-Z]{{3}})|([{''.join(SIGNS.values())}]))")
 

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from services.pipelines.templates.errors import TemplateError
 
 EXPRESSION_CHARACTERS: Final = 2_000
+EXPRESSION_TOKENS: Final = 200
 _TOKEN = re.compile(
     r"""(?P<text>'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")|(?P<number>[0-9]{1,15}(?:\.[0-9]{1,15})?(?![\w.]))"""
     r"""|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>==|!=|<=|>=|[<>|().,=])""",
@@ -32,12 +33,14 @@ def tokens_of(text: str, opening: re.Match[str], closing: str) -> tuple[list[Tok
     while True:
         gap = _GAP.match(text, at)
         at = gap.end() if gap else at
-        if at - opening.start() > EXPRESSION_CHARACTERS:
+        if at - opening.start() > EXPRESSION_CHARACTERS or len(tokens) > EXPRESSION_TOKENS:
             raise wrong(
                 text,
                 opening.start(),
-                f"an expression is longer than {EXPRESSION_CHARACTERS} characters; write the text outside of it",
-                f"выражение длиннее {EXPRESSION_CHARACTERS} знаков; пишите текст вне его",
+                f"an expression is longer than {EXPRESSION_CHARACTERS} characters, or than {EXPRESSION_TOKENS} names and signs; "
+                "write the text outside of it, and what is left in parts, with set",
+                f"выражение длиннее {EXPRESSION_CHARACTERS} знаков или {EXPRESSION_TOKENS} имён и значков; "
+                "пишите текст вне его, а остальное — по частям, через set",
             )
         for sign in (closing, "-" + closing):
             if text.startswith(sign, at):

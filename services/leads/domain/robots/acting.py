@@ -23,6 +23,7 @@ from services.calendars import terms
 from services.calendars.calendar import NoWorkingTimeError
 from services.leads.domain.arrivals import Turn
 from services.leads.domain.decide import Surroundings, decide
+from services.leads.domain.own_letters import message_id
 from services.leads.domain.people import Person
 from services.leads.domain.permissions import may_contact
 from services.leads.domain.robots.instants import Times
@@ -252,7 +253,7 @@ def _message(now: Acting, kind: Any, name: str, language: Any) -> Act | Skip:
         template=name,
         language=language,
         marketing=template.marketing,
-        message_id=f"<{now.effect}@{now.around.message_domain}>" if kind == "email" else None,
+        message_id=message_id(now.state.lead, now.effect, now.around.message_domain) if kind == "email" else None,
         email=now.state.email if kind == "email" else None,
         phone=now.state.phone if kind == "sms" else None,
         name=now.state.name,

@@ -31,7 +31,7 @@ class Times:
     @property
     def name(self) -> str:
         """The calendar and its version."""
-        return f"{self.calendar.team}@{self.calendar.number}"
+        return self.calendar.version
 
 
 def instant(robot: Robot, begin: datetime, state: LeadState, times: Times) -> datetime | None:

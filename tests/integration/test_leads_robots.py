@@ -1,0 +1,263 @@
+"""Robots, triggers and effects through the aggregate service: one transaction each, on real Postgres (R1-R6, C7, C9, N1)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+
+from contracts import events as e
+from contracts.meta import Actor
+from services.clock import SystemClock
+from services.database import Pool
+from services.eventlog.consuming import RawRecord
+from services.leads.domain.own_letters import message_id
+from services.pipelines.registry import publish
+from services.settings import Settings
+from tests.integration.leads_case import HEAD, Leads, running
+
+PIPELINE = """
+pipeline: robots
+titles: {ru: "Роботы", en: "Robots"}
+conversion_point: deal
+templates:
+  - id: thanks
+    titles: {ru: "Спасибо", en: "Thanks"}
+    kind: email
+    ru: {subject: "Спасибо, {{ lead.first_name }}", text: "Здравствуйте, {{ lead.name }}! Мы получили заявку."}
+    en: {subject: "Thanks", text: "Hello {{ lead.name }}!"}
+stages:
+  - id: new
+    titles: {ru: "Новый", en: "New"}
+    kind: open
+    robots:
+      - {id: letter, titles: {ru: "Письмо", en: "Letter"}, do: {email: thanks}}
+      - id: call
+        titles: {ru: "Звонок", en: "Call"}
+        do: {plan: call, text: {ru: "Позвонить", en: "Call"}, due: {hours: 1, working: true}}
+        start: {after: letter}
+      - {id: ads, titles: {ru: "Реклама", en: "Ads"}, do: {audience: Ученики, service: vk}}
+      - {id: later, titles: {ru: "Позже", en: "Later"}, do: {tag: old}, start: {delay: {days: 3}}}
+  - id: work
+    titles: {ru: "В работе", en: "In work"}
+    kind: open
+    triggers: [{id: answered, titles: {ru: "Ответил на письмо", en: "Answered"}, on: letter}]
+  - {id: deal, titles: {ru: "Сделка", en: "Deal"}, kind: won}
+  - {id: spam, titles: {ru: "Спам", en: "Spam"}, kind: lost, outcome: bad_data}
+  - {id: later, titles: {ru: "Отложен", en: "Later"}, kind: postponed}
+"""
+DELIVERY = Actor(id="delivery", kind="system")
+
+
+@pytest.fixture
+async def leads(settings: Settings, pool: Pool) -> AsyncIterator[Leads]:
+    """The aggregate service with this pipeline as the default one."""
+    await publish(pool, SystemClock(), PIPELINE, HEAD)
+    async with running(settings.model_copy(update={"default_pipeline": "robots"}), pool) as service:
+        yield service
+
+
+async def made(leads: Leads, **more: Any) -> UUID:
+    """A lead of a form."""
+    return await leads.lead_of(
+        **{"name": "Анна Смирнова", "phone": "+79161234567", "email": "anna@example.org", **more}
+    )
+
+
+async def of(leads: Leads, lead: UUID, *kinds: type[e.Event]) -> list[Any]:
+    """The lead's events of these kinds."""
+    return [r.data for r in await leads.history(lead) if isinstance(r.data, kinds)]
+
+
+async def fire(leads: Leads, lead: UUID, robot: str, **more: Any) -> Any:
+    """The robots service says that the robot's instant has come."""
+    [armed] = [a for a in await of(leads, lead, e.RobotArmed) if a.robot == robot][-1:]
+    return await leads.send(lead, "fire", by=Actor(id=robot, kind="robot"), timer=armed.timer, robot=robot, **more)
+
+
+async def test_R3_a_letter_is_requested_with_all_that_sending_it_needs_and_the_call_waits_for_it(leads: Leads) -> None:
+    lead = await made(leads)
+    assert [a.robot for a in await of(leads, lead, e.RobotArmed)] == ["letter", "ads", "later"]
+    assert (await fire(leads, lead, "letter")).outcome == "done"
+    [letter] = await of(leads, lead, e.EffectRequested)
+    assert (letter.subject, letter.text) == (
+        "Спасибо, Анна",
+        "Здравствуйте, Анна Смирнова! Мы получили заявку.",
+    )
+    assert letter.message_id == message_id(lead, letter.effect, leads.settings.mail_id_domain)
+    report = {"effect": letter.effect, "outcome": "done", "attempts": 1, "provider": "smtp"}
+    assert (await leads.send(lead, "report", by=DELIVERY, **report)).outcome == "done"
+    assert (await of(leads, lead, e.RobotArmed))[-1].after == "letter"
+    await fire(leads, lead, "call")
+    [planned] = await of(leads, lead, e.ActivityPlanned)
+    assert (planned.activity_kind, planned.robot, planned.calendar) == ("call", "call", "sales@1")
+    assert (await leads.send(lead, "report", by=DELIVERY, **report)).outcome == "done"
+    assert len(await of(leads, lead, e.EffectDone)) == 1, "a repeated report is one fact"
+
+
+async def test_N1_a_robot_that_is_fired_at_once_by_many_has_one_effect(leads: Leads) -> None:
+    lead = await made(leads)
+    answers = await asyncio.gather(*(fire(leads, lead, "letter") for _ in range(8)))
+    assert sorted(a.outcome for a in answers) == ["done"] + ["refused"] * 7
+    assert {a.refusal.rules for a in answers if a.refusal} == {("N1.once_per_visit",)}
+    assert len(await of(leads, lead, e.EffectRequested)) == len(await of(leads, lead, e.RobotRan)) == 1
+    told = await leads.pool.fetchval("SELECT count(*) FROM leadline.outbox WHERE topic = 'leads.refusals'")
+    assert told == 7, "each suppressed repeat is a public fact"
+
+
+async def test_N1_the_same_command_again_gets_the_same_answer(leads: Leads) -> None:
+    lead, command = await made(leads), uuid4()
+    first = await fire(leads, lead, "letter", id=command)
+    again = await fire(leads, lead, "letter", id=command)
+    assert first == again
+    assert len(await of(leads, lead, e.RobotRan)) == 1
+
+
+async def test_R1_only_our_own_services_fire_and_report(leads: Leads) -> None:
+    lead = await made(leads)
+    [armed, *_] = await of(leads, lead, e.RobotArmed)
+    for name, body in (
+        ("fire", {"timer": armed.timer, "robot": "letter"}),
+        ("report", {"effect": uuid4(), "outcome": "done", "attempts": 1}),
+    ):
+        answer = await leads.send(lead, name, by=HEAD, **body)
+        assert answer.refusal is not None
+        assert answer.refusal.rules == ("R1.machines_only",)
+
+
+async def test_C7_a_refusal_stops_letters_and_takes_the_client_out_of_audiences_on_every_lead(leads: Leads) -> None:
+    lead = await made(leads)
+    await fire(leads, lead, "letter")
+    await fire(leads, lead, "ads")
+    await leads.send(lead, "permit", channel="all", allowed=False, how="call", words="удалите меня отовсюду")
+    [stopped] = [f for f in await of(leads, lead, e.EffectFailed) if f.effect_kind == "email"]
+    assert stopped.reason == "contact_refused"
+    last = (await of(leads, lead, e.EffectRequested))[-1]
+    assert (last.effect_kind, last.action, last.service, last.audience) == ("audience", "remove", "vk", "Ученики")
+    second = await made(leads, comment="ещё раз")
+    assert second == lead
+    skipped = await of(leads, lead, e.RobotSkipped)
+    assert skipped == []
+    answer = await leads.send(lead, "repeat", effect=stopped.effect)
+    assert answer.refusal is not None
+    assert answer.refusal.rules == ("C7.refusal_of_contact",)
+
+
+async def mail(leads: Leads, **body: Any) -> UUID:
+    """A letter that came straight on Kafka."""
+    leads.offset += 1
+    headers = [
+        ("ce_type", b"leadline.inbound.mail"),
+        ("ce_source", b"leads@company.example"),
+        ("ce_id", str(uuid4()).encode()),
+    ]
+    value = {
+        "message_id": f"<{uuid4()}@example.org>",
+        "subject": "Re",
+        "text": "да",
+        "to": ["leads@company.example"],
+        **body,
+    }
+    record = RawRecord("leads.inbound", 0, leads.offset, None, orjson.dumps(value), headers, 1_700_000_000_000)
+    work = leads.reader.direct(record)
+    await leads.take(work)
+    row = await leads.outcome(work)
+    assert row["outcome"] == "joined", row["reason"]
+    lead: UUID = row["lead"]
+    return lead
+
+
+async def test_R5_an_answer_to_our_letter_finds_the_lead_and_its_trigger_moves_it(leads: Leads) -> None:
+    lead = await made(leads)
+    await fire(leads, lead, "letter")
+    [letter] = await of(leads, lead, e.EffectRequested)
+    found = await mail(
+        leads, sender="anna.work@example.org", sender_name="Анна Смирнова", in_reply_to=letter.message_id
+    )
+    assert found == lead
+    [fired] = await of(leads, lead, e.TriggerFired)
+    assert (fired.trigger, fired.from_stage, fired.to_stage) == ("answered", "new", "work")
+    moved = [r for r in await leads.history(lead) if isinstance(r.data, e.StageEntered)][-1]
+    assert (moved.data.stage, moved.meta.actor.id, moved.meta.actor.kind, moved.meta.autodepth) == (
+        "work",
+        "answered",
+        "trigger",
+        1,
+    )
+    assert [c.robot for c in await of(leads, lead, e.RobotCancelled)] == ["ads", "later"]
+    assert (await of(leads, lead, e.LetterReceived))[0].reply
+
+
+async def test_C9_a_bounce_of_our_letter_is_told_on_its_lead_with_a_task(leads: Leads) -> None:
+    lead = await made(leads)
+    await fire(leads, lead, "letter")
+    [letter] = await of(leads, lead, e.EffectRequested)
+    await leads.send(lead, "report", by=DELIVERY, effect=letter.effect, outcome="done", attempts=1)
+    await mail(
+        leads,
+        sender="mailer-daemon@example.org",
+        kind="bounce",
+        references=[letter.message_id],
+        bounced=[{"address": "anna@example.org", "status": "5.1.1", "permanent": True, "diagnostic": ""}],
+    )
+    [bounced] = await of(leads, lead, e.EffectBounced)
+    assert (bounced.effect, bounced.status, bounced.permanent) == (letter.effect, "5.1.1", True)
+    [task] = await of(leads, lead, e.ActivityPlanned)
+    assert (task.activity_kind, task.reason) == ("task", "bounced")
+    assert await of(leads, lead, e.EffectDone), "nothing is undone by it"
+
+
+async def test_C1_a_robot_that_deletes_bad_data_closes_its_timer_and_erases_the_person(leads: Leads) -> None:
+    spam = PIPELINE.replace(
+        "      - {id: later, titles",
+        "      - {id: junk, titles: {ru: а, en: b}, do: {reject: spam}}\n      - {id: later, titles",
+    )
+    await publish(leads.pool, SystemClock(), spam, HEAD)
+    lead = await made(leads)
+    assert (await fire(leads, lead, "junk")).outcome == "done"
+    assert [r.robot for r in await of(leads, lead, e.RobotRan)] == ["junk"]
+    assert (
+        await leads.pool.fetchval("SELECT count(*) FROM vault.keys WHERE kind = 'person' AND destroyed_at IS NOT NULL")
+        == 1
+    )
+    answer = await fire(leads, lead, "letter")
+    assert answer.refusal is not None, "leaving the stage had cancelled it"
+
+
+async def test_M7_the_robots_of_an_erased_person_are_closed_when_their_instant_comes(leads: Leads) -> None:
+    lead = await made(leads)
+    contact = (await of(leads, lead, e.LeadCaptured))[0].contact
+    await leads.erase(contact)
+    assert (await fire(leads, lead, "letter")).outcome == "done"
+    assert [(c.robot, c.by) for c in await of(leads, lead, e.RobotCancelled)] == [("letter", "erased")]
+
+
+async def test_N16_the_robots_of_a_merged_lead_wait_no_more_and_go_on_when_it_stands_by_itself_again(
+    leads: Leads,
+) -> None:
+    kept = await made(leads)
+    gone = await leads.lead_of(name="Анна С.", phone="+79160000000")
+    answer = await leads.send(gone, "merge", by=HEAD, into=kept)
+    assert answer.outcome == "done", answer
+    assert {c.by for c in await of(leads, gone, e.RobotCancelled)} == {"merged"}
+    assert (await leads.send(gone, "unmerge", by=HEAD)).outcome == "done"
+    again = [a for a in await of(leads, gone, e.RobotArmed) if a.because == "undone"]
+    assert [a.robot for a in again] == ["later"], "what is overdue by now is not made up for"
+
+
+async def test_M3_a_lead_that_goes_on_under_another_version_keeps_what_waits_and_gets_nothing_new(leads: Leads) -> None:
+    lead = await made(leads)
+    more = PIPELINE.replace(
+        "      - {id: later, titles",
+        "      - {id: fresh, titles: {ru: а, en: b}, do: {tag: b}}\n      - {id: later, titles",
+    ).replace('      - {id: ads, titles: {ru: "Реклама", en: "Ads"}, do: {audience: Ученики, service: vk}}\n', "")
+    _, number = await publish(leads.pool, SystemClock(), more, HEAD)
+    assert (await leads.send(lead, "adopt", by=HEAD, pipeline="robots", number=number)).outcome == "done"
+    assert [a.robot for a in await of(leads, lead, e.RobotArmed)] == ["letter", "ads", "later"]
+    assert [(c.robot, c.by) for c in await of(leads, lead, e.RobotCancelled)] == [("ads", "adopted")]
+    assert (await leads.send(lead, "start_robots", by=HEAD)).outcome == "done"
+    assert [a.robot for a in await of(leads, lead, e.RobotArmed)][3:] == ["fresh"]
