@@ -38,6 +38,7 @@ _SIGNS: Final[dict[str, tuple[str, str]]] = {
 _HAS = re.compile(r"!?\s*has\(\s*(card|facts|lead)\s*\.\s*([A-Za-z_]\w*)\s*\)")
 _NAME = re.compile(r"\b(card|facts|lead)\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*" + QUOTED + r"\s*\])(?!\w)")
 _SIGN = re.compile(r"&&|\|\||==|!=|>=|<=|!(?!=)|\btrue\b|\bfalse\b")
+_WHOLE = re.compile(r"^(-?[0-9]+)\.0$")
 _IS_TRUE = re.compile(r"(\b(?:card|facts)\s*\.\s*[A-Za-z_]\w*)\s*==\s*true\b")
 
 
@@ -57,10 +58,8 @@ def values_words(values: Mapping[str, str], pipeline: Pipeline) -> Words | None:
     """What a clause saw: «Бюджет»: 90; None where it looked at nothing."""
     if not values:
         return None
-    ru, en = (
-        "; ".join(f"{_title(*_cut(name), pipeline, language)}: {value}" for name, value in values.items())
-        for language in (0, 1)
-    )
+    shown = [(_cut(name), _WHOLE.sub(r"\1", value)) for name, value in values.items()]
+    ru, en = ("; ".join(f"{_title(*name, pipeline, n)}: {value}" for name, value in shown) for n in (0, 1))
     return Words(ru=ru[:1_000], en=en[:1_000])
 
 

@@ -160,6 +160,7 @@ ROBOTS: dict[str, tuple[str, str]] = {
     "robots.past": ("Прошлые стадии", "Earlier stages"),
     "robot_due": ("сработает {due}: {because}", "will run at {due}: {because}"),
     "robot_overdue": ("ждал до {due}, срабатывает: {because}", "waited until {due}, is about to run: {because}"),
+    "by_calendar": ("по календарю {name}", "by the calendar {name}"),
     "robot_ran": ("{at}: {did}", "{at}: {did}"),
     "robot_late": ("с опозданием {late}", "late by {late}"),
     "robot_skipped": ("{at}: {why}", "{at}: {why}"),
@@ -195,7 +196,7 @@ ROBOTS: dict[str, tuple[str, str]] = {
     "seconds": ("{n} с", "{n} s"),
     # why
     "why.repeats": ("повторов, которые ничего не сделали: {count}", "repeats that did nothing: {count}"),
-    "why.nothing": ("ничего не происходило само", "nothing happened by itself"),
+    "why.again": ("Повторы роботов, которые уже сработали", "Repeats of robots that were over already"),
     "why.fired": ("{at}: «{before}» → «{stage}»", "{at}: “{before}” → “{stage}”"),
     "why.refused": ("{at}: не перевёл в «{stage}»: {why}", "{at}: did not move to “{stage}”: {why}"),
     "why.visit": ("«{stage}», заход {visit}", "“{stage}”, visit {visit}"),
