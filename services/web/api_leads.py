@@ -40,6 +40,7 @@ from services.web.door import (
     wait_for,
 )
 from services.web.forwarding import command_id
+from services.web.lead_view import versions_of
 from services.web.problems import ProblemError, of_validation, refused
 from services.web.shapes import (
     CheckOut,
@@ -52,6 +53,7 @@ from services.web.shapes import (
     event_out,
     lead_out,
 )
+from services.web.shapes_robots import automation_out
 from services.web.telling import Telling
 from services.web.texts import Words
 from services.web.tokens import ASSIGN_OTHERS, COMMAND, READ, Holder
@@ -162,9 +164,12 @@ async def read_lead(
         state = lead_from(history)
         assert state is not None, "a history that is not empty has a state"
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
-    telling = Telling(Words(door.settings.language), ZoneInfo(door.settings.time_zone))
+        under = await versions_of(connection, history)
+    zone, now = ZoneInfo(door.settings.time_zone), as_of or await door.clock.now()
+    telling = Telling(Words(door.settings.language), zone)
     last_step = telling.last_step((event_out(recorded) for recorded in reversed(history)), pipeline)
-    return lead_out(state, pipeline, holder.role, last_step, await door.clock.now())
+    automation = automation_out(history, state, pipeline, under, zone, now)
+    return lead_out(state, pipeline, holder.role, last_step, automation, now)
 
 
 @router.get("/api/leads/{lead}/history", summary="All events of a lead, or those up to a moment")

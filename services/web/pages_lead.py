@@ -32,6 +32,7 @@ from services.web.moments import moment
 from services.web.pages import Visiting, Visitor, posted, render, telling
 from services.web.pages_move import show_move
 from services.web.problems import ProblemError, where_of
+from services.web.robots_view import dialled, ledger_details, robots_view
 from services.web.sessions import local_path
 from services.web.shapes import activities_out, calls_out, event_out, stage_out
 from services.web.shapes_card import (
@@ -44,7 +45,9 @@ from services.web.shapes_card import (
     proposals_out,
 )
 from services.web.shapes_people import person_out
+from services.web.shapes_robots import automation_out
 from services.web.telling import linked
+from services.web.telling_robots import Named
 from services.web.texts import Words
 from services.web.tokens import COMMAND
 
@@ -162,15 +165,22 @@ async def _page(
     attempt: Attempt | None = None,
     past: Past | None = None,
 ) -> HTMLResponse:
-    person = None
+    person, more = None, {}
+    zone, now = ZoneInfo(door.settings.time_zone), past.at if past else await door.clock.now()
+    by_itself = automation_out(looked.history, looked.state, looked.pipeline, looked.under, zone, now)
     if past is None:
         async with door.pool.acquire() as connection:
             person = await reading.person_of(connection, door.ring, looked.state.contact)
+            on_the_way = [effect.effect for effect in by_itself.effects if effect.state == "requested"]
+            more = await ledger_details(connection, on_the_way)
     state, pipeline, words, role = looked.state, looked.pipeline, visitor.words, visitor.holder.role
     events = [event_out(recorded) for recorded in reversed(looked.history)]
     shown = events if request.query_params.get("all") == "1" else events[:EVENTS]
-    tell, now = telling(door, words), past.at if past else await door.clock.now()
-    today = now.astimezone(ZoneInfo(door.settings.time_zone)).date()
+    tell, today = telling(door, words), now.astimezone(zone).date()
+    named = Named(tell, pipeline)
+    shown_person = (
+        person_out(person, [], said_of_contact(looked.history, person.permissions), today) if person else None
+    )
     maker = FormMaker(pipeline, words, role, state)
     fields = fields_out(state, pipeline, role)
     criteria = checklist_out(state, pipeline)
@@ -207,7 +217,11 @@ async def _page(
         linked=linked,
         told=told(tell, shown, events, looked.under, pipeline),
         total=len(events),
-        person=person_out(person, [], said_of_contact(looked.history, person.permissions), today) if person else None,
+        person=shown_person,
+        robots=robots_view(by_itself, state, pipeline, more),
+        named_effect=lambda effect: named.effect({"effect_kind": effect.kind, **effect.model_dump(exclude={"effect"})}),
+        dialled=dialled(state.phone, door.settings.default_region),
+        may_call=shown_person is None or all(c.allowed for c in shown_person.channels if c.channel == "phone"),
         now=now,
         past=past,
         may_act=may_act,

@@ -9,17 +9,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from contracts.pipeline import UNKNOWN, CardField, Pipeline, Titles
 from services.leads.domain.rules import RULES
 from services.pipelines.robot_words import robot_titles
-from services.web.shapes import EventOut
 from services.web.shapes_card import StepOut
 from services.web.telling_robots import KINDS as OF_ROBOTS
 from services.web.telling_robots import told_of_robots
 from services.web.texts import Words
+
+if TYPE_CHECKING:
+    from services.web.shapes import EventOut
 
 NBSP = "\u00a0"
 _TOLD_AS_THEY_ARE = frozenset(

@@ -190,6 +190,7 @@ ROBOTS: dict[str, tuple[str, str]] = {
     "tag_remove": ("Снять метку {tag}", "Take off the tag {tag}"),
     "tag_new": ("Новая метка", "A new tag"),
     "call_client": ("Позвонить", "Call"),
+    "not_needed": ("Не нужно", "Not needed"),
     "no_letters": ("писем клиенту не было", "no letter went to the client"),
     "done_late": ("с опозданием", "late"),
     "milliseconds": ("{n} мс", "{n} ms"),

@@ -19,7 +19,7 @@ from services.pipelines.registry import publish
 from services.settings import Settings
 from tests.integration.import_case import Given
 from tests.integration.leads_case import HEAD, Leads
-from tests.integration.web_case import Web, door_over
+from tests.integration.web_case import Forms, Web, command, door_over
 
 PIPELINE = """
 pipeline: robots
@@ -115,3 +115,103 @@ async def test_N4_why_says_what_ran_what_did_not_and_what_waits_for_which(
     assert "условие не выполнено: «Бюджет» > 100; было: «Бюджет»: —" in said
     assert "повторов, которые ничего не сделали: 1" in said
     assert said.endswith("nothing was refused\n")
+
+
+async def test_R6_the_api_says_what_happened_by_itself_and_openapi_describes_it(web: Web) -> None:
+    lead = await made(web)
+    await fire(web.leads, lead, "letter")
+    async with web.api("seller") as api:
+        assert (await command(api, lead, "tag", {"tag": "vip"})).status_code == 200
+        told = await shown(api, lead)
+        described = (await api.get("/openapi.json")).json()["components"]["schemas"]
+    outcomes = {robot["robot"]: robot["outcome"] for robot in told["robots"]}
+    assert outcomes == {"letter": "ran", "rich": "armed", "later": "armed", "call": "waiting"}
+    assert (told["tags"], told["effects"][0]["state"], told["triggers"]) == (["vip"], "requested", [])
+    assert {"tags", "robots", "effects", "triggers"} <= set(described["LeadOut"]["properties"])
+    assert {"outcome", "waits_for", "clause", "due_at", "ru", "en"} <= set(described["RobotOut"]["properties"])
+
+
+async def test_R6_a_robot_is_cancelled_on_the_page_and_what_failed_is_repeated_there(web: Web) -> None:
+    lead = await made(web)
+    for robot in ("letter", "rich"):
+        await fire(web.leads, lead, robot)
+    await report(web.leads, lead, "failed", reason="recipient_refused: 550 5.1.1")
+    browser = await web.signed_in("seller")
+    page = await browser.get(f"/leads/{lead}?lang=ru")
+    assert page.status_code == 200, page.text
+    assert "не ушло: recipient_refused: 550 5.1.1, попыток: 3" in page.text
+    assert "ждёт, пока уйдёт «Письмо»: не ушло, повторите отправку" in page.text
+    assert "условие не выполнено: «Бюджет» &gt; 100; было: «Бюджет»: —" in page.text
+    assert "Робот «Богатый» не сработал" in page.text, "the history tells it too"
+    repeat, cancel = (f"/leads/{lead}/commands/{name}" for name in ("repeat", "cancel_robot"))
+    assert (await browser.post(repeat, data=Forms(page.text).to(repeat))).status_code == 303
+    page = await browser.get(f"/leads/{lead}")
+    assert "повторов по просьбе человека: 1" in page.text
+    assert f'action="{repeat}"' not in page.text, "what is on its way is not repeated"
+    await report(web.leads, lead, "done", doubtful=True)
+    assert (await browser.post(cancel, data=Forms(page.text).to(cancel))).status_code == 303
+    page = await browser.get(f"/leads/{lead}")
+    assert "отменил человек, anna" in page.text
+    assert "принято сервером получателя" in page.text
+    assert "могло уйти дважды" in page.text
+    types = await web.leads.types(lead)
+    assert (types.count("effect_repeated"), types.count("robot_cancelled")) == (1, 1)
+    await browser.aclose()
+
+
+async def test_C6_a_call_task_shows_the_letter_before_it_and_a_button_that_dials(web: Web) -> None:
+    lead = await made(web)
+    await fire(web.leads, lead, "letter")
+    await report(web.leads, lead, "done")
+    await fire(web.leads, lead, "call")
+    browser = await web.signed_in("seller")
+    page = (await browser.get(f"/leads/{lead}?lang=ru")).text
+    task = page[page.index('id="activities"') : page.index('id="robots"')]
+    assert 'href="tel:+79161234567"' in task
+    assert "Письмо «Спасибо»: принято сервером получателя" in task
+    assert "по роботу «Звонок»" in task
+    async with web.api("seller") as api:
+        refusal = {"channel": "phone", "allowed": False, "how": "call", "words": "не звоните"}
+        assert (await command(api, lead, "permit", refusal)).status_code == 200
+    page = (await browser.get(f"/leads/{lead}?lang=ru")).text
+    assert "tel:+79161234567" not in page, "C7: who asked not to be called is not called by a button either"
+    assert "клиент просил не обращаться к нему так: звонки" in page
+    await browser.aclose()
+
+
+async def test_R2_tags_are_put_on_and_taken_off_on_the_page(web: Web) -> None:
+    lead = await made(web)
+    browser = await web.signed_in("seller")
+    tag = f"/leads/{lead}/commands/tag"
+    for on, expected in (("true", ["vip"]), ("false", [])):
+        page = await browser.get(f"/leads/{lead}")
+        fields = {**Forms(page.text).to(tag), "tag": "vip", "on": on}
+        assert (await browser.post(tag, data=fields)).status_code == 303
+        async with web.api("seller") as api:
+            assert (await shown(api, lead))["tags"] == expected
+    wrong = await browser.post(tag, data={**fields, "tag": "", "on": "true"})
+    assert wrong.status_code == 422
+    async with web.api("auditor") as api:
+        assert (await command(api, lead, "tag", {"tag": "vip"})).status_code == 403
+    looks = await web.signed_in("auditor")
+    assert f'action="{tag}"' not in (await looks.get(f"/leads/{lead}")).text
+    await browser.aclose()
+    await looks.aclose()
+
+
+@pytest.mark.parametrize("role", ["seller", "head"])
+async def test_U_pages_of_robots_stand_in_both_languages(web: Web, role: str) -> None:
+    lead = await made(web, name="Ivan")
+    for robot in ("letter", "rich"):
+        await fire(web.leads, lead, robot)
+    await report(web.leads, lead, "failed", reason="recipient_refused: 550 5.1.1")
+    browser = await web.signed_in(role)
+    for path in (f"/leads/{lead}", "/pipelines/robots/automation", "/pipelines/robots"):
+        for language in ("ru", "en"):
+            answer = await browser.get(f"{path}?lang={language}")
+            assert answer.status_code == 200, (path, answer.text)
+            if language == "en":
+                words = answer.text.replace("Русский", "").split()
+                left = [word for word in words if any("а" <= c <= "я" for c in word)]
+                assert not left, (path, left)
+    await browser.aclose()
