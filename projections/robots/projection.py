@@ -10,21 +10,33 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from contracts import events as e
+from contracts.topics import EVENTS_TOPIC_OF_KIND
 from projections.event import Event
 
-ARMED = e.RobotArmed.TOPIC
+
+def _types(of: type[e.Event]) -> frozenset[str]:
+    """The types of an event: the lead's, and that of whatever else goes through stages with robots (a class of its own of it)."""
+    return frozenset(topic for topic, cls in e.EVENT_TYPES.items() if issubclass(cls, of))
+
+
+ARMED, REQUESTED = _types(e.RobotArmed), _types(e.EffectRequested)
+REPEATED, BOUNCED = _types(e.EffectRepeated), _types(e.EffectBounced)
 OUTCOMES = {
-    e.RobotRan.TOPIC: "ran",
-    e.RobotSkipped.TOPIC: "skipped",
-    e.RobotCancelled.TOPIC: "cancelled",
-    e.RobotFailed.TOPIC: "failed",
+    topic: how
+    for how, of in (
+        ("ran", e.RobotRan),
+        ("skipped", e.RobotSkipped),
+        ("cancelled", e.RobotCancelled),
+        ("failed", e.RobotFailed),
+    )
+    for topic in _types(of)
 }
-REQUESTED, REPEATED, BOUNCED = e.EffectRequested.TOPIC, e.EffectRepeated.TOPIC, e.EffectBounced.TOPIC
-STATES = {e.EffectDone.TOPIC: "done", e.EffectFailed.TOPIC: "failed"}
-PULLED = {e.TriggerFired.TOPIC: True, e.TriggerRefused.TOPIC: False}
-OF_EFFECTS = frozenset({REQUESTED, REPEATED, BOUNCED, *STATES})
-OF_ROBOTS = frozenset({ARMED, *OUTCOMES})
-TYPES = OF_ROBOTS | OF_EFFECTS | frozenset(PULLED)
+STATES = {topic: how for how, of in (("done", e.EffectDone), ("failed", e.EffectFailed)) for topic in _types(of)}
+PULLED = {topic: how for how, of in ((True, e.TriggerFired), (False, e.TriggerRefused)) for topic in _types(of)}
+OF_EFFECTS = REQUESTED | REPEATED | BOUNCED | STATES.keys()
+OF_ROBOTS = ARMED | OUTCOMES.keys()
+TYPES = OF_ROBOTS | OF_EFFECTS | PULLED.keys()
+TOPICS = tuple(sorted({EVENTS_TOPIC_OF_KIND[e.EVENT_TYPES[topic].KIND] for topic in TYPES}))
 
 
 @dataclass(slots=True)
@@ -116,7 +128,7 @@ def apply(rows: RobotRows, event: Event) -> None:
         return
     if kind in OF_ROBOTS:
         place = (lead, data["timer"])
-        if kind == ARMED:
+        if kind in ARMED:
             rows.runs[place] = RunRow(
                 *place, _pipeline(event), data["robot"], data["visit"], data["because"], event.happened_at,
                 datetime.fromisoformat(data["due_at"]),
@@ -126,7 +138,7 @@ def apply(rows: RobotRows, event: Event) -> None:
         _close(rows.runs[place], event)
     else:
         place = (lead, data["effect"])
-        if kind == REQUESTED:
+        if kind in REQUESTED:
             rows.effects[place] = EffectRow(
                 *place, _pipeline(event), data["effect_kind"], data.get("robot"), data.get("visit"),
                 data.get("template"), data.get("service"), data.get("action"), data.get("marketing", False),
@@ -147,11 +159,11 @@ def _close(run: RunRow, event: Event) -> None:
 
 def _go_on(effect: EffectRow, event: Event) -> None:
     data = event.data
-    if event.type == BOUNCED:
+    if event.type in BOUNCED:
         effect.bounced = "permanent" if data.get("permanent", True) else "delayed"
         effect.bounced_at = event.happened_at
         return
-    if event.type == REPEATED:
+    if event.type in REPEATED:
         effect.state, effect.closed_at, effect.repeats = "requested", None, effect.repeats + 1
         return
     effect.state, effect.closed_at = STATES[event.type], event.happened_at

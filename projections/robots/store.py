@@ -91,12 +91,12 @@ async def load(connection: Database, build: int, events: Sequence[Event]) -> Sto
 
 
 async def _read(
-    connection: Database, schema: str, table: str, events: Sequence[Event], types: frozenset[str], begins: str
+    connection: Database, schema: str, table: str, events: Sequence[Event], types: frozenset[str], begin: frozenset[str]
 ) -> list[Any]:
     """The rows of a table that events of these types change, but those that begin among them."""
     second, columns, _ = _TABLES[table]
     mine = [event for event in events if event.type in types]
-    begun = {(event.stream, event.data[second]) for event in mine if event.type == begins}
+    begun = {(event.stream, event.data[second]) for event in mine if event.type in begin}
     wanted = {(event.stream, event.data[second]) for event in mine} - begun
     if not wanted:
         return []
@@ -121,7 +121,7 @@ async def checksum(connection: Database, build: int) -> bytes:
     return await checksum_of(connection, *(f"SELECT t::text AS line FROM {schema}.{t} AS t" for t in tables))  # noqa: S608
 
 
-ROBOTS = Projection(NAME, ("leads.events",), robots.TYPES, load, apply, checksum, personal=False)
+ROBOTS = Projection(NAME, robots.TOPICS, robots.TYPES, load, apply, checksum, personal=False)
 
 
 @dataclass(frozen=True, slots=True)

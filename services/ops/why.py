@@ -79,19 +79,18 @@ async def _happened(settings: Settings, connection: Database, lead: UUID, now: d
     """What happened by itself, from the lead's events; None where there is no such lead."""
     from zoneinfo import ZoneInfo
 
-    from services.leads.domain.state import lead_from
-    from services.leads.reading import read_history
+    from services.leads.reading import lead_state, read_history
     from services.pipelines import registry
     from services.privacy.store import KeyRing
     from services.web.lead_view import versions_of
     from services.web.shapes_robots import automation_out
 
     async with connection.transaction(isolation="repeatable_read"):
-        history = await read_history(connection, KeyRing(settings.master_key_bytes), lead)
-        if not history or history[0].meta.kind != "lead":
+        ring = KeyRing(settings.master_key_bytes)
+        state = await lead_state(connection, ring, lead)
+        if state is None:
             return None
-        state = lead_from(history)
-        assert state is not None, "a history that is not empty has a state"
+        history = await read_history(connection, ring, lead)
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
         under = await versions_of(connection, history)
     return automation_out(history, state, pipeline, under, ZoneInfo(settings.time_zone), now)
