@@ -1,13 +1,12 @@
 """What a new text of a pipeline changes, as data and in words (M3, N26).
 
 Pure. Invariants: two pipelines differ in nothing exactly when there is no change to tell; every change names what it is about, in
-Russian and English; the order is that of the text: the whole, the stages, the card, the facts.
+Russian and English; the order is that of the text: the whole, the stages, the card, the facts, what happens by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from contracts.pipeline import (
@@ -24,17 +23,8 @@ from contracts.pipeline import (
     StageMove,
     Titles,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change. `what`: a stable word for programs; `at`: the id it is about, `stage/criterion` for what is of a stage."""
-
-    what: str
-    at: str
-    ru: str
-    en: str
-
+from services.pipelines.automation_differences import automation_differences
+from services.pipelines.change import Change
 
 KINDS = {
     "open": Titles(ru="открытая", en="open"),
@@ -103,6 +93,7 @@ def _differences(before: Pipeline | None, after: Pipeline) -> Iterator[Change]:
     yield from _parts("group", "Группа полей", "Group of fields", before.groups if before else (), after.groups, {})
     yield from _parts("field", "Поле", "Field", fields, after.fields, _OF_FIELD)
     yield from _parts("fact", "Факт", "Fact", facts, after.facts, _OF_FACT)
+    yield from automation_differences(before, after)
 
 
 def _stages(before: Sequence[Stage], after: Pipeline) -> Iterator[Change]:

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.pipeline import Pipeline
-from services.pipelines.differences import Change, differences
+from services.pipelines.change import Change
+from services.pipelines.differences import differences
 from services.pipelines.language import PipelineError, read_pipeline
 from services.pipelines.succession import Standing, objections
+from tests.unit.test_robot_words import SCHOOL
 
 BEFORE = """
 pipeline: shop
@@ -90,6 +92,24 @@ def test_M3_each_change_is_told_in_both_languages(
     assert Change(what, at, ru, en) in changed(replaced)
 
 
+def test_N26_a_changed_robot_is_told_with_what_it_was_and_what_it_is() -> None:
+    text = SCHOOL.model_dump(mode="json")
+    robots = text["stages"][0]["robots"]
+    robots[1]["when"], robots[1]["start"]["delay"] = None, {"days": 1}
+    text["stages"][1]["robots"] = [robots.pop()]
+    text["templates"][0]["marketing"] = True
+    found = {(change.what, change.at): change.ru for change in differences(SCHOOL, Pipeline.model_validate(text))}
+    here = "Стадия «Новая», робот «Перезвонить»"
+    assert found[("robot_start", "new/ring")] == (
+        f"{here}: когда: было — через 2 рабочих дня после робота «Спасибо», в рабочие часы; "
+        "стало — через 1 день после робота «Спасибо», в рабочие часы"
+    )
+    assert found[("robot_when", "new/ring")].endswith("; стало — всегда")
+    assert found[("robot_moved", "work/remind")].endswith("робот «Напомнить»: раньше был на стадии «Новая»")
+    assert found[("template_changed", "thanks")] == "Шаблон «Благодарность»: изменено — рекламный ли он"
+    assert len(found) == 4
+
+
 def test_M3_another_order_of_stages_is_one_change() -> None:
     lines = BEFORE.splitlines(keepends=True)
     n = next(i for i, line in enumerate(lines) if "id: talks" in line)
@@ -133,7 +153,7 @@ def _variants(value: Any) -> list[Any]:
 
 def test_M3_two_texts_differ_in_nothing_exactly_when_there_is_no_change_to_tell() -> None:
     told = 0
-    for pipeline in (read_pipeline(BEFORE), *_bundled()):
+    for pipeline in (read_pipeline(BEFORE), SCHOOL, *_bundled()):
         assert differences(pipeline, pipeline) == ()
         for variant in _variants(pipeline.model_dump(mode="json")):
             try:
