@@ -11,7 +11,7 @@ import binascii
 from datetime import datetime
 from functools import cached_property
 from ipaddress import ip_address
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
@@ -74,6 +74,9 @@ class OutgoingMail(BaseModel):
     """Where answers go, as `local+TOKEN@domain`; the door must take its letters. Left out: `from_address`."""
     bounce_address: str | None = None
     """Where reports of letters that did not arrive go, likewise with a token. Left out: `reply_address`."""
+    envelope_token: bool = True
+    """Whether the envelope's sender has the token too. false: for a server that takes no `+` there; reports are then told by the
+    letter they give back and the address they name."""
     per_minute: int = Field(default=100, ge=1)
     """Letters a minute that the server lets through; the others wait."""
     connections: int = Field(default=2, ge=1, le=50)
@@ -136,6 +139,94 @@ class OutgoingMail(BaseModel):
     def server_port(self) -> int:
         """The port, or the usual one of its security."""
         return self.port or {"tls": 465, "starttls": 587, "none": 25}[self.security]
+
+
+class SmsGateway(BaseModel):
+    """Short messages go out by HTTP, to a gateway that speaks `services/delivery/sms/gateway.openapi.yaml` (R3)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["http"]
+    url: str
+    """Where messages are posted; https, or http to this machine."""
+    token: SecretStr = Field(min_length=1)
+    sender: str = Field(min_length=1, max_length=20)
+    """Who the message is from, as the gateway knows it: a name or a number."""
+    per_minute: int = Field(default=600, ge=1)
+    timeout: float = Field(default=20.0, ge=0.1, le=120)
+    """Seconds for one message, connecting included."""
+
+    @field_validator("url")
+    @classmethod
+    def _safe(cls, value: str) -> str:
+        return _outgoing_url(value, plain_allowed=True)
+
+
+class SmppCenter(BaseModel):
+    """Short messages go out by SMPP 3.4, over one session with a message centre (R3)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["smpp"]
+    host: str = Field(min_length=1)
+    port: int = Field(default=2775, ge=1, le=65535)
+    security: Literal["tls", "none"] = "tls"
+    """none: the password and the messages are readable on the way; for a tunnel, or a centre on this machine."""
+    system_id: str = Field(pattern=r"^[\x21-\x7e]{1,15}$")
+    password: SecretStr
+    """At most 8 characters (SMPP 3.4, 5.2.2)."""
+    sender: str = Field(pattern=r"^([\x20-\x7e]{1,11}|\+?[0-9]{1,20})$")
+    """A name of up to 11 characters, a short code, or a number with `+`."""
+    long_messages: Literal["parts", "payload"] = "parts"
+    """parts: a message that does not fit is cut here; payload: it is sent whole and the centre cuts it, if it can."""
+    enquire_every: float = Field(default=30.0, ge=0.1, le=600)
+    """Seconds of silence after which the centre is asked whether it is there."""
+    per_minute: int = Field(default=600, ge=1)
+    timeout: float = Field(default=20.0, ge=0.1, le=120)
+    """Seconds to connect and bind, and again for the answer to each message."""
+
+    @field_validator("password")
+    @classmethod
+    def _fits(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().isascii() or len(value.get_secret_value()) > 8:
+            raise ValueError("an SMPP password is at most 8 ASCII characters; ask the centre for one that fits")
+        return value
+
+
+OutgoingSms: TypeAlias = Annotated[SmsGateway | SmppCenter, Field(discriminator="kind")]
+"""The way short messages go out."""
+
+
+class OutgoingWebhook(BaseModel):
+    """One address that robots may call (R3), its signature by Standard Webhooks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    """https; http only to this machine, with `allow_private`."""
+    secret: SecretStr
+    """Signs each call: `whsec_` and 24 to 64 bytes in base64."""
+    allow_private: bool = False
+    """Whether the address may be of this machine or of a private network. Never link-local or a cloud's metadata."""
+    per_minute: int = Field(default=600, ge=1)
+    timeout: float = Field(default=20.0, ge=0.1, le=120)
+    """Seconds for one call, from the look-up of the name to the end of the answer."""
+
+    @field_validator("secret")
+    @classmethod
+    def _decodes(cls, value: SecretStr) -> SecretStr:
+        _webhook_key(value)
+        return value
+
+    @model_validator(mode="after")
+    def _safe(self) -> OutgoingWebhook:
+        _outgoing_url(self.url, plain_allowed=self.allow_private)
+        return self
+
+    @cached_property
+    def key(self) -> bytes:
+        """The bytes that sign."""
+        return _webhook_key(self.secret)
 
 
 class Settings(BaseSettings):
@@ -206,6 +297,13 @@ class Settings(BaseSettings):
     """How letters go out, JSON (docs/howto/send-mail.md); unset: they wait."""
     public_url: str | None = Field(default=None, validation_alias="LEADLINE_PUBLIC_URL")
     """Where the door is seen from outside, for links in letters; unset: letters carry none."""
+
+    sms_out: OutgoingSms | None = Field(default=None, validation_alias="LEADLINE_SMS_OUT")
+    """How short messages go out, a JSON object (docs/howto/send-sms.md); unset: they do not."""
+    webhooks: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,63}$")], OutgoingWebhook] = Field(
+        default_factory=dict, validation_alias="LEADLINE_WEBHOOKS"
+    )
+    """Addresses that robots may call, a JSON object by name (docs/howto/webhooks.md)."""
     open_visits: bool = Field(default=False, validation_alias="LEADLINE_OPEN_VISITS")
     """Whether visits may be posted without a token, as a page's own script does."""
     rate_token: float = Field(default=200.0, ge=0, validation_alias="LEADLINE_RATE_TOKEN")
@@ -280,3 +378,34 @@ def _is_this_machine(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _webhook_key(secret: SecretStr) -> bytes:
+    try:
+        raw = base64.b64decode(secret.get_secret_value().removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if not 24 <= len(raw) <= 64:
+        raise ValueError('must be 24 to 64 bytes in base64; make one with: echo "whsec_$(openssl rand -base64 24)"')
+    return raw
+
+
+def _outgoing_url(url: str, *, plain_allowed: bool) -> str:
+    """The URL, or ValueError saying what is wrong with it, without repeating it: its path may be a secret."""
+    try:
+        parts = urlsplit(url)
+        port_is_right = parts.port != 0  # reading it raises ValueError on what is no port
+    except ValueError:
+        raise ValueError("is no URL; it looks like https://host/path") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname or not port_is_right or parts.fragment:
+        raise ValueError("is no URL to post to; it looks like https://host/path")
+    if not url.isascii() or any(character <= " " for character in url):
+        raise ValueError("must be ASCII without spaces; write the host in punycode and the path percent-encoded")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("must not hold a user or a password")
+    if parts.scheme == "http":
+        if not _is_this_machine(parts.hostname):
+            raise ValueError("must be https: plain http is for this machine only (127.0.0.1, ::1, localhost)")
+        if not plain_allowed:
+            raise ValueError("must be https, or allow_private must be true: it leads to this machine")
+    return url

@@ -328,7 +328,14 @@ class ActivityPlanned(LeadEvent):
     activity: UUID
     activity_kind: ActivityKind
     reason: Literal[
-        "by_hand", "callback_ordered", "missed_call", "robot", "trigger_refused", "bounced", "effect_failed"
+        "by_hand",
+        "callback_ordered",
+        "missed_call",
+        "robot",
+        "trigger_refused",
+        "bounced",
+        "effect_failed",
+        "robot_failed",
     ]
     due_at: datetime | None = None
     assignee: str | None = None

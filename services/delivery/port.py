@@ -30,7 +30,7 @@ class Letter:
     thread: str | None = None
     """Token of the conversation: an answer to it finds the lead (`services.channels.mail`)."""
     unsubscribe: str | None = None
-    """Where one click ends it (https), of a marketing letter (RFC 8058)."""
+    """Of a marketing letter: where one click ends it (https, RFC 8058), or mailto: where there is no such place."""
     written_at: datetime | None = None
     """The instant of the request: the letter's Date, the same at every try."""
 

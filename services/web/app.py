@@ -62,6 +62,7 @@ from services.web import (
     pages_people,
     pages_pipelines,
     pages_playbook,
+    pages_unsubscribe,
 )
 from services.web.door import Door, admit
 from services.web.forwarding import LeadsDoor
@@ -157,6 +158,7 @@ def create_app(
         pages_blobs,
         pages_ops,
         pages_playbook,
+        pages_unsubscribe,
     ):
         app.include_router(part.router, include_in_schema=False)
     app.mount("/static", StaticFiles(directory=str(resources.files("services.web").joinpath("static"))), name="static")

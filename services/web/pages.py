@@ -1,8 +1,8 @@
 """What all pages stand on: who visits, in which language, how a page is rendered, how a posted form is trusted; signing in.
 
-Invariants: every page needs a session (but sign-in, errors and `/docs`); every POST needs the session's CSRF text and our own
-origin; templates escape everything; no page carries a script or style in itself. A visitor without a session goes to `/login`
-and comes back only to a path of our own.
+Invariants: every page needs a session (but sign-in, errors, `/docs`, and what a client opens from a letter); every POST of a
+session needs its CSRF text and our own origin; templates escape everything; no page carries a script or style in itself. A
+visitor without a session goes to `/login` and comes back only to a path of our own.
 """
 
 from __future__ import annotations

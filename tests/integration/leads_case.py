@@ -65,6 +65,7 @@ class Leads:
         self,
         lead: UUID,
         name: str,
+        /,
         *,
         by: Actor = ANNA,
         id: UUID | None = None,

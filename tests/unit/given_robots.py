@@ -30,6 +30,7 @@ from services.leads.domain.robots.following import Following, depth_of, follow
 from services.leads.domain.robots.instants import Times
 from services.leads.domain.state import LeadState, evolve_lead
 from services.pipelines.language import read_pipeline
+from services.pipelines.templates import TemplateError
 from tests.unit.given_pipeline import BEGAN, CONTACT, LEAD, SELLER
 
 WORKING_HOURS = (Hours(time(9), time(18)),)
@@ -69,7 +70,7 @@ stages:
 class Robots:
     """A lead from its capture on, with everything that happens by itself."""
 
-    def __init__(self, pipeline: Pipeline, calendar: Calendar = MOSCOW, **known: Any) -> None:
+    def __init__(self, pipeline: Pipeline, calendar: Calendar = MOSCOW, channel: str = "hand", **known: Any) -> None:
         self.pipeline = pipeline
         self.calendar = calendar
         self.now = BEGAN
@@ -80,10 +81,11 @@ class Robots:
         self.wrong: dict[tuple[str, str], str] = {}
         self.heads: tuple[str, ...] = ("helen",)
         self.stopped: int | None = None
+        self.fill_fails: str | None = None
         first = pipeline.first
         who = {"name": "Анна", "phone": "+79161234567", "email": "anna@example.org", **known}
         captured = e.LeadCaptured(
-            pipeline=pipeline.pipeline, contact=CONTACT, channel="form", source="site", received_at=BEGAN, **who
+            pipeline=pipeline.pipeline, contact=CONTACT, channel=channel, source="site", received_at=BEGAN, **who
         )
         entered = e.StageEntered(stage=first.id, kind=first.kind, visit=1, cause="captured", direction="in")
         self._happen(None, (captured, entered, e.LeadAssigned(to="anna", reason="in_turn")), CLIENT)
@@ -198,13 +200,19 @@ class Robots:
             times=self.times,
             surroundings=Surroundings(("anna", "boris", "helen")),
             person=self.person,
-            fill=_filled,
+            fill=self._fill,
             templates=self.pipeline,
             turn=Turn(("anna", "boris", "helen"), 0),
             heads=self.heads,
             message_domain="school.example.org",
             ran_for_person=frozenset(r for (_, r), s in self.lead.automation.settled.items() if s.how == "ran"),
         )
+
+    def _fill(self, state: LeadState, template: Template, language: str) -> Words:
+        if self.fill_fails is not None:
+            raise TemplateError(self.fill_fails, self.fill_fails)
+        told = template.ru if language == "ru" else template.en
+        return Words(told.subject, f"{told.text} {state.name}", told.html)
 
     def _happen(self, before: LeadState | None, events: Sequence[e.Event], by: Actor) -> None:
         depth = depth_of(before, by, events) if before is not None else 0
@@ -238,8 +246,3 @@ class Robots:
             self.metas.append(meta)
             self.state = evolve_lead(self.state, meta, event)
         return self.lead
-
-
-def _filled(state: LeadState, template: Template, language: str) -> Words:
-    told = template.ru if language == "ru" else template.en
-    return Words(told.subject, f"{told.text} {state.name}", told.html)

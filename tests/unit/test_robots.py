@@ -481,6 +481,19 @@ def test_R3_what_hangs_on_a_letter_waits_for_it_and_the_rest_does_not() -> None:
     assert story.give("repeat", effect=effect).rules == ("R3.only_what_failed",)
 
 
+def test_R3_a_robot_that_could_not_is_told_as_a_task_and_can_be_started_again() -> None:
+    story = school(", ".join((robot("letter", "{email: thanks}"), robot("call", CALL, start="{after: letter}"))))
+    story.fill_fails = "text: line 1: lead.name has no value"
+    story.until(seconds=1)
+    assert isinstance(failed := story.why("letter"), e.RobotFailed)
+    assert failed.reason == story.fill_fails
+    [task] = story.of(e.ActivityPlanned)
+    assert (task.reason, task.robot) == ("robot_failed", "letter")
+    story.fill_fails = None
+    story.given("start_robots").until(seconds=1)
+    assert story.ran() == ["letter"]
+
+
 def test_C2_poor_by_itself_only_after_attempts_and_never_without() -> None:
     rule = robot(
         "poor",
@@ -516,7 +529,8 @@ def test_C2_so_many_calls_that_nobody_answered_end_it_at_once() -> None:
   - id: unreachable
     titles: {ru: "Не дозвонились", en: "Not reached"}
     kind: lost
-    triggers: [{id: five, titles: {ru: "пять", en: "five"}, on: event, type: leadline.lead.call_recorded, when: "lead.attempts >= 5"}]
+    triggers:
+      - {id: five, titles: {ru: а, en: b}, on: event, type: leadline.lead.call_recorded, when: "lead.attempts >= 5"}
 """
     story = Robots(pipeline_of(stages))
     for n in range(5):

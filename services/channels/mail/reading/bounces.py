@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 
 from services.channels.mail.reading.charsets import decode
-from services.channels.mail.reading.headers import addresses_in, line, normal_address, text_of
-from services.channels.mail.reading.mime import Part, read_fields
+from services.channels.mail.reading.headers import addresses_in, line, message_ids, normal_address, text_of
+from services.channels.mail.reading.mime import Part, read_fields, read_message
 
 FAILED, DELAYED = "5.0.0", "4.0.0"
 """RFC 3463's «other undefined status», where a report names no better one."""
@@ -39,6 +39,8 @@ _WRAPPED_COPY = re.compile(
     r"\s*(?:-{2,}.*(?:copy of|original message|returned message|headers follow|исходн|копия)|original message headers:?\s*$)",
     re.IGNORECASE,
 )
+_RETURNED = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"})
+_COPIED_ID = re.compile(r"^[ \t>]{0,10}Message-ID:[ \t]*(<[^<>\s]{1,900}>)", re.IGNORECASE | re.MULTILINE)
 _LINE_CHARS = 200
 
 
@@ -71,6 +73,19 @@ def report_of(letter: Part) -> list[Part]:
         for part in letter.walk()
         if part.media_type in ("message/delivery-status", "message/global-delivery-status")
     ]
+
+
+def returned_ids(letter: Part, text: str) -> list[str]:
+    """Message-IDs of what could not be delivered, from the copy or the headers that a report gives back (RFC 3464 2, RFC 3462).
+
+    `text`: of the letter, in which the older forms put that copy.
+    """
+    for part in letter.walk():
+        if part.media_type in _RETURNED:
+            found = message_ids(read_message(part).get_all("message-id"))
+            if found:
+                return found
+    return message_ids(named[1].encode() for named in _COPIED_ID.finditer(text[:REPORT_BYTES]))[:MOST]
 
 
 def reported(reports: list[Part]) -> list[Failure]:

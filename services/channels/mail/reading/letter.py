@@ -111,6 +111,7 @@ def read_letter(
         lambda: _read_thread(letter, root),
         lambda: _read_content(letter, root),
         lambda: _read_kind(letter, root, return_path),
+        lambda: _read_returned(letter, root),
         lambda: _read_loop(letter, root, own_domain),
         lambda: _read_likeness(letter, root),
     )
@@ -264,6 +265,14 @@ def _read_kind(letter: Letter, root: Part, return_path: str | None) -> None:
         letter.bounced = bounces.guessed(root, letter.subject, letter.whole, ours)
     elif kinds.is_auto_reply(root, letter.subject, return_path, answers=bool(letter.in_reply_to or letter.references)):
         letter.kind = "auto_reply"
+
+
+def _read_returned(letter: Letter, root: Part) -> None:
+    """A report seldom says in its own header which letter it is about; the letter that it gives back does."""
+    if letter.kind == "bounce":
+        returned = bounces.returned_ids(root, letter.whole)
+        letter.in_reply_to = letter.in_reply_to or next(iter(returned), None)
+        letter.references = list(dict.fromkeys([*letter.references, *returned]))[-headers.REFERENCES :]
 
 
 def _read_loop(letter: Letter, root: Part, own_domain: str) -> None:

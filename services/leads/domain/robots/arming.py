@@ -138,7 +138,7 @@ def _mistaken(state: LeadState, visit: int) -> Iterator[e.Event]:
 def _again(state: LeadState, by: str, times: Times, *, past: bool = True) -> Iterator[e.Event]:
     """Robots of the stage visit that goes on, cancelled by what is taken back now: they wait again for the same instant."""
     for (visit, robot), settled in state.automation.settled.items():
-        taken_back = settled.how == "cancelled" and settled.by == by
+        taken_back = settled.how == "cancelled" and settled.by == by and not state.automation.waits(visit, robot)
         if visit == state.root and taken_back and (past or settled.due_at > times.now):
             yield arm(
                 state, robot, settled.due_at, "undone", None, times, after=settled.after, replaces=settled.timer

@@ -43,7 +43,7 @@ def fire(state: LeadState, body: c.Fire, pipeline: Pipeline, around: Around) -> 
     try:
         return tuple(_BUILT_IN[armed.robot](firing) if armed.robot in _BUILT_IN else _run(firing))
     except (NoWorkingTimeError, TemplateError) as error:
-        return (firing.failed(str(error)),)
+        return firing.failed(str(error), getattr(error, "ru", str(error)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,21 @@ class Firing:
         """Its place was taken away."""
         return e.RobotCancelled(**self.of, by=by)
 
-    def failed(self, reason: str) -> e.RobotFailed:
-        """It could not."""
-        return e.RobotFailed(**self.of, reason=reason[:500])
+    def failed(self, reason: str, ru: str) -> tuple[e.Event, ...]:
+        """It could not, and a person is told."""
+        found = self.pipeline.robots_by_id.get(self.armed.robot)
+        titles = found[1].titles if found is not None else None
+        told = {"ru": f"Робот «{titles.ru if titles else self.armed.robot}» не смог: {ru}"}
+        told["en"] = f"The robot “{titles.en if titles else self.armed.robot}” could not: {reason}"
+        task = e.ActivityPlanned(
+            activity=uuid5(self.armed.timer, "failed"),
+            activity_kind="task",
+            reason="robot_failed",
+            text=told[self.around.language],
+            robot=self.armed.robot,
+            visit=self.armed.visit,
+        )
+        return e.RobotFailed(**self.of, reason=reason[:500]), task
 
 
 def _run(firing: Firing) -> Iterator[e.Event]:

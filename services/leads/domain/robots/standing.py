@@ -78,9 +78,9 @@ class Automation:
         return any(armed.visit == visit and armed.robot == robot for armed in self.armed.values())
 
     def is_over(self, visit: int, robot: str) -> bool:
-        """Whether the robot ran, failed or was skipped in this visit: it runs once (N1)."""
+        """Whether the robot ran or was skipped in this visit: it runs once (N1). One that failed can be started again."""
         settled = self.settled.get((visit, robot))
-        return settled is not None and settled.how != "cancelled"
+        return settled is not None and settled.how in ("ran", "skipped")
 
 
 NOTHING: Final = Automation()
