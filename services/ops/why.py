@@ -157,9 +157,9 @@ def _print_happened(happened: AutomationOut, repeats: list[dict[str, Any]], lang
         "why.again", [("yellow", robot, words("why.repeats", count=count)) for robot, count in sorted(again.items())]
     )
     section(
-        "effects",
+        "sent",
         [
-            (_STYLES[one.state], words.of(one.titles) if one.titles else words(f"effect.{one.kind}"), words.of(one))
+            (_STYLES[one.state], words.of(one.titles) if one.titles else words(f"sent.{one.kind}"), words.of(one))
             for one in happened.effects
         ],
     )

@@ -8,6 +8,7 @@ that asks for what is missing (`services.web.pages_move`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
@@ -32,7 +33,7 @@ from services.web.moments import moment
 from services.web.pages import Visiting, Visitor, posted, render, telling
 from services.web.pages_move import show_move
 from services.web.problems import ProblemError, where_of
-from services.web.robots_view import dialled, ledger_details, robots_view
+from services.web.robots_view import OnTheWay, dialled, ledger_of, on_the_way, robots_view
 from services.web.sessions import local_path
 from services.web.shapes import activities_out, calls_out, event_out, stage_out
 from services.web.shapes_card import (
@@ -165,14 +166,14 @@ async def _page(
     attempt: Attempt | None = None,
     past: Past | None = None,
 ) -> HTMLResponse:
-    person, more = None, {}
+    person = None
+    ledger: Sequence[OnTheWay] = ()
     zone, now = ZoneInfo(door.settings.time_zone), past.at if past else await door.clock.now()
     by_itself = automation_out(looked.history, looked.state, looked.pipeline, looked.under, zone, now)
     if past is None:
         async with door.pool.acquire() as connection:
             person = await reading.person_of(connection, door.ring, looked.state.contact)
-            on_the_way = [effect.effect for effect in by_itself.effects if effect.state == "requested"]
-            more = await ledger_details(connection, on_the_way)
+            ledger = await ledger_of(connection, looked.state.lead, now)
     state, pipeline, words, role = looked.state, looked.pipeline, visitor.words, visitor.holder.role
     events = [event_out(recorded) for recorded in reversed(looked.history)]
     shown = events if request.query_params.get("all") == "1" else events[:EVENTS]
@@ -218,7 +219,7 @@ async def _page(
         told=told(tell, shown, events, looked.under, pipeline),
         total=len(events),
         person=shown_person,
-        robots=robots_view(by_itself, state, pipeline, more),
+        robots=robots_view(by_itself, state, pipeline, {found.effect: on_the_way(found, tell) for found in ledger}),
         named_effect=lambda effect: named.effect({"effect_kind": effect.kind, **effect.model_dump(exclude={"effect"})}),
         dialled=dialled(state.phone, door.settings.default_region),
         may_call=shown_person is None or all(c.allowed for c in shown_person.channels if c.channel == "phone"),

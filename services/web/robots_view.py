@@ -1,6 +1,6 @@
 """What the lead's page shows of robots and of what goes out: grouped as people look for it (U, R6, C6).
 
-Pure but for `ledger_details`. Invariants: everything comes from the lead's events (`services.web.shapes_robots`); a call task
+Pure but for `ledger_of`. Invariants: everything comes from the lead's events (`services.web.shapes_robots`); a call task
 shows the letter that it follows, else the newest one to the client, so that who calls knows what the client has read.
 """
 
@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
-from contracts.pipeline import Pipeline, Titles, Words
+from contracts.pipeline import Pipeline, Titles
 from services.database import Database
 from services.leads.domain.identities import normalise_phone
 from services.leads.domain.state import LeadState
 from services.pipelines.robot_words import robot_titles
-from services.web.shapes_robots import AutomationOut, EffectOut, RobotOut, TriggerOut
+from services.web.shapes_robots import AutomationOut, RobotOut, SentOut, TriggerOut
+from services.web.telling import Telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +31,12 @@ class RobotsView:
     ran: list[RobotOut]
     not_run: list[RobotOut]
     past: list[RobotOut]
-    effects: list[EffectOut]
+    effects: list[SentOut]
     triggers: list[TriggerOut]
-    letters: Mapping[UUID, EffectOut | None]
+    letters: Mapping[UUID, SentOut | None]
     planned_by: Mapping[UUID, Titles]
-    more: Mapping[UUID, Words]
-    """What the delivery's ledger adds to an effect, in words."""
+    more: Mapping[UUID, str]
+    """What the delivery's ledger adds to an effect that is on its way, in words."""
 
     @property
     def is_empty(self) -> bool:
@@ -41,9 +44,7 @@ class RobotsView:
         return not (self.armed or self.waiting or self.ran or self.not_run or self.past or self.triggers)
 
 
-def robots_view(
-    out: AutomationOut, state: LeadState, pipeline: Pipeline, more: Mapping[UUID, Words] | None = None
-) -> RobotsView:
+def robots_view(out: AutomationOut, state: LeadState, pipeline: Pipeline, more: Mapping[UUID, str]) -> RobotsView:
     """The page's part about robots."""
     closed = [robot for robot in reversed(out.robots) if robot.outcome not in ("armed", "waiting")]
     here = [robot for robot in closed if robot.visit == state.root]
@@ -68,11 +69,11 @@ def robots_view(
             for activity, planned in state.activities.items()
             if planned.robot is not None
         },
-        more=more or {},
+        more=more,
     )
 
 
-def letter_before(activity: UUID, out: AutomationOut) -> EffectOut | None:
+def letter_before(activity: UUID, out: AutomationOut) -> SentOut | None:
     """C6: the letter whose state a call task shows: that of the robot which the planning one follows, else the newest."""
     letters = [effect for effect in out.effects if effect.kind == "email"]
     planning = next((robot for robot in reversed(out.robots) if robot.activity == activity), None)
@@ -87,10 +88,49 @@ def dialled(phone: str | None, region: str) -> str | None:
     return normalise_phone(phone, region)
 
 
-async def ledger_details(connection: Database, effects: Sequence[UUID]) -> dict[UUID, Words]:
-    """What the delivery service's ledger knows beyond the events: the next try, until when a provider holds it up.
+class OnTheWay(Protocol):
+    """What the delivery service's ledger says of an effect beyond the lead's events (`services.delivery`)."""
 
-    The events alone say that an effect is on its way; the delivery service is asked here for the rest.
+    @property
+    def effect(self) -> UUID:
+        """Its id."""
+
+    @property
+    def attempts(self) -> int:
+        """Tries so far."""
+
+    @property
+    def last_reason(self) -> str | None:
+        """Why the last one did not succeed."""
+
+    @property
+    def expected_at(self) -> datetime | None:
+        """When it is tried at the earliest."""
+
+    @property
+    def paused_until(self) -> datetime | None:
+        """Until when everything that goes the same way is held up."""
+
+
+def on_the_way(ledger: OnTheWay, tell: Telling) -> str:
+    """An effect that waits, in words: how often it was tried and why in vain, until when its provider is left alone, when it is
+    tried next; empty where there is nothing to say."""
+    words, said = tell.words, []
+    if ledger.attempts:
+        said.append(words("on_the_way.tried", attempts=ledger.attempts, why=ledger.last_reason or "—"))
+    elif ledger.last_reason:
+        said.append(ledger.last_reason)
+    if ledger.paused_until is not None:
+        said.append(words("on_the_way.paused", at=tell.time(ledger.paused_until)))
+    if ledger.expected_at is not None:
+        said.append(words("on_the_way.next", at=tell.time(ledger.expected_at)))
+    return "; ".join(said)
+
+
+async def ledger_of(connection: Database, lead: UUID, now: datetime) -> Sequence[OnTheWay]:
+    """The effects of a lead that are on their way, as the delivery service's ledger has them.
+
+    This is where the ledger's own read goes in; without it the page says what the events say.
     """
-    del connection, effects
-    return {}
+    del connection, lead, now
+    return ()

@@ -38,7 +38,7 @@ from services.web.shapes_card import (
     groups_out,
     proposals_out,
 )
-from services.web.shapes_robots import AutomationOut, EffectOut, RobotOut, TriggerOut
+from services.web.shapes_robots import AutomationOut, RobotOut, SentOut, TriggerOut
 
 
 class LeadCard(BaseModel):
@@ -185,7 +185,7 @@ class LeadOut(BaseModel):
     client: Words | None
     tags: list[str]
     robots: list[RobotOut]
-    effects: list[EffectOut]
+    effects: list[SentOut]
     triggers: list[TriggerOut]
 
 

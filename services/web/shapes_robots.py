@@ -65,7 +65,7 @@ class RobotOut(BaseModel):
     en: str
 
 
-class EffectOut(BaseModel):
+class SentOut(BaseModel):
     """Something that goes out: a letter, a short message, an ad audience, another system. `attempts`: of its last end;
     `repeats`: how often a person asked for it again; `bounced`: permanent or delayed, where it came back."""
 
@@ -117,7 +117,7 @@ class AutomationOut(BaseModel):
     """Everything that happened by itself on a lead, in the order it began; what waits without a timer comes last."""
 
     robots: list[RobotOut]
-    effects: list[EffectOut]
+    effects: list[SentOut]
     triggers: list[TriggerOut]
 
 
@@ -191,10 +191,10 @@ class Making:
             field=waiting.field,
         )
 
-    def effect(self, sent: Sent) -> EffectOut:
+    def effect(self, sent: Sent) -> SentOut:
         """An effect."""
         version, requested, closed = self._version(sent.version), sent.requested, sent.closed
-        found = EffectOut(
+        found = SentOut(
             **requested.model_dump(include=_OF_REQUEST),
             **self._said(version, lambda named: _told_effect(sent, named)),
             kind=requested.effect_kind,

@@ -123,11 +123,11 @@ class Named:
     def effect(self, data: Data) -> str:
         """What goes out: «Письмо «Спасибо»»."""
         kind = str(data["effect_kind"])
-        what = self.words.get(f"effect.{kind}.{data.get('action')}", self.words(f"effect.{kind}"))
+        what = self.words.get(f"sent.{kind}.{data.get('action')}", self.words(f"sent.{kind}"))
         name = data.get("audience") or (data.get("service") if kind in ("webhook", "notice") else None)
         if data.get("template"):
             name = self.words.of(template_titles(str(data["template"]), self.pipeline))
-        return self.words("effect.of", what=what, template=name) if name else what
+        return self.words("sent.of", what=what, template=name) if name else what
 
     def clause(self, data: Data) -> str | None:
         """A clause that did not hold."""

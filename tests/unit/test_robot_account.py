@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -14,7 +15,10 @@ from hypothesis import strategies as st
 from contracts import events as e
 from contracts.recorded import Recorded
 from services.leads.domain.robots.account import Account, account
+from services.web.robots_view import on_the_way
 from services.web.shapes_robots import AutomationOut, automation_out
+from services.web.telling import Telling
+from services.web.texts import Words
 from tests.unit.given_robots import Robots, pipeline_of
 from tests.unit.test_robots import CALL, robot, school
 
@@ -184,3 +188,26 @@ def test_N4_whatever_happens_every_timer_is_told_once_and_as_the_lead_has_it(ste
     out = told(story)
     assert len(out.robots) == len(found.runs) + len(found.waiting)
     assert all(one.ru and one.en and one.ru != one.en for one in (*out.robots, *out.effects, *out.triggers))
+
+
+EFFECT = UUID(int=1)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """A row of the delivery's ledger."""
+
+    attempts: int = 0
+    last_reason: str | None = None
+    expected_at: datetime | None = None
+    paused_until: datetime | None = None
+    effect: UUID = EFFECT
+
+
+def test_R3_what_is_on_its_way_says_when_it_is_tried_next_and_why_not_yet() -> None:
+    tell, at = Telling(Words("ru"), ZoneInfo("Europe/Moscow")), datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+    assert on_the_way(Ledger(), tell) == ""
+    assert on_the_way(Ledger(last_reason="not_configured"), tell) == "not_configured"
+    assert on_the_way(Ledger(2, "timeout", at, at), tell) == (
+        "попыток: 2, последняя: timeout; сервис не тревожим до 02.03.2026 12:30; следующая попытка 02.03.2026 12:30"
+    )
