@@ -22,6 +22,7 @@ from contracts.recorded import Recorded
 from services.leads.domain.robots.account import Account, Pull, Run, Sent, Waiting, account
 from services.leads.domain.state import LeadState
 from services.pipelines.robot_words import robot_titles, template_titles
+from services.web.account_words import told_effect, told_pull, told_run, told_waiting
 from services.web.telling import Telling
 from services.web.telling_robots import Named
 from services.web.texts import Words
@@ -165,7 +166,7 @@ class Making:
         return RobotOut(
             **self._of_robot(armed.robot, run.stage, version),
             **more,
-            **self._said(version, lambda named: _told(run, named, self.now)),
+            **self._said(version, lambda named: told_run(run, named, self.now)),
             outcome=outcome,
             visit=armed.visit,
             timer=armed.timer,
@@ -183,7 +184,7 @@ class Making:
         """A robot that nothing armed yet."""
         return RobotOut(
             **self._of_robot(waiting.robot, waiting.stage, self.pipeline),
-            **self._said(self.pipeline, lambda named: _told_waiting(waiting, named)),
+            **self._said(self.pipeline, lambda named: told_waiting(waiting, named)),
             outcome="waiting",
             visit=waiting.visit,
             after=waiting.after,
@@ -196,7 +197,7 @@ class Making:
         version, requested, closed = self._version(sent.version), sent.requested, sent.closed
         found = SentOut(
             **requested.model_dump(include=_OF_REQUEST),
-            **self._said(version, lambda named: _told_effect(sent, named)),
+            **self._said(version, lambda named: told_effect(sent, named)),
             kind=requested.effect_kind,
             titles=template_titles(requested.template, version) if requested.template is not None else None,
             state=sent.state,
@@ -224,7 +225,7 @@ class Making:
             more |= {"rules": list(what.rules), "other": what.other}
         return TriggerOut(
             **more,
-            **self._said(version, lambda named: _told_pull(pull, named)),
+            **self._said(version, lambda named: told_pull(pull, named)),
             trigger=what.trigger,
             titles=robot_titles(what.trigger, version, self.pipeline),
             fired=isinstance(what, e.TriggerFired),
@@ -253,81 +254,3 @@ _OF_CLOSING = {
     *("did", "late_ms", "effect", "activity", "reason", "clause", "rules", "predecessor", "channel"),
 }
 _OF_REQUEST = {"effect", "robot", "visit", "template", "service", "audience", "action", "marketing"}
-
-
-def _told(run: Run, named: Named, now: datetime) -> str:
-    words, tell, closed = named.words, named.tell, run.closed
-    at = tell.time(run.closed_at)
-    match closed:
-        case None:
-            key = "robot_due" if run.armed.due_at > now else "robot_overdue"
-            because = named.because(run.armed.model_dump())
-            said = words(key, due=tell.time(run.armed.due_at), because=because)
-            return f"{said}, {words('by_calendar', name=run.armed.calendar)}" if run.armed.calendar else said
-        case e.RobotRan():
-            said = words("robot_ran", at=at, did=words(f"did.{closed.did}"))
-            late = words("robot_late", late=named.late(closed.late_ms)) if closed.late_ms >= 1_000 else ""
-            return f"{said}, {late}" if late else said
-        case e.RobotSkipped():
-            return _with_sight(words("robot_skipped", at=at, why=named.skipped(closed.model_dump())), closed, named)
-        case e.RobotCancelled():
-            said = words("robot_cancelled", at=at, why=words(f"cancelled.{closed.by}"))
-            if run.by is not None and closed.by == "by_hand":
-                said = f"{said}, {run.by.id}"
-            return f"{said}: {comment}" if (comment := known(closed.comment)) else said
-        case e.RobotFailed():
-            return words("robot_failed", at=at, why=closed.reason)
-
-
-def _with_sight(said: str, event: e.RobotSkipped | e.TriggerRefused, named: Named) -> str:
-    """With the clause and what it saw, or the rules."""
-    data = {"clause": event.clause, "values": known(event.values) or {}, "rules": event.rules}
-    clause, seen = named.clause(data), named.seen(data)
-    if clause is not None:
-        said = f"{said}: {named.words('robot_saw', clause=clause, values=seen) if seen else clause}"
-    rules = named.rules(data)
-    return f"{said}: {' '.join(rules)}" if rules else said
-
-
-def _told_waiting(waiting: Waiting, named: Named) -> str:
-    field = named.pipeline.fields_by_id.get(waiting.field or "")
-    titles = field.titles if field is not None else Titles(ru=waiting.field or "—", en=waiting.field or "—")
-    return named.words(
-        f"waiting.{waiting.why}",
-        after=named.robot(waiting.after) if waiting.after is not None else "—",
-        field=named.words.of(titles),
-    )
-
-
-def _told_effect(sent: Sent, named: Named) -> str:
-    words, tell, closed = named.words, named.tell, sent.closed
-    said = [_told_state(sent, named)]
-    if closed is not None and closed.doubtful:
-        said.append(words("effect_doubtful" if sent.state == "done" else "effect_doubtful_failed"))
-    if sent.bounced is not None:
-        key = "effect_bounced" if sent.bounced.permanent else "effect_delayed"
-        said.append(words(key, at=tell.time(sent.bounced_at), status=sent.bounced.status or "—"))
-    if sent.repeats:
-        said.append(words("effect_repeats", count=sent.repeats))
-    return "; ".join(said)
-
-
-def _told_state(sent: Sent, named: Named) -> str:
-    words, tell, closed = named.words, named.tell, sent.closed
-    match closed:
-        case e.EffectDone():
-            done = words(f"effect_done.{closed.effect_kind}")
-            return words("effect_state.done", done=done, at=tell.time(sent.closed_at))
-        case e.EffectFailed():
-            return words("effect_state.failed", why=named.failed(closed.reason), attempts=closed.attempts)
-        case None:
-            return words("effect_state.requested", at=tell.time(sent.at))
-
-
-def _told_pull(pull: Pull, named: Named) -> str:
-    at, what = named.tell.time(pull.at), pull.what
-    stage = named.stage(what.to_stage)
-    if isinstance(what, e.TriggerFired):
-        return named.words("why.fired", at=at, before=named.stage(what.from_stage), stage=stage)
-    said = named.words("why.refused", at=at, stage=stage, why=named.refused(what.model_dump()))
-    return _with_sight(said, what, named)
