@@ -274,3 +274,33 @@ async def test_R3_a_template_is_previewed_on_a_real_lead_with_what_is_wrong_and_
     unknown = (await browser.get(path, params={**asked, "lead": "нет такого"})).text
     assert "Такого лида нет." in unknown
     await browser.aclose()
+
+
+async def test_M7_of_an_erased_person_robots_are_told_without_what_they_saw(
+    web: Web, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lead = await made(web)
+    async with web.api("seller") as api:
+        assert (await command(api, lead, "record", {"fields": {"budget": "90"}})).status_code == 200
+        for robot in ("letter", "rich"):
+            await fire(web.leads, lead, robot)
+        contact = UUID((await shown(api, lead))["contact"])
+        async with web.api("ops") as ops:
+            erased = await ops.post(
+                f"/api/people/{contact}/erase", json={"reason": "asked"}, headers={"Idempotency-Key": str(contact)}
+            )
+        assert erased.status_code == 200, erased.text
+        told = await shown(api, lead)
+    robots = {robot["robot"]: robot for robot in told["robots"]}
+    assert (robots["rich"]["outcome"], robots["rich"]["values"]) == ("skipped", {})
+    assert "90" not in robots["rich"]["ru"]
+    assert "call" not in robots, "nothing waits for an erased person"
+    browser = await web.signed_in("head")
+    page = await browser.get(f"/leads/{lead}?lang=ru")
+    assert (page.status_code, "anna@example.org" in page.text) == (200, False)
+    assert "не сработал: условие не выполнено" in page.text
+    preview = await browser.get(f"/pipelines/robots/automation?template=thanks&lead={lead}&lang=ru")
+    assert "Данные этого клиента удалены." in preview.text
+    await browser.aclose()
+    assert await why(Given(settings), lead, as_json=True) == 0
+    assert "anna@example.org" not in capsys.readouterr().out
