@@ -24,7 +24,7 @@ from services.clock import Clock, SystemClock
 from services.delivery.addresses import INTERNAL, not_public
 from services.delivery.port import Call, Done, Later, Outcome, Refused
 from services.delivery.posting import Answer, NoAnswerError, client, post
-from services.settings import OutgoingWebhook
+from services.ways_out import OutgoingWebhook
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Addresses of a host for a port. Raises OSError when there is none."""

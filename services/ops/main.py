@@ -61,7 +61,7 @@ def up(
 
 @app.command
 def serve(service: str) -> int:
-    """Run one service against the configured cluster: leads, relay, projections or door."""
+    """Run one service against the configured cluster: leads, relay, projections, reactors, door; or robots alone."""
     from services.ops import serve as serving
 
     return serving.serve(service)
@@ -124,7 +124,7 @@ def history(
     data: Data = None,
     json: Json = False,
 ) -> int:
-    """Tell a lead's (or contact's) history from its events: what, when, who, in which pipeline version; now or as of a time."""
+    """Tell the history of a lead (deal, contact) from its events: what, when, who, under which version; now or as of a time."""
     from services.ops import history as telling
 
     return run(telling.history(find_place(data), lead, as_of, json, happened=happened))
@@ -165,7 +165,7 @@ def rebuild(
     data: Data = None,
     json: Json = False,
 ) -> int:
-    """Make a projection (or all) anew beside the live one, compare every row, swap it in. Exit status 1: it differs."""
+    """Make a projection (or all, or the robots' timers) anew, compare every row, swap it in. Exit status 1: it differs."""
     from services.ops import rebuild as rebuilding
 
     return run(

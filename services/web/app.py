@@ -40,6 +40,7 @@ from services.web import (
     api_boards,
     api_capture,
     api_companies,
+    api_deals,
     api_funnels,
     api_intake,
     api_leads,
@@ -130,6 +131,7 @@ def create_app(
     app.include_router(inbound_router(door.intake, admit, door.refusals))
     for api in (
         api_leads,
+        api_deals,
         api_capture,
         api_boards,
         api_funnels,

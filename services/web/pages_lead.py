@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from contracts.commands import COMMAND_BODIES, CommandResult
 from contracts.pipeline import Pipeline, Stage
+from projections.board import store as board
 from services.leads.domain.refusal_words import proposals as said_of_contact
 from services.leads.domain.state import LeadState
 from services.leads.people import reading
@@ -166,12 +167,13 @@ async def _page(
     attempt: Attempt | None = None,
     past: Past | None = None,
 ) -> HTMLResponse:
-    person = None
+    person, deals = None, list[board.Card]()
     ledger: Sequence[OnTheWay] = ()
     zone, now = ZoneInfo(door.settings.time_zone), past.at if past else await door.clock.now()
     by_itself = automation_out(looked.history, looked.state, looked.pipeline, looked.under, zone, now)
     if past is None:
         async with door.pool.acquire() as connection:
+            deals = await board.deals_of(connection, looked.state.lead)
             person = await reading.person_of(connection, door.ring, looked.state.contact)
             ledger = await ledger_of(connection, looked.state.lead, now)
     state, pipeline, words, role = looked.state, looked.pipeline, visitor.words, visitor.holder.role
@@ -216,6 +218,7 @@ async def _page(
         activities=activities_out(state),
         held_forms=_held_forms(maker, state),
         linked=linked,
+        deals=deals,
         told=told(tell, shown, events, looked.under, pipeline),
         total=len(events),
         person=shown_person,

@@ -57,6 +57,10 @@ class LeadCard(BaseModel):
     captured_at: datetime
     paused_until: date | None = None
     merged_into: UUID | None = None
+    deal_of: UUID | None = None
+    """Of a deal: its lead."""
+    withdrawn: bool = False
+    """Of a deal: the lead's conversion was undone, so that it stands in no stage."""
     name: str | None = None
     company: str | None = None
     source: str | None = None
@@ -169,6 +173,12 @@ class LeadOut(BaseModel):
     recommended_by: UUID | None = None
     recommended: list[UUID] = []
     """P7: who recommended the client, and whom the client recommended."""
+    deal_of: UUID | None = None
+    """Of a deal: its lead, whose are name, company, phone, e-mail and card where the deal says nothing else."""
+    withdrawn: bool = False
+    """Of a deal: the lead's conversion was undone (N12)."""
+    deals: list[UUID] = []
+    """The deals that the lead became."""
     erased: bool
     checks: list[CheckOut]
     pipeline_titles: Titles
@@ -310,7 +320,20 @@ def check_out(state: LeadState, to: str, pipeline: Pipeline) -> CheckOut:
 
 _AS_IN_STATE = (
     *("lead", "version", "pipeline", "visit", "captured_at", "paused_until", "responsible", "seen"),
-    *("accepted", "contact", "name", "company", "phone", "email", "card", "answer", "erased", "outcome"),
+    *(
+        "deal_of",
+        "withdrawn",
+        "accepted",
+        "contact",
+        "name",
+        "company",
+        "phone",
+        "email",
+        "card",
+        "answer",
+        "erased",
+        "outcome",
+    ),
 )
 
 

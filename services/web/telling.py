@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from contracts.events.deal import AS_OF_LEADS
 from contracts.pipeline import UNKNOWN, CardField, Pipeline, Titles
 from services.leads.domain.rules import RULES
 from services.pipelines.robot_words import robot_titles
@@ -34,7 +35,7 @@ _TOLD_AS_THEY_ARE = frozenset(
 _TOLD_IN_WORDS = frozenset(
     {
         *("in_turn", "by_hand", "imported", "callback_ordered", "missed_call", "answered_call", "recorded"),
-        *("robot", "trigger_refused", "bounced", "effect_failed"),
+        *("as_the_lead", "robot", "trigger_refused", "bounced", "effect_failed"),
     }
 )
 _MOMENTS = frozenset({"due_at", "ended_at"})
@@ -43,6 +44,7 @@ _STEPS = frozenset(
     {
         *(
             "captured",
+            "opened",
             "seen",
             "accepted",
             "card_recorded",
@@ -149,6 +151,8 @@ class Telling:
             return words.of(titles) if (titles := _titles(str(name), pipeline, before)) else str(name)
 
         key = f"event.{event.type}"
+        if words.get(key, "") == "":  # a deal's event is told as a lead's, where it has no sentence of its own
+            key = f"event.{AS_OF_LEADS.get(event.type, event.type)}"
         values: dict[str, object] = {
             "source": data.get("source", ""),
             "stage": stage(data.get("stage")),

@@ -16,7 +16,7 @@ import orjson
 
 from services.delivery.port import Done, Later, Outcome, Refused, ShortMessage
 from services.delivery.posting import Answer, NoAnswerError, client, post
-from services.settings import SmsGateway
+from services.ways_out import SmsGateway
 
 _ID = re.compile(r"[\x21-\x7e]{1,128}")
 _CODE = re.compile(r"[a-z][a-z_]{0,39}")

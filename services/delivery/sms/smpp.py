@@ -21,7 +21,7 @@ from aiosmpplib import NPI, TON, PhoneNumber, SubmitSm  # type: ignore[import-un
 from services.delivery.port import Done, Later, Outcome, Refused, ShortMessage
 from services.delivery.sms.parts import MOST_PARTS, Parts, cut
 from services.delivery.sms.smpp_session import BindRefusedError, Response, Session, SessionLostError
-from services.settings import SmppCenter
+from services.ways_out import SmppCenter
 
 _OK: Final = 0x00
 _BUSY: Final = frozenset({0x14, 0x58})

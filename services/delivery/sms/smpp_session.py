@@ -21,7 +21,7 @@ from typing import Any, Final
 import structlog
 from aiosmpplib import BindTransceiver, EnquireLink, Unbind  # type: ignore[import-untyped]
 
-from services.settings import SmppCenter
+from services.ways_out import SmppCenter
 
 _HEADER: Final = struct.Struct("!IIII")
 _LONGEST: Final = 128 * 1024

@@ -17,7 +17,7 @@ import yaml
 
 from services.delivery.port import Done, Later, Outcome, Refused, ShortMessage
 from services.delivery.sms.http_gateway import HttpGateway
-from services.settings import SmsGateway
+from services.ways_out import SmsGateway
 from tests.integration.delivery.http_peer import Asked, Certificates, Peer, answer, hang_up, listening, say_nothing
 from tests.integration.ports import free_port
 

@@ -18,7 +18,7 @@ from aiosmpplib import GSM7BitCodec  # type: ignore[import-untyped]
 
 from services.delivery.port import Done, Later, Outcome, Refused, ShortMessage
 from services.delivery.sms.smpp import SmppAdapter
-from services.settings import SmppCenter
+from services.ways_out import SmppCenter
 from tests.integration.delivery.http_peer import Certificates
 from tests.integration.delivery.smsc import DELIVER_SM, GENERIC_NACK, RESPONSE, Smsc, Taken, deliver, running
 from tests.integration.ports import free_port

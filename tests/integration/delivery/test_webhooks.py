@@ -17,7 +17,7 @@ import pytest
 
 from services.delivery.port import Call, Done, Later, Outcome, Refused
 from services.delivery.webhooks import Resolve, WebhookAdapter, look_up
-from services.settings import OutgoingWebhook
+from services.ways_out import OutgoingWebhook
 from tests.integration.delivery.http_peer import Asked, Certificates, Peer, answer, hang_up, listening, say_nothing
 from tests.integration.ports import free_port
 

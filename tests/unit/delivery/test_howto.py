@@ -12,7 +12,7 @@ import pytest
 
 from services.delivery.webhooks import signature
 from services.ops.place import load_settings
-from services.settings import SmppCenter, SmsGateway
+from services.ways_out import SmppCenter, SmsGateway
 
 HOWTO = Path(__file__).parents[3] / "docs" / "howto"
 KEY = bytes(range(24))

@@ -10,7 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from services.ops.place import load_settings
-from services.settings import OutgoingWebhook, Settings, SmppCenter, SmsGateway
+from services.settings import Settings
+from services.ways_out import OutgoingWebhook, SmppCenter, SmsGateway
 
 KEY = base64.b64encode(bytes(range(24))).decode()
 GATEWAY = {"kind": "http", "url": "https://gateway.example/v1", "token": "t0p", "sender": "Firma"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.delivery.webhooks import signature
-from services.settings import OutgoingWebhook
+from services.ways_out import OutgoingWebhook
 
 
 def test_R3_the_signature_is_that_of_the_published_example() -> None:

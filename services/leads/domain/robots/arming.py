@@ -42,6 +42,10 @@ def react(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline, times: 
                 found += _on_change_of_stage(state, event, pipeline, times)
             case e.LeadAdopted():
                 found += _under_another_version(state, pipeline)
+            case e.DealWithdrawn():
+                found += [_cancelled(armed, "undone") for armed in state.automation.armed.values()]
+            case e.DealRestored():
+                found += _again(state, "undone", times)
             case e.LeadMerged():
                 found += [_cancelled(armed, "merged") for armed in state.automation.armed.values()]
             case e.LeadPaused() if state.kind == "postponed":
