@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,7 @@ stages:
         titles: {ru: "Перезвонить", en: "Call back"}
         do: {plan: call, text: {ru: "Звонок", en: "Call"}}
         start: {after: remind}
+      - {id: mark, titles: {ru: "Отметить", en: "Mark"}, do: {tag: fresh}}
       - {id: old, titles: {ru: "Залежался", en: "Old"}, do: {tag: old}, start: {delay: {days: 9}}}
   - id: work
     titles: {ru: "В работе", en: "In work"}
@@ -55,6 +57,9 @@ stages:
 """
 WORDS = {
     "ru-RU": {
+        "mark": "Отметить",
+        "ran": "изменены метки",
+        "told": "Робот «Отметить» сработал: изменены метки",
         "cancel": "Отменить: Напомнить",
         "behind": "ждёт робота «Напомнить»",
         "cancelled": "отменил человек",
@@ -70,6 +75,9 @@ WORDS = {
         "subject": "Спасибо за заявку",
     },
     "en-GB": {
+        "mark": "Mark",
+        "ran": "tags were changed",
+        "told": "The robot “Mark” ran: tags were changed",
         "cancel": "Cancel: Remind",
         "behind": "waits for the robot “Remind”",
         "cancelled": "a person cancelled it",
@@ -97,6 +105,14 @@ async def enter(page: Page, name: str, phone: str) -> str:
     return page.url
 
 
+async def until_it_ran(page: Page) -> None:
+    """Look at the page again until the robots service has fired the robot."""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not await page.locator("#robots li.ran").count():
+        assert time.monotonic() < deadline, "no robot ran"
+        await page.reload()
+
+
 @pytest.mark.parametrize("language", sorted(WORDS))
 async def test_R6_robots_are_seen_and_cancelled_and_a_template_is_shown(
     demo: Demo, tmp_path: Path, language: str
@@ -110,6 +126,12 @@ async def test_R6_robots_are_seen_and_cancelled_and_a_template_is_shown(
         assert published.ok, await published.text()
         phone = "+79005550011" if language == "ru-RU" else "+79005550012"
         lead = await enter(page, "Ирина <b>", phone)
+
+        # a robot runs by itself, at once
+        await until_it_ran(page)
+        await expect(page.locator("#robots li.ran")).to_contain_text(words["ran"])
+        await expect(page.locator("#tags li")).to_contain_text("fresh")
+        await expect(page.locator(".timeline")).to_contain_text(words["told"])
 
         # what will happen and what waits for which
         armed, waiting = page.locator("#robots li.armed"), page.locator("#robots li.waiting")
@@ -127,13 +149,14 @@ async def test_R6_robots_are_seen_and_cancelled_and_a_template_is_shown(
         await page.locator("#tags [name=tag]:not([type=hidden])").fill("vip")
         await page.get_by_role("button", name=words["add"]).click()
         await page.get_by_role("button", name=words["off"]).click()
-        await expect(page.locator("#tags li")).to_have_count(0)
+        await expect(page.locator("#tags li")).to_have_count(1)
 
         # the automation of the pipeline, and a letter as it comes out for this lead
         await page.goto("/pipelines/evening/automation")
         new = page.locator("section[data-stage=new]")
         await expect(new).to_contain_text(words["after"])
         await expect(new).to_contain_text(words["if"])
+        await expect(new.locator(".robot", has_text=words["mark"]).locator(".counts .ran")).to_be_visible()
         await expect(page.locator("section[data-stage=work] .trigger")).to_contain_text(words["trigger"])
         await page.locator("#templates [name=lead]").fill(lead)
         await page.get_by_role("button", name=words["preview"]).click()
