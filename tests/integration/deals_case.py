@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID, uuid4
 
+from contracts.events import RobotEvent
 from services.leads.domain.deals import deal_of
 from services.leads.domain.state import LeadState
 from services.leads.reading import lead_state
@@ -41,6 +42,16 @@ async def won(leads: Leads, **said: Any) -> tuple[UUID, UUID]:
     lead = await applied(leads, **said)
     await arranged(leads, lead)
     return lead, deal_of(lead, PIPELINE)
+
+
+async def told(leads: Leads, stream: UUID) -> list[Any]:
+    """The events of a lead or deal, without those of its robots."""
+    return [recorded for recorded in await leads.history(stream) if not isinstance(recorded.data, RobotEvent)]
+
+
+async def types(leads: Leads, stream: UUID) -> list[str]:
+    """Their types, short."""
+    return [recorded.meta.type.rpartition(".")[2] for recorded in await told(leads, stream)]
 
 
 async def state_of(leads: Leads, stream: UUID) -> LeadState:

@@ -21,7 +21,7 @@ from services.ops.history import describe
 from services.pipelines.bundled import pipeline_file
 from services.pipelines.registry import publish
 from services.settings import Settings
-from tests.integration.deals_case import LESSON, PIPELINE, applied, state_of, won
+from tests.integration.deals_case import LESSON, PIPELINE, applied, state_of, told, types, won
 from tests.integration.leads_case import HEAD, Leads, running
 
 
@@ -39,12 +39,12 @@ async def streams_of_deals(leads: Leads) -> list[UUID]:
 async def test_C6_an_english_lead_that_wins_stands_as_a_deal_on_stage_one(leads: Leads) -> None:
     lead, deal = await won(leads)
     assert await streams_of_deals(leads) == [deal]
-    history = await leads.history(deal)
+    history = await told(leads, deal)
     assert [recorded.meta.type for recorded in history] == [
         f"leadline.deal.{name}" for name in ("opened", "stage_entered", "assigned")
     ]
     opened, entered, assigned = history
-    of_lead = await leads.history(lead)
+    of_lead = await told(leads, lead)
     win = of_lead[-1]
     assert win.data.stage == "deal"
     assert win.data.kind == "won"
@@ -94,12 +94,12 @@ async def test_C6_whether_the_pupil_came_moves_the_deal_by_itself(leads: Leads) 
     assert refused.refusal.rules == ("S2.exit_criteria",)
     result = await leads.send(deal, "establish", fact="attended", value="yes")
     assert result.outcome == "done", result.refusal
-    assert (await leads.types(deal))[-2:] == ["fact_established", "stage_entered"]
+    assert (await types(leads, deal))[-2:] == ["fact_established", "stage_entered"]
     state = await state_of(leads, deal)
     assert (state.stage, state.entered_by) == ("held", "auto")
     won_it = await leads.send(deal, "convert")
     assert won_it.outcome == "done", won_it.refusal
-    assert (await leads.types(deal))[-2:] == ["converted", "stage_entered"]
+    assert (await types(leads, deal))[-2:] == ["converted", "stage_entered"]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ async def test_C6_repeats_and_races_open_one_deal(leads: Leads) -> None:
     await leads.send(lead, "hold", kind="call")
     await asyncio.gather(*(leads.send(lead, "convert", by=HEAD, override="сразу", id=command) for _ in range(5)))
     await asyncio.gather(*(leads.send(lead, "convert", by=HEAD, override="сразу") for _ in range(5)))
-    assert await leads.types(deal_of(lead, PIPELINE)) == ["opened", "stage_entered", "assigned"]
+    assert await types(leads, deal_of(lead, PIPELINE)) == ["opened", "stage_entered", "assigned"]
 
 
 async def test_C6_a_call_that_wins_opens_one_deal_however_often_it_is_delivered(settings: Settings, pool: Pool) -> None:
@@ -156,9 +156,9 @@ async def test_C6_a_call_that_wins_opens_one_deal_however_often_it_is_delivered(
         assert (await state_of(leads, lead)).kind == "won"
         deal = deal_of(lead, PIPELINE)
         assert await streams_of_deals(leads) == [deal]
-        assert await leads.types(deal) == ["opened", "stage_entered", "assigned"]
-        (opened, *_) = await leads.history(deal)
-        win = (await leads.history(lead))[-1]
+        assert await types(leads, deal) == ["opened", "stage_entered", "assigned"]
+        (opened, *_) = await told(leads, deal)
+        win = (await told(leads, lead))[-1]
         assert (opened.meta.causation, opened.meta.correlation) == (win.meta.event_id, win.meta.correlation)
         assert opened.meta.actor.id == "pipeline-rules"
 
@@ -172,7 +172,7 @@ async def test_M3_deals_go_on_under_the_next_version_of_their_pipeline(leads: Le
     assert number == 2
     adopted = await leads.send(deal, "adopt", by=HEAD, pipeline=PIPELINE, number=2)
     assert adopted.outcome == "done", adopted.refusal
-    last = (await leads.history(deal))[-1]
+    last = (await told(leads, deal))[-1]
     assert last.meta.type == "leadline.deal.adopted"
     state = await state_of(leads, deal)
     assert (state.pipeline_number, state.stage) == (2, "booked")
@@ -185,7 +185,7 @@ async def test_N12_an_undone_win_withdraws_the_deal_and_a_second_win_brings_the_
     await leads.send(deal, "establish", fact="attended", value="no")
     undone = await leads.send(lead, "undo", by=HEAD, reason="поспешили")
     assert undone.outcome == "done", undone.refusal
-    assert (await leads.types(deal))[-1] == "withdrawn"
+    assert (await types(leads, deal))[-1] == "withdrawn"
     state = await state_of(leads, deal)
     assert state.withdrawn
     assert not state.is_open
@@ -196,7 +196,7 @@ async def test_N12_an_undone_win_withdraws_the_deal_and_a_second_win_brings_the_
     again = await leads.send(lead, "convert", by=HEAD)
     assert again.outcome == "done", again.refusal
     assert await streams_of_deals(leads) == [deal]
-    assert (await leads.types(deal))[-2:] == ["withdrawn", "restored"]
+    assert (await types(leads, deal))[-2:] == ["withdrawn", "restored"]
     state = await state_of(leads, deal)
     assert (state.stage, state.is_open) == ("held", True)
     assert (await leads.send(deal, "move", to="bought")).outcome == "done"
@@ -247,8 +247,8 @@ async def test_C3_whose_phone_it_is_that_is_written_in_a_deal_is_said_on_its_lea
     lead, deal = await won(leads)
     result = await leads.send(deal, "record", fields={"phone": "+79167654321"})
     assert result.outcome == "done", result.refusal
-    assert (await leads.types(deal))[-1] == "card_recorded"
-    assert (await leads.types(lead))[-1] == "duplicate_suspected"
+    assert (await types(leads, deal))[-1] == "card_recorded"
+    assert (await types(leads, lead))[-1] == "duplicate_suspected"
 
 
 async def test_K5_a_message_that_names_the_deal_comes_to_the_deal(leads: Leads) -> None:
@@ -259,7 +259,7 @@ async def test_K5_a_message_that_names_the_deal_comes_to_the_deal(leads: Leads) 
     await leads.take(work)
     outcome = await leads.outcome(work)
     assert (outcome["outcome"], outcome["lead"]) == ("joined", deal), outcome
-    assert (await leads.types(deal))[-1] == "letter_received"
+    assert (await types(leads, deal))[-1] == "letter_received"
 
 
 SHOP = """
