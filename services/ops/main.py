@@ -132,7 +132,7 @@ def history(
 
 @app.command
 def why(lead: UUID, *, data: Data = None, json: Json = False) -> int:
-    """Tell which commands on a lead were refused, who tried them, by which rule, and what was missing."""
+    """Tell why robots, triggers and effects of a lead did what they did, or nothing; and which commands were refused, and why."""
     from services.ops import why as telling
 
     return run(telling.why(find_place(data), lead, json))

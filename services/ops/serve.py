@@ -38,7 +38,7 @@ class Service:
 SERVICES = {
     "leads": Service("services.leads.app", True, "aggregate service: rules, event store, command door"),
     "relay": Service("services.eventlog.relay.app", False, "publishes the outbox to Kafka"),
-    "projections": Service("projections.app", False, "builds board, timeline, people, funnel"),
+    "projections": Service("projections.app", False, "builds board, timeline, people, funnel, robots"),
     "reactors": Service("services.ops.reactors", False, "robots and delivery, in one process"),
     "door": Service("services.web.app", True, "channels' intake, web API and pages"),
     "delivery": Service(

@@ -11,6 +11,7 @@ from typing import Literal
 from services.web.texts_effects import EFFECTS_TEXTS
 from services.web.texts_funnel import FUNNEL_TEXTS
 from services.web.texts_people import PEOPLE_TEXTS
+from services.web.texts_robots import ROBOTS
 from services.web.texts_unsubscribe import UNSUBSCRIBE_TEXTS
 from services.web.texts_work import WORK
 
@@ -435,6 +436,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "to_board": ("На доску", "To the board"),
     **PEOPLE_TEXTS,
     **EFFECTS_TEXTS,
+    **ROBOTS,
     **UNSUBSCRIBE_TEXTS,
     **WORK,
 }
