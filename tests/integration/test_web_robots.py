@@ -304,3 +304,29 @@ async def test_M7_of_an_erased_person_robots_are_told_without_what_they_saw(
     await browser.aclose()
     assert await why(Given(settings), lead, as_json=True) == 0
     assert "anna@example.org" not in capsys.readouterr().out
+
+
+async def test_R3_the_api_says_the_same_of_a_pipelines_automation_and_previews_its_templates(web: Web) -> None:
+    lead = await made(web)
+    path = "/api/pipelines/robots"
+    async with web.api("seller") as api:
+        told = (await api.get(f"{path}/automation")).json()
+        new, work = told["stages"][:2]
+        assert [robot["robot"] for robot in new["robots"]] == ["letter", "call", "rich", "later"]
+        assert new["robots"][1]["start"] == {"ru": "после робота «Письмо»", "en": "after the robot “Letter”"}
+        assert (new["robots"][2]["when"]["en"], work["triggers"][0]["trigger"]) == ("“Budget” > 100", "wrote")
+        shown = (await api.get(f"{path}/templates/thanks/preview", params={"lead": str(lead)})).json()
+        assert (shown["subject"], shown["text"], shown["html"]) == (
+            "Спасибо, Anna",
+            "Привет, Anna!",
+            "<p>Привет, Anna!</p>",
+        )
+        english = await api.get(f"{path}/templates/thanks/preview", params={"lead": str(lead), "language": "en"})
+        wrong = next(one for one in english.json()["problems"] if one["severity"] == "error")
+        assert (english.json()["text"], wrong["part"], wrong["line"]) == (None, "text", 2)
+        for at, code in (
+            (f"{path}/templates/none/preview", "no-such-template"),
+            (f"{path}/templates/thanks/preview", "no-such-lead"),
+        ):
+            answer = await api.get(at, params={"lead": str(UUID(int=5))})
+            assert (answer.status_code, answer.json()["type"].rpartition("/")[2].rpartition(":")[2]) == (404, code)
