@@ -41,6 +41,9 @@ SERVICES = {
     "projections": Service("projections.app", False, "builds board, timeline, people, funnel, robots"),
     "reactors": Service("services.ops.reactors", False, "robots and delivery, in one process"),
     "door": Service("services.web.app", True, "channels' intake, web API and pages"),
+    "delivery": Service(
+        "services.delivery.app", False, "sends letters, messages, audience changes; reports what came of it"
+    ),
     "robots": Service("services.robots.app", False, "the robots' timers; part of reactors"),
 }
 

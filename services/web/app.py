@@ -42,6 +42,7 @@ from services.web import (
     api_capture,
     api_companies,
     api_deals,
+    api_effects,
     api_funnels,
     api_intake,
     api_leads,
@@ -56,6 +57,7 @@ from services.web import (
     pages_board,
     pages_capture,
     pages_companies,
+    pages_effects,
     pages_funnel,
     pages_intake,
     pages_lead,
@@ -143,6 +145,7 @@ def create_app(
         api_merging,
         api_intake,
         api_blobs,
+        api_effects,
         api_ops,
     ):
         app.include_router(api.router)
@@ -161,6 +164,7 @@ def create_app(
         pages_intake,
         pages_blobs,
         pages_ops,
+        pages_effects,
         pages_playbook,
         pages_unsubscribe,
     ):

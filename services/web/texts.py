@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from services.web.texts_effects import EFFECTS_TEXTS
 from services.web.texts_funnel import FUNNEL_TEXTS
 from services.web.texts_people import PEOPLE_TEXTS
 from services.web.texts_robots import ROBOTS
@@ -435,6 +436,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "to_board": ("На доску", "To the board"),
     **PEOPLE_TEXTS,
     **ROBOTS,
+    **EFFECTS_TEXTS,
     **UNSUBSCRIBE_TEXTS,
     **WORK,
 }

@@ -324,9 +324,7 @@ async def test_R3_the_api_says_the_same_of_a_pipelines_automation_and_previews_i
         english = await api.get(f"{path}/templates/thanks/preview", params={"lead": str(lead), "language": "en"})
         wrong = next(one for one in english.json()["problems"] if one["severity"] == "error")
         assert (english.json()["text"], wrong["part"], wrong["line"]) == (None, "text", 2)
-        for at, code in (
-            (f"{path}/templates/none/preview", "no-such-template"),
-            (f"{path}/templates/thanks/preview", "no-such-lead"),
-        ):
+        for name, code in (("none", "no-such-template"), ("thanks", "no-such-lead")):
+            at = f"{path}/templates/{name}/preview"
             answer = await api.get(at, params={"lead": str(UUID(int=5))})
             assert (answer.status_code, answer.json()["type"].rpartition("/")[2].rpartition(":")[2]) == (404, code)
