@@ -51,6 +51,9 @@ _MONTHS: Final = (
 )  # fmt: skip
 
 
+_BEFORE: Final = Words(ru="из любой открытой стадии раньше этой", en="out of any open stage before this one")
+
+
 @dataclass(frozen=True, slots=True)
 class RobotWords:
     """A robot: when it starts, on which condition (None: always), what it does, and what else its text says."""
@@ -127,7 +130,9 @@ def trigger_words(trigger: Trigger, pipeline: Pipeline) -> TriggerWords:
             en="out of the stages " + ", ".join(f"“{t.en}”" for t in stages),
         )
         if stages
-        else Words(ru="из любой открытой стадии раньше этой", en="out of any open stage before this one")
+        else _BEFORE
+        if any(trigger in stage.triggers and pipeline.place(stage.id) is not None for stage in pipeline.stages)
+        else Words(ru="из любой открытой стадии", en="out of any open stage")
     )
     return TriggerWords(
         trigger.id,

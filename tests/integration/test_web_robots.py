@@ -328,3 +328,29 @@ async def test_R3_the_api_says_the_same_of_a_pipelines_automation_and_previews_i
             at = f"{path}/templates/{name}/preview"
             answer = await api.get(at, params={"lead": str(UUID(int=5))})
             assert (answer.status_code, answer.json()["type"].rpartition("/")[2].rpartition(":")[2]) == (404, code)
+
+
+async def test_R3_the_page_says_until_when_a_letter_waits_and_why(web: Web) -> None:
+    lead = await made(web)
+    await fire(web.leads, lead, "letter")
+    [asked] = [r for r in await web.leads.history(lead) if isinstance(r.data, e.EffectRequested)]
+    await web.pool.execute(
+        """INSERT INTO leadline.effects (effect, stream, kind, version, effect_kind, provider, correlation, requested_at,
+                                         opened_at, report, state, attempts, next_at, last_reason)
+           VALUES ($1, $2, 'lead', $3, 'email', 'email', 'test', now(), now(), gen_random_uuid(), 'waiting', 4,
+                   '2099-01-02T09:00:00Z', 'connection: refused')""",
+        asked.data.effect,
+        lead,
+        asked.meta.version,
+    )
+    await web.pool.execute(
+        "INSERT INTO leadline.effect_providers (provider, configured, paused_until, pause_reason) "
+        "VALUES ('email', true, '2099-01-02T10:00:00Z', 'away')"
+    )
+    browser = await web.signed_in("seller")
+    page = (await browser.get(f"/leads/{lead}?lang=ru")).text
+    said = page[page.index('id="effects"') :]
+    assert "ждёт отправки с " in said
+    assert "попыток: 4, последняя: connection: refused" in said
+    assert "сервис не тревожим до 02.01.2099 13:00; следующая попытка 02.01.2099 13:00" in said
+    await browser.aclose()
