@@ -21,6 +21,7 @@ _OF_LEAD: Final[dict[str, tuple[str, str]]] = {
     "company": ("компания", "company"),
     "phone": ("телефон", "phone"),
     "email": ("e-mail", "e-mail"),
+    "outcome": ("что остаётся от лида", "what remains of the lead"),
     "attempts": ("звонков без ответа", "calls not answered"),
     "tags": ("метки", "tags"),
 }
@@ -35,7 +36,7 @@ _SIGNS: Final[dict[str, tuple[str, str]]] = {
     "true": ("да", "yes"),
     "false": ("нет", "no"),
 }
-_HAS = re.compile(r"!?\s*has\(\s*(card|facts|lead)\s*\.\s*([A-Za-z_]\w*)\s*\)")
+_HAS = re.compile(r"(?:!\s*)?\bhas\(\s*(card|facts|lead)\s*\.\s*([A-Za-z_]\w*)\s*\)")
 _NAME = re.compile(r"\b(card|facts|lead)\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*" + QUOTED + r"\s*\])(?!\w)")
 _SIGN = re.compile(r"&&|\|\||==|!=|>=|<=|!(?!=)|\btrue\b|\bfalse\b")
 _WHOLE = re.compile(r"^(-?[0-9]+)\.0$")

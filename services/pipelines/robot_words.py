@@ -51,10 +51,14 @@ _MONTHS: Final = (
 )  # fmt: skip
 
 
+_BEFORE: Final = Words(ru="из любой открытой стадии раньше этой", en="out of any open stage before this one")
+
+
 @dataclass(frozen=True, slots=True)
 class RobotWords:
     """A robot: when it starts, on which condition (None: always), what it does, and what else its text says."""
 
+    id: str
     titles: Titles
     start: Words
     when: Words | None
@@ -66,6 +70,7 @@ class RobotWords:
 class TriggerWords:
     """A trigger: what it answers, on which condition (None: always), and out of which stages it moves leads."""
 
+    id: str
     titles: Titles
     on: Words
     when: Words | None
@@ -106,6 +111,7 @@ def period_words(period: Period) -> Words:
 def robot_words(robot: Robot, pipeline: Pipeline) -> RobotWords:
     """A robot of the pipeline."""
     return RobotWords(
+        id=robot.id,
         titles=robot.titles,
         start=_start(robot, pipeline),
         when=condition_words(robot.when, pipeline) if robot.when is not None else None,
@@ -124,9 +130,12 @@ def trigger_words(trigger: Trigger, pipeline: Pipeline) -> TriggerWords:
             en="out of the stages " + ", ".join(f"“{t.en}”" for t in stages),
         )
         if stages
-        else Words(ru="из любой открытой стадии раньше этой", en="out of any open stage before this one")
+        else _BEFORE
+        if any(trigger in stage.triggers and pipeline.place(stage.id) is not None for stage in pipeline.stages)
+        else Words(ru="из любой открытой стадии", en="out of any open stage")
     )
     return TriggerWords(
+        trigger.id,
         trigger.titles,
         Words(ru=ru, en=en),
         condition_words(trigger.when, pipeline) if trigger.when is not None else None,

@@ -36,6 +36,7 @@ from services.privacy.store import KeyRing
 from services.serving import serve_http
 from services.settings import Settings
 from services.web import (
+    api_automation,
     api_blobs,
     api_boards,
     api_capture,
@@ -138,6 +139,7 @@ def create_app(
         api_boards,
         api_funnels,
         api_pipelines,
+        api_automation,
         api_companies,
         api_people,
         api_merging,

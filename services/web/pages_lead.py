@@ -8,7 +8,6 @@ that asks for what is missing (`services.web.pages_move`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
@@ -21,6 +20,7 @@ from pydantic import ValidationError
 from contracts.commands import COMMAND_BODIES, CommandResult
 from contracts.pipeline import Pipeline, Stage
 from projections.board import store as board
+from services.delivery.telling.store import Told
 from services.leads.domain.refusal_words import proposals as said_of_contact
 from services.leads.domain.state import LeadState
 from services.leads.people import reading
@@ -34,7 +34,7 @@ from services.web.moments import moment
 from services.web.pages import Visiting, Visitor, posted, render, telling
 from services.web.pages_move import show_move
 from services.web.problems import ProblemError, where_of
-from services.web.robots_view import OnTheWay, dialled, ledger_of, on_the_way, robots_view
+from services.web.robots_view import dialled, ledger_of, on_the_way, robots_view
 from services.web.sessions import local_path
 from services.web.shapes import activities_out, calls_out, event_out, stage_out
 from services.web.shapes_card import (
@@ -168,7 +168,7 @@ async def _page(
     past: Past | None = None,
 ) -> HTMLResponse:
     person, deals = None, list[board.Card]()
-    ledger: Sequence[OnTheWay] = ()
+    ledger = list[Told]()
     zone, now = ZoneInfo(door.settings.time_zone), past.at if past else await door.clock.now()
     by_itself = automation_out(looked.history, looked.state, looked.pipeline, looked.under, zone, now)
     if past is None:

@@ -6,19 +6,24 @@ shows the letter that it follows, else the newest one to the client, so that who
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final
 from uuid import UUID
 
 from contracts.pipeline import Pipeline, Titles
 from services.database import Database
+from services.delivery.telling import store as ledger
+from services.delivery.telling.store import Told
 from services.leads.domain.identities import normalise_phone
 from services.leads.domain.state import LeadState
 from services.pipelines.robot_words import robot_titles
 from services.web.shapes_robots import AutomationOut, RobotOut, SentOut, TriggerOut
 from services.web.telling import Telling
+
+ON_THE_WAY: Final = frozenset({"waiting", "working"})
+"""States of the ledger in which there is more to say than the events do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,49 +93,22 @@ def dialled(phone: str | None, region: str) -> str | None:
     return normalise_phone(phone, region)
 
 
-class OnTheWay(Protocol):
-    """What the delivery service's ledger says of an effect beyond the lead's events (`services.delivery`)."""
-
-    @property
-    def effect(self) -> UUID:
-        """Its id."""
-
-    @property
-    def attempts(self) -> int:
-        """Tries so far."""
-
-    @property
-    def last_reason(self) -> str | None:
-        """Why the last one did not succeed."""
-
-    @property
-    def expected_at(self) -> datetime | None:
-        """When it is tried at the earliest."""
-
-    @property
-    def paused_until(self) -> datetime | None:
-        """Until when everything that goes the same way is held up."""
-
-
-def on_the_way(ledger: OnTheWay, tell: Telling) -> str:
+def on_the_way(told: Told, tell: Telling) -> str:
     """An effect that waits, in words: how often it was tried and why in vain, until when its provider is left alone, when it is
     tried next; empty where there is nothing to say."""
     words, said = tell.words, []
-    if ledger.attempts:
-        said.append(words("on_the_way.tried", attempts=ledger.attempts, why=ledger.last_reason or "—"))
-    elif ledger.last_reason:
-        said.append(ledger.last_reason)
-    if ledger.paused_until is not None:
-        said.append(words("on_the_way.paused", at=tell.time(ledger.paused_until)))
-    if ledger.expected_at is not None:
-        said.append(words("on_the_way.next", at=tell.time(ledger.expected_at)))
+    why = words("effects.not_configured") if told.last_reason == ledger.NOT_CONFIGURED else told.last_reason
+    if told.attempts:
+        said.append(words("on_the_way.tried", attempts=told.attempts, why=why or "—"))
+    elif why:
+        said.append(why)
+    if told.paused_until is not None:
+        said.append(words("on_the_way.paused", at=tell.time(told.paused_until)))
+    if told.expected_at is not None:
+        said.append(words("on_the_way.next", at=tell.time(told.expected_at)))
     return "; ".join(said)
 
 
-async def ledger_of(connection: Database, lead: UUID, now: datetime) -> Sequence[OnTheWay]:
-    """The effects of a lead that are on their way, as the delivery service's ledger has them.
-
-    This is where the ledger's own read goes in; without it the page says what the events say.
-    """
-    del connection, lead, now
-    return ()
+async def ledger_of(connection: Database, lead: UUID, now: datetime) -> list[Told]:
+    """The effects of a lead that are on their way, as the delivery service's ledger has them."""
+    return [told for told in await ledger.told_of_streams(connection, [lead], now) if told.state in ON_THE_WAY]

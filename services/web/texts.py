@@ -435,8 +435,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error.details": ("Для администратора", "For operations"),
     "to_board": ("На доску", "To the board"),
     **PEOPLE_TEXTS,
-    **EFFECTS_TEXTS,
     **ROBOTS,
+    **EFFECTS_TEXTS,
     **UNSUBSCRIBE_TEXTS,
     **WORK,
 }

@@ -149,7 +149,6 @@ ROBOTS: dict[str, tuple[str, str]] = {
     "because": ("Почему тогда", "Why then"),
     "calendar": ("По календарю", "By the calendar"),
     "late": ("Опоздание", "Late by"),
-    "robot": ("Робот", "Robot"),
     "answered_event": ("В ответ на", "In answer to"),
     "for_whom": ("Кому", "To whom"),
     # the lead's page

@@ -304,3 +304,53 @@ async def test_M7_of_an_erased_person_robots_are_told_without_what_they_saw(
     await browser.aclose()
     assert await why(Given(settings), lead, as_json=True) == 0
     assert "anna@example.org" not in capsys.readouterr().out
+
+
+async def test_R3_the_api_says_the_same_of_a_pipelines_automation_and_previews_its_templates(web: Web) -> None:
+    lead = await made(web)
+    path = "/api/pipelines/robots"
+    async with web.api("seller") as api:
+        told = (await api.get(f"{path}/automation")).json()
+        new, work = told["stages"][:2]
+        assert [robot["robot"] for robot in new["robots"]] == ["letter", "call", "rich", "later"]
+        assert new["robots"][1]["start"] == {"ru": "после робота «Письмо»", "en": "after the robot “Letter”"}
+        assert (new["robots"][2]["when"]["en"], work["triggers"][0]["trigger"]) == ("“Budget” > 100", "wrote")
+        shown = (await api.get(f"{path}/templates/thanks/preview", params={"lead": str(lead)})).json()
+        assert (shown["subject"], shown["text"], shown["html"]) == (
+            "Спасибо, Anna",
+            "Привет, Anna!",
+            "<p>Привет, Anna!</p>",
+        )
+        english = await api.get(f"{path}/templates/thanks/preview", params={"lead": str(lead), "language": "en"})
+        wrong = next(one for one in english.json()["problems"] if one["severity"] == "error")
+        assert (english.json()["text"], wrong["part"], wrong["line"]) == (None, "text", 2)
+        for name, code in (("none", "no-such-template"), ("thanks", "no-such-lead")):
+            at = f"{path}/templates/{name}/preview"
+            answer = await api.get(at, params={"lead": str(UUID(int=5))})
+            assert (answer.status_code, answer.json()["type"].rpartition("/")[2].rpartition(":")[2]) == (404, code)
+
+
+async def test_R3_the_page_says_until_when_a_letter_waits_and_why(web: Web) -> None:
+    lead = await made(web)
+    await fire(web.leads, lead, "letter")
+    [asked] = [r for r in await web.leads.history(lead) if isinstance(r.data, e.EffectRequested)]
+    await web.pool.execute(
+        """INSERT INTO leadline.effects (effect, stream, kind, version, effect_kind, provider, correlation, requested_at,
+                                         opened_at, report, state, attempts, next_at, last_reason)
+           VALUES ($1, $2, 'lead', $3, 'email', 'email', 'test', now(), now(), gen_random_uuid(), 'waiting', 4,
+                   '2099-01-02T09:00:00Z', 'connection: refused')""",
+        asked.data.effect,
+        lead,
+        asked.meta.version,
+    )
+    await web.pool.execute(
+        "INSERT INTO leadline.effect_providers (provider, configured, paused_until, pause_reason) "
+        "VALUES ('email', true, '2099-01-02T10:00:00Z', 'away')"
+    )
+    browser = await web.signed_in("seller")
+    page = (await browser.get(f"/leads/{lead}?lang=ru")).text
+    said = page[page.index('id="effects"') :]
+    assert "ждёт отправки с " in said
+    assert "попыток: 4, последняя: connection: refused" in said
+    assert "сервис не тревожим до 02.01.2099 13:00; следующая попытка 02.01.2099 13:00" in said
+    await browser.aclose()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from contracts import events as e
 from contracts.recorded import Recorded
+from services.delivery.telling.store import NOT_CONFIGURED, Told
 from services.leads.domain.robots.account import Account, account
 from services.web.robots_view import on_the_way
 from services.web.shapes_robots import AutomationOut, automation_out
@@ -190,24 +191,17 @@ def test_N4_whatever_happens_every_timer_is_told_once_and_as_the_lead_has_it(ste
     assert all(one.ru and one.en and one.ru != one.en for one in (*out.robots, *out.effects, *out.triggers))
 
 
-EFFECT = UUID(int=1)
-
-
-@dataclass(frozen=True)
-class Ledger:
+def ledger(**more: Any) -> Told:
     """A row of the delivery's ledger."""
-
-    attempts: int = 0
-    last_reason: str | None = None
-    expected_at: datetime | None = None
-    paused_until: datetime | None = None
-    effect: UUID = EFFECT
+    known: dict[str, Any] = dict.fromkeys(field.name for field in fields(Told))
+    return Told(**{**known, "state": "waiting", "attempts": 0, **more})
 
 
 def test_R3_what_is_on_its_way_says_when_it_is_tried_next_and_why_not_yet() -> None:
     tell, at = Telling(Words("ru"), ZoneInfo("Europe/Moscow")), datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-    assert on_the_way(Ledger(), tell) == ""
-    assert on_the_way(Ledger(last_reason="not_configured"), tell) == "not_configured"
-    assert on_the_way(Ledger(2, "timeout", at, at), tell) == (
+    assert on_the_way(ledger(), tell) == ""
+    assert on_the_way(ledger(last_reason=NOT_CONFIGURED), tell) == "не настроен"
+    tried = ledger(attempts=2, last_reason="timeout", expected_at=at, paused_until=at)
+    assert on_the_way(tried, tell) == (
         "попыток: 2, последняя: timeout; сервис не тревожим до 02.03.2026 12:30; следующая попытка 02.03.2026 12:30"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,12 +14,20 @@ from contracts import events as e
 from contracts.pipeline import Period, Pipeline
 from contracts.recorded import Recorded
 from services.pipelines.condition_words import condition_words
+from services.pipelines.language import read_pipeline
 from services.pipelines.robot_words import period_words, robot_titles, robot_words, trigger_words
 from services.web.shapes import event_out
 from services.web.telling import Telling, Told
 from services.web.texts import Words
 from tests.contract.golden_samples import meta_of
 from tests.unit.given_robots import pipeline_of
+
+
+def bundled() -> list[Pipeline]:
+    """The pipelines that come with the system."""
+    files = resources.files("contracts").joinpath("pipelines").iterdir()
+    return [read_pipeline(file.read_text("utf-8"), file.name) for file in files if file.name.endswith(".yaml")]
+
 
 SCHOOL: Pipeline = pipeline_of(
     """
@@ -81,6 +90,10 @@ def test_U_a_condition_calls_fields_and_facts_by_their_titles_and_leaves_texts_a
     assert when is not None
     assert when.ru == '«Бюджет» > 100 и «Занятие» неизвестно и «согласен» и имя ≠ "a && b"'
     assert when.en == '“Budget” > 100 and “Lesson” is not known and “agreed” and name ≠ "a && b"'
+    assert (
+        condition_words("has(card.budget) || has(facts.agreed)", SCHOOL).ru
+        == "«Бюджет» известно или «согласен» известно"
+    )
     assert condition_words("card['budget'] == 1 || !(card.nowhere in ['x'])", SCHOOL).ru == (
         "«Бюджет» = 1 или не (card.nowhere in ['x'])"
     )
@@ -156,3 +169,17 @@ def test_M5_a_trigger_that_moved_nobody_says_why(reason: Any) -> None:
 def test_U_a_robot_that_is_nowhere_any_more_goes_by_its_id_and_the_built_in_ones_have_titles() -> None:
     assert robot_titles("gone", SCHOOL).ru == "gone"
     assert robot_titles("pause", SCHOOL).en == "Return from the pause"
+
+
+@pytest.mark.parametrize("pipeline", bundled(), ids=lambda pipeline: str(pipeline.pipeline))
+def test_U_everything_that_happens_by_itself_in_the_bundled_pipelines_is_said_in_both_languages(
+    pipeline: Pipeline,
+) -> None:
+    for stage in pipeline.stages:
+        for robot in stage.robots:
+            words = robot_words(robot, pipeline)
+            for said in (words.start, words.action, *words.more):
+                assert said.ru != said.en, said
+                assert any("а" <= letter <= "я" for letter in said.ru), said
+        for trigger in stage.triggers:
+            assert trigger_words(trigger, pipeline).on.ru
