@@ -94,6 +94,19 @@ OF_ROBOTS: Final = (
         ("в письме сказано «в течение одного рабочего часа»", "the letter says “within one working hour”"),
     ),
     Phrase(
+        "sms_says", "then", "в SMS сказано {words}", "the text message says {words}",
+        ("в SMS сказано «ул. Баумана, 1»", "the text message says “1 Bauman street”"),
+    ),
+    Phrase(
+        "in_audience", "then", "клиент в рекламной аудитории {audience}", "the client is in the ad audience {audience}",
+        ("клиент в рекламной аудитории «Были на занятии»", "the client is in the ad audience “Came to the lesson”"),
+    ),
+    Phrase(
+        "not_in_audience", "then", "клиента нет в рекламной аудитории {audience}",
+        "the client is not in the ad audience {audience}",
+        ("клиента нет в рекламной аудитории «Были на занятии»", "the client is not in the ad audience “Came to the lesson”"),
+    ),
+    Phrase(
         "nothing_sent", "then", "клиенту ничего не отправлено", "nothing was sent to the client",
         ("клиенту ничего не отправлено", "nothing was sent to the client"),
     ),
