@@ -84,7 +84,7 @@ FOREIGN: Final = {
 
 SUMMARY: Final = {
     topics.LEADS_EVENTS.name: "Everything that happened to leads, for ever.",
-    topics.DEALS_EVENTS.name: "Everything that happened to deals, for ever. This release publishes none yet.",
+    topics.DEALS_EVENTS.name: "Everything that happened to deals, for ever: what leads became, in a pipeline of their own.",
     topics.PEOPLE_EVENTS.name: "Contacts: persons made, identities found, persons erased, for ever.",
     topics.INCIDENTS_EVENTS.name: "The incident journal, for ever. This release publishes none yet.",
     topics.PIPELINES_EVENTS.name: "Every version of every pipeline, for ever.",

@@ -17,7 +17,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from contracts.commands import COMMAND_TYPE, REFUSAL_TYPE, Command, CommandResult, EraseContact, RefusalRecorded
-from contracts.events import EVENT_TYPES, Event
+from contracts.events import EVENT_TYPES, OF_DEALS, Event
 from contracts.inbound import (
     REFERENCE_TYPE,
     TYPE_OF_CHANNEL,
@@ -206,7 +206,8 @@ def _models(base: type[BaseModel]) -> list[type[BaseModel]]:
 
 
 def _field_docs(model: type[BaseModel]) -> dict[str, str]:
-    """The docstrings written under a model's fields."""
+    """The docstrings written under a model's fields; a deal's event that was made from a lead's has those of the lead's."""
+    model = next((lead for lead, deal in OF_DEALS.items() if deal is model), model)
     body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
     docs: dict[str, str] = {}
     previous: str | None = None

@@ -4,7 +4,7 @@ CREATE SCHEMA IF NOT EXISTS bi;
 CREATE OR REPLACE VIEW bi.leads AS
 SELECT lead, pipeline, stage, kind AS stage_kind, visit, entered_at, captured_at, name, company, source, channel, form,
        responsible, amount, currency, contact, version, paused_until, erased, merged_into
-FROM {board}.cards;
+FROM {board}.cards WHERE deal_of IS NULL;
 COMMENT ON VIEW bi.leads IS 'One row per lead, as it stands now (a few milliseconds behind). Erased persons'' leads stay, without personal data.';
 COMMENT ON COLUMN bi.leads.lead IS 'The lead''s id: its stream in the event log and its key on Kafka.';
 COMMENT ON COLUMN bi.leads.pipeline IS 'Id of the pipeline the lead is worked in.';
@@ -27,32 +27,60 @@ COMMENT ON COLUMN bi.leads.paused_until IS 'The date a paused lead comes back on
 COMMENT ON COLUMN bi.leads.merged_into IS 'The lead that goes on for this one, which then stands in no stage: leave it out of counts. Empty: not merged.';
 COMMENT ON COLUMN bi.leads.erased IS 'True: the person''s data was destroyed; the lead still counts.';
 
+CREATE OR REPLACE VIEW bi.deals AS
+SELECT d.lead AS deal, d.deal_of AS lead, d.pipeline, d.stage, d.kind AS stage_kind, d.visit, d.entered_at,
+       d.captured_at AS opened_at, nullif(coalesce(d.name, l.name), '') AS name,
+       nullif(coalesce(d.company, l.company), '') AS company, d.source, d.channel, d.responsible, d.amount, d.currency,
+       d.contact, d.version, d.paused_until, d.withdrawn, d.erased OR coalesce(l.erased, false) AS erased
+FROM {board}.cards AS d LEFT JOIN {board}.cards AS l ON l.lead = d.deal_of WHERE d.deal_of IS NOT NULL;
+COMMENT ON VIEW bi.deals IS 'One row per deal, as it stands now (a few milliseconds behind): what a lead became, in a pipeline of its own. Leave withdrawn ones out of counts.';
+COMMENT ON COLUMN bi.deals.deal IS 'The deal''s id: its stream in the event log, its key on Kafka, and what bi.stage_visits.lead and bi.timeline.lead say of it.';
+COMMENT ON COLUMN bi.deals.lead IS 'The lead that became the deal: bi.leads.lead.';
+COMMENT ON COLUMN bi.deals.pipeline IS 'Id of the pipeline the deal is worked in.';
+COMMENT ON COLUMN bi.deals.stage IS 'Id of the stage it stands in now; of a withdrawn one, the stage it stood in.';
+COMMENT ON COLUMN bi.deals.stage_kind IS 'open: being worked; won; lost: rejected; postponed: paused, no loss.';
+COMMENT ON COLUMN bi.deals.visit IS 'Number of its last entry into a stage within the deal, from 1.';
+COMMENT ON COLUMN bi.deals.entered_at IS 'When it entered its present stage (UTC instant).';
+COMMENT ON COLUMN bi.deals.opened_at IS 'When the lead became the deal (UTC instant): the cohort it belongs to.';
+COMMENT ON COLUMN bi.deals.name IS 'Name of the person: as the deal says, else as the lead does; empty if unknown or erased.';
+COMMENT ON COLUMN bi.deals.company IS 'Company of the person, as name.';
+COMMENT ON COLUMN bi.deals.source IS 'Where the lead came from, as the channel named it.';
+COMMENT ON COLUMN bi.deals.channel IS 'Kind of channel the lead came by: form, call, message, visit, mail.';
+COMMENT ON COLUMN bi.deals.responsible IS 'Who is responsible now; empty: nobody.';
+COMMENT ON COLUMN bi.deals.amount IS 'Price of the last offer made in the deal, in main units of its currency; empty: no offer yet.';
+COMMENT ON COLUMN bi.deals.currency IS 'Currency of amount (ISO 4217). Never add amounts of different currencies.';
+COMMENT ON COLUMN bi.deals.contact IS 'The person''s id: bi.people.contact.';
+COMMENT ON COLUMN bi.deals.version IS 'Number of the deal''s last event.';
+COMMENT ON COLUMN bi.deals.paused_until IS 'The date a paused deal comes back on; empty if not paused.';
+COMMENT ON COLUMN bi.deals.withdrawn IS 'True: the lead''s conversion was undone; the deal stands in no stage until the lead becomes one again.';
+COMMENT ON COLUMN bi.deals.erased IS 'True: the person''s data was destroyed; the deal still counts.';
+
 CREATE OR REPLACE VIEW bi.stage_visits AS
 SELECT lead, visit, pipeline, stage, kind AS stage_kind, cause, direction, from_stage, responsible, entered_at, left_at,
        to_stage, left_by, source, captured_at, worked_by, left_how, basis, pipeline_version, left_direction, left_reason,
        left_outcome, known_from, left_known_at
 FROM {funnel}.visits WHERE NOT undone;
-COMMENT ON VIEW bi.stage_visits IS 'One row per visit of a lead to a stage: funnels and durations are counted from these. Visits that were undone are in bi.undone_visits; the visit before such a one goes on.';
-COMMENT ON COLUMN bi.stage_visits.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON VIEW bi.stage_visits IS 'One row per visit of a lead, or of a deal, to a stage: funnels and durations are counted from these. Visits that were undone are in bi.undone_visits; the visit before such a one goes on.';
+COMMENT ON COLUMN bi.stage_visits.lead IS 'The lead: bi.leads.lead; of a deal''s visit the deal: bi.deals.deal.';
 COMMENT ON COLUMN bi.stage_visits.visit IS 'Number of the visit within the lead, from 1.';
 COMMENT ON COLUMN bi.stage_visits.pipeline IS 'Id of the pipeline.';
 COMMENT ON COLUMN bi.stage_visits.stage IS 'Id of the stage visited.';
 COMMENT ON COLUMN bi.stage_visits.stage_kind IS 'open, won, lost or postponed.';
-COMMENT ON COLUMN bi.stage_visits.cause IS 'Why the visit began: captured, moved, rejected, paused, converted, reopened, auto (by itself, everything being there), adopted (the pipeline changed), undone, unmerged.';
+COMMENT ON COLUMN bi.stage_visits.cause IS 'Why the visit began: captured (came in, or was opened as a deal), moved, rejected, paused, converted, reopened, auto (by itself, everything being there), adopted (the pipeline changed), undone, unmerged.';
 COMMENT ON COLUMN bi.stage_visits.direction IS 'in: captured; forward; back; skip: stages left out; out: to an outcome; return: back from one; across: to a stage of another pipeline or version.';
 COMMENT ON COLUMN bi.stage_visits.from_stage IS 'Stage before this visit; empty for the first.';
 COMMENT ON COLUMN bi.stage_visits.responsible IS 'Who was responsible when the visit began.';
 COMMENT ON COLUMN bi.stage_visits.entered_at IS 'When the visit began (UTC instant).';
 COMMENT ON COLUMN bi.stage_visits.left_at IS 'When it ended (UTC instant); empty: the lead is still there.';
 COMMENT ON COLUMN bi.stage_visits.to_stage IS 'Stage after this visit; empty: still there.';
-COMMENT ON COLUMN bi.stage_visits.left_by IS 'Why the visit ended: the cause of the next one, or merged; empty: still there.';
+COMMENT ON COLUMN bi.stage_visits.left_by IS 'Why the visit ended: the cause of the next one, merged, or withdrawn (of a deal whose conversion was undone); empty: still there.';
 COMMENT ON COLUMN bi.stage_visits.source IS 'Where the lead came from, as the channel named it.';
-COMMENT ON COLUMN bi.stage_visits.captured_at IS 'When the lead came to be (UTC instant): the cohort it belongs to.';
+COMMENT ON COLUMN bi.stage_visits.captured_at IS 'When the lead came to be, or the deal was opened (UTC instant): the cohort it belongs to.';
 COMMENT ON COLUMN bi.stage_visits.worked_by IS 'Who was responsible when the visit ended, or now if it has not; empty: nobody.';
 COMMENT ON COLUMN bi.stage_visits.left_how IS 'went_on, skipped_on, won, lost, moved_back, postponed, merged_away, handed_over; empty: still there. Together they are all visits.';
 COMMENT ON COLUMN bi.stage_visits.basis IS 'What let the lead enter: check (the rules), override (a head''s word), adoption (its pipeline changed), import, correction.';
 COMMENT ON COLUMN bi.stage_visits.pipeline_version IS 'Number of the pipeline''s version the stage was entered under; 0: not said.';
-COMMENT ON COLUMN bi.stage_visits.left_direction IS 'Direction of the next visit; empty: still there, or merged away.';
+COMMENT ON COLUMN bi.stage_visits.left_direction IS 'Direction of the next visit; empty: still there, merged away or withdrawn.';
 COMMENT ON COLUMN bi.stage_visits.left_reason IS 'Of a loss: its reason, where the reject status has reasons.';
 COMMENT ON COLUMN bi.stage_visits.left_outcome IS 'Of a loss: what remains of the lead: refused, contact, ads, bad_data.';
 COMMENT ON COLUMN bi.stage_visits.known_from IS 'Since when the visit has been known as it stands, its end apart (UTC instant): later than entered_at for what was entered afterwards or corrected.';
@@ -62,7 +90,7 @@ CREATE OR REPLACE VIEW bi.undone_visits AS
 SELECT lead, visit, pipeline, stage, kind AS stage_kind, cause, entered_at, responsible, known_from AS undone_at
 FROM {funnel}.visits WHERE undone;
 COMMENT ON VIEW bi.undone_visits IS 'Visits that were mistakes and were undone: they count for nothing, the visit before each goes on.';
-COMMENT ON COLUMN bi.undone_visits.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.undone_visits.lead IS 'The lead: bi.leads.lead; of a deal''s visit the deal: bi.deals.deal.';
 COMMENT ON COLUMN bi.undone_visits.visit IS 'Number of the visit within the lead.';
 COMMENT ON COLUMN bi.undone_visits.pipeline IS 'Id of the pipeline.';
 COMMENT ON COLUMN bi.undone_visits.stage IS 'Id of the stage that was entered by mistake.';
@@ -104,7 +132,7 @@ COMMENT ON COLUMN bi.funnel.won IS 'Visits that ended with a stage of kind won, 
 COMMENT ON COLUMN bi.funnel.lost IS 'Visits that ended with a reject status.';
 COMMENT ON COLUMN bi.funnel.moved_back IS 'Visits that ended with an earlier stage, or, from an outcome, with the return to work.';
 COMMENT ON COLUMN bi.funnel.postponed IS 'Visits that ended with a pause. No loss.';
-COMMENT ON COLUMN bi.funnel.merged_away IS 'Visits that ended because the lead was found to be another one.';
+COMMENT ON COLUMN bi.funnel.merged_away IS 'Visits that ended because the lead was found to be another one, or the deal was withdrawn.';
 COMMENT ON COLUMN bi.funnel.handed_over IS 'Visits that ended because the lead went to another pipeline, or to a stage of another version of it.';
 COMMENT ON COLUMN bi.funnel.still_there IS 'Visits that have not ended.';
 COMMENT ON COLUMN bi.funnel.median_seconds IS 'Median time in the stage of the visits that ended, in seconds; empty: none has. Never add or average these.';
@@ -116,8 +144,8 @@ COMMENT ON COLUMN bi.funnel.imported IS 'Of the entries, those that an import br
 CREATE OR REPLACE VIEW bi.timeline AS
 SELECT lead, version, type, happened_at, recorded_at, actor_id, actor_kind, on_behalf_of, data, personal, erased
 FROM {timeline}.entries;
-COMMENT ON VIEW bi.timeline IS 'Every event of every lead, in the order of lead and version.';
-COMMENT ON COLUMN bi.timeline.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON VIEW bi.timeline IS 'Every event of every lead and deal, in the order of lead and version.';
+COMMENT ON COLUMN bi.timeline.lead IS 'The lead: bi.leads.lead; of a deal''s event the deal: bi.deals.deal.';
 COMMENT ON COLUMN bi.timeline.version IS 'Number of the event within the lead, from 1, without gaps.';
 COMMENT ON COLUMN bi.timeline.type IS 'Type of the event, for example leadline.lead.stage_entered; contracts/asyncapi.yaml lists them.';
 COMMENT ON COLUMN bi.timeline.happened_at IS 'When it happened (UTC instant): for durations.';
@@ -131,8 +159,8 @@ COMMENT ON COLUMN bi.timeline.erased IS 'True: it had personal fields, and they 
 
 CREATE OR REPLACE VIEW bi.messages AS
 SELECT e.lead, e.version, (e.data ->> 'inbound_id')::uuid AS inbound,
-       coalesce(e.data ->> 'channel', CASE e.type WHEN 'leadline.lead.call_recorded' THEN 'call'
-                WHEN 'leadline.lead.visit_recorded' THEN 'visit' ELSE 'mail' END) AS channel,
+       coalesce(e.data ->> 'channel', CASE split_part(e.type, '.', 3) WHEN 'call_recorded' THEN 'call'
+                WHEN 'visit_recorded' THEN 'visit' ELSE 'mail' END) AS channel,
        coalesce(e.data ->> 'source', e.data ->> 'account', e.data ->> 'line') AS source,
        e.data ->> 'form' AS form, coalesce((e.data ->> 'received_at')::timestamptz, e.happened_at) AS received_at, e.happened_at,
        e.type = 'leadline.lead.captured' OR EXISTS (
@@ -141,10 +169,11 @@ SELECT e.lead, e.version, (e.data ->> 'inbound_id')::uuid AS inbound,
        coalesce(e.personal ->> 'comment', e.personal ->> 'text') AS comment, e.erased
 FROM {timeline}.entries AS e
 WHERE e.type IN ('leadline.lead.inbound_joined', 'leadline.lead.call_recorded', 'leadline.lead.letter_received',
-                 'leadline.lead.visit_recorded')
+                 'leadline.lead.visit_recorded', 'leadline.deal.inbound_joined', 'leadline.deal.call_recorded',
+                 'leadline.deal.letter_received', 'leadline.deal.visit_recorded')
    OR (e.type = 'leadline.lead.captured' AND e.data ->> 'channel' NOT IN ('call', 'visit', 'mail'));
 COMMENT ON VIEW bi.messages IS 'Every inbound message that made a lead or came to one; calls of ours too. Further reports of a call are not messages of their own.';
-COMMENT ON COLUMN bi.messages.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.messages.lead IS 'The lead: bi.leads.lead; or the deal that it answers: bi.deals.deal.';
 COMMENT ON COLUMN bi.messages.version IS 'Number of the event within the lead that recorded the message.';
 COMMENT ON COLUMN bi.messages.inbound IS 'Id given on receipt; empty for leads made by hand.';
 COMMENT ON COLUMN bi.messages.channel IS 'Kind of channel: form, call, message, visit, mail.';
@@ -193,3 +222,61 @@ COMMENT ON COLUMN bi.people.leads IS 'How many leads the person has or had.';
 COMMENT ON COLUMN bi.people.made_at IS 'When the person became known (UTC instant).';
 COMMENT ON COLUMN bi.people.merged_into IS 'The same person as this one, who goes on; empty: a person of their own.';
 COMMENT ON COLUMN bi.people.erased IS 'True: the person''s data was destroyed.';
+
+CREATE OR REPLACE VIEW bi.robot_runs AS
+SELECT lead, pipeline, visit, robot, timer, because, armed_at, due_at, outcome, reason, closed_at, late_ms, effect
+FROM {robots}.runs;
+COMMENT ON VIEW bi.robot_runs IS 'One row per robot and timer: everything that was to happen by itself on a lead, and what became of it.';
+COMMENT ON COLUMN bi.robot_runs.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.robot_runs.pipeline IS 'Id of the pipeline the robot belongs to.';
+COMMENT ON COLUMN bi.robot_runs.visit IS 'Number of the stage visit it belongs to: bi.stage_visits.visit.';
+COMMENT ON COLUMN bi.robot_runs.robot IS 'Id of the robot; pause: a pause that comes back; meeting_result: the result of a meeting is owed.';
+COMMENT ON COLUMN bi.robot_runs.timer IS 'Id of this arming; a robot that was armed again has another one.';
+COMMENT ON COLUMN bi.robot_runs.because IS 'From what its instant follows: entry, after_robot, date, again, retimed, left_stage, undone, pause, meeting, started.';
+COMMENT ON COLUMN bi.robot_runs.armed_at IS 'When it was armed (UTC instant).';
+COMMENT ON COLUMN bi.robot_runs.due_at IS 'The instant it starts at (UTC instant).';
+COMMENT ON COLUMN bi.robot_runs.outcome IS 'ran, skipped, cancelled or failed; empty: it still waits.';
+COMMENT ON COLUMN bi.robot_runs.reason IS 'Of a skip: condition, predecessor, contact_refused, no_address, rules, loop, removed, once. Of a cancellation: by what. Of a failure: its words.';
+COMMENT ON COLUMN bi.robot_runs.closed_at IS 'When that was (UTC instant); empty: it still waits.';
+COMMENT ON COLUMN bi.robot_runs.late_ms IS 'Milliseconds between its instant and the act; empty: it did not run.';
+COMMENT ON COLUMN bi.robot_runs.effect IS 'What it requested of the outside: bi.effects.effect; empty: nothing.';
+
+CREATE OR REPLACE VIEW bi.effects AS
+SELECT lead, effect, pipeline, kind, robot, visit, template, service, action, marketing, requested_at, state, closed_at,
+       attempts, provider, reason, matched, doubtful, repeats, bounced, bounced_at
+FROM {robots}.effects;
+COMMENT ON VIEW bi.effects IS 'One row per letter, short message, change of an ad audience or call of another system that was requested; nothing personal.';
+COMMENT ON COLUMN bi.effects.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.effects.effect IS 'Id of the effect: it is carried out once under it.';
+COMMENT ON COLUMN bi.effects.pipeline IS 'Id of the pipeline.';
+COMMENT ON COLUMN bi.effects.kind IS 'email, sms, audience, webhook, or notice: a letter to somebody of ours.';
+COMMENT ON COLUMN bi.effects.robot IS 'Id of the robot that requested it; empty: a refusal of contact did.';
+COMMENT ON COLUMN bi.effects.visit IS 'Number of the stage visit of that robot.';
+COMMENT ON COLUMN bi.effects.template IS 'Id of the template; empty: it has none.';
+COMMENT ON COLUMN bi.effects.service IS 'Of an audience: vk, yandex, facebook, google; of a webhook the name of its address; of a notice who is told.';
+COMMENT ON COLUMN bi.effects.action IS 'Of an audience: add or remove.';
+COMMENT ON COLUMN bi.effects.marketing IS 'True: it advertises.';
+COMMENT ON COLUMN bi.effects.requested_at IS 'When it was first requested (UTC instant).';
+COMMENT ON COLUMN bi.effects.state IS 'requested: on its way; done: the other side accepted it; failed: given up, a person may repeat it.';
+COMMENT ON COLUMN bi.effects.closed_at IS 'When it was done or given up (UTC instant); empty: on its way.';
+COMMENT ON COLUMN bi.effects.attempts IS 'How many tries its last end took; empty: it has not ended.';
+COMMENT ON COLUMN bi.effects.provider IS 'By way of which server or service.';
+COMMENT ON COLUMN bi.effects.reason IS 'Why it was given up.';
+COMMENT ON COLUMN bi.effects.matched IS 'Of an audience: how many contacts the service matched, where it says so.';
+COMMENT ON COLUMN bi.effects.doubtful IS 'True: the other side''s answer was lost, so it may have gone out twice, or, of a failed one, once.';
+COMMENT ON COLUMN bi.effects.repeats IS 'How often a person asked to try again.';
+COMMENT ON COLUMN bi.effects.bounced IS 'permanent: the letter came back; delayed: it is held up; empty: neither.';
+COMMENT ON COLUMN bi.effects.bounced_at IS 'When that was (UTC instant).';
+
+CREATE OR REPLACE VIEW bi.trigger_pulls AS
+SELECT lead, version, pipeline, trigger, at, fired, to_stage, reason
+FROM {robots}.pulls;
+COMMENT ON VIEW bi.trigger_pulls IS 'One row each time a trigger moved a lead, or stood ready and did not.';
+COMMENT ON COLUMN bi.trigger_pulls.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.trigger_pulls.version IS 'Number of the event within the lead.';
+COMMENT ON COLUMN bi.trigger_pulls.pipeline IS 'Id of the pipeline.';
+COMMENT ON COLUMN bi.trigger_pulls.trigger IS 'Id of the trigger.';
+COMMENT ON COLUMN bi.trigger_pulls.at IS 'When it was (UTC instant).';
+COMMENT ON COLUMN bi.trigger_pulls.fired IS 'True: it moved the lead.';
+COMMENT ON COLUMN bi.trigger_pulls.to_stage IS 'Id of the stage it moves leads to.';
+COMMENT ON COLUMN bi.trigger_pulls.reason IS 'Why it did not: condition, rules, other_trigger, loop; empty: it did.';

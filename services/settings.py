@@ -10,16 +10,13 @@ import base64
 import binascii
 from datetime import datetime
 from functools import cached_property
-from ipaddress import ip_address
-from typing import Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-LOCAL_WITH_TOKEN = 27
-"""What a local part may be long to have room for `+` and a UUID (RFC 5321 4.5.3.1.1: 64 octets)."""
+from services.ways_out import AudienceAccount, OutgoingMail, OutgoingSms, OutgoingWebhook
 
 
 class Mailbox(BaseModel):
@@ -54,91 +51,6 @@ class Colleague(BaseModel):
     role: Literal["seller", "head"]
     email: str | None = Field(default=None, max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")
     """Unset: notices to them are shown in the app and not sent."""
-
-
-class OutgoingMail(BaseModel):
-    """The mail server that letters go out through, and whose letters they are (R3)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    host: str = Field(min_length=1, max_length=253, pattern=r"^[A-Za-z0-9.:\-]+$")
-    port: int | None = Field(default=None, ge=1, le=65535)
-    """Unset: 465 with tls, 587 with starttls, 25 with none."""
-    security: Literal["tls", "starttls", "none"] = "tls"
-    """none: only to a server on this machine."""
-    user: str | None = Field(default=None, min_length=1, max_length=320)
-    password: SecretStr | None = None
-    from_address: str
-    from_name: str = Field(default="", max_length=100)
-    reply_address: str | None = None
-    """Where answers go, as `local+TOKEN@domain`; the door must take its letters. Left out: `from_address`."""
-    bounce_address: str | None = None
-    """Where reports of letters that did not arrive go, likewise with a token. Left out: `reply_address`."""
-    envelope_token: bool = True
-    """Whether the envelope's sender has the token too. false: for a server that takes no `+` there; reports are then told by the
-    letter they give back and the address they name."""
-    per_minute: int = Field(default=100, ge=1)
-    """Letters a minute that the server lets through; the others wait."""
-    connections: int = Field(default=2, ge=1, le=50)
-    """At once."""
-    timeout: float = Field(default=20.0, ge=0.1, le=300)
-    """Seconds for the connection, and for each answer of the server."""
-    answer_timeout: float = Field(default=60.0, ge=0.1, le=600)
-    """Seconds for the answer to a whole letter: a server may take long over it (RFC 5321 4.5.3.2.6), and giving up leaves a
-    doubt."""
-
-    @field_validator("from_address", "reply_address", "bounce_address")
-    @classmethod
-    def _sendable(cls, address: str | None) -> str | None:
-        if address is None:
-            return None
-        try:
-            # As it stands in a letter's envelope: the domain in its ASCII form.
-            found = validate_email(
-                address, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False
-            ).ascii_email
-        except EmailNotValidError as error:
-            raise ValueError(f"this is no e-mail address ({error})") from None
-        if found is None:
-            raise ValueError("left of @ only ASCII letters: not every server takes others")
-        return found
-
-    @field_validator("from_name")
-    @classmethod
-    def _shown_on_one_line(cls, name: str) -> str:
-        if not name.isprintable():
-            raise ValueError("a name is one line without control characters")
-        return name
-
-    @model_validator(mode="after")
-    def _guarded(self) -> Self:
-        if self.security == "none" and not _is_this_machine(self.host):
-            raise ValueError("security: none is only for a server on this machine; use tls or starttls")
-        if (self.user is None) != (self.password is None):
-            raise ValueError("user and password go together")
-        for address in (self.answers_to, self.reports_to):
-            local = address.rpartition("@")[0]
-            if "+" in local or local.startswith('"') or len(local) > LOCAL_WITH_TOKEN:
-                raise ValueError(
-                    "answers come to local+TOKEN@domain: left of @ no + and no quotes, and at most "
-                    f"{LOCAL_WITH_TOKEN} characters; give a reply_address like that"
-                )
-        return self
-
-    @property
-    def answers_to(self) -> str:
-        """The address that answers come to, without a token."""
-        return self.reply_address or self.from_address
-
-    @property
-    def reports_to(self) -> str:
-        """The address that reports of what did not arrive come to, without a token."""
-        return self.bounce_address or self.answers_to
-
-    @property
-    def server_port(self) -> int:
-        """The port, or the usual one of its security."""
-        return self.port or {"tls": 465, "starttls": 587, "none": 25}[self.security]
 
 
 class Settings(BaseSettings):
@@ -209,6 +121,15 @@ class Settings(BaseSettings):
     """How letters go out, JSON (docs/howto/send-mail.md); unset: they wait."""
     public_url: str | None = Field(default=None, validation_alias="LEADLINE_PUBLIC_URL")
     """Where the door is seen from outside, for links in letters; unset: letters carry none."""
+
+    sms_out: OutgoingSms | None = Field(default=None, validation_alias="LEADLINE_SMS_OUT")
+    """How short messages go out, a JSON object (docs/howto/send-sms.md); unset: they do not."""
+    webhooks: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,63}$")], OutgoingWebhook] = Field(
+        default_factory=dict, validation_alias="LEADLINE_WEBHOOKS"
+    )
+    """Addresses that robots may call, a JSON object by name (docs/howto/webhooks.md)."""
+    audiences: list[AudienceAccount] = Field(default_factory=list, validation_alias="LEADLINE_AUDIENCES")
+    """Accounts at ad services whose audiences robots change, a JSON list, one of each service (docs/howto/ad-audiences.md)."""
     open_visits: bool = Field(default=False, validation_alias="LEADLINE_OPEN_VISITS")
     """Whether visits may be posted without a token, as a page's own script does."""
     rate_token: float = Field(default=200.0, ge=0, validation_alias="LEADLINE_RATE_TOKEN")
@@ -221,6 +142,11 @@ class Settings(BaseSettings):
     funnel_grace_hours: int = Field(default=24, ge=1, le=24 * 92, validation_alias="LEADLINE_FUNNEL_GRACE_HOURS")
     """How long after its end a period's report is closed: what is recorded later is shown beside it (docs/howto/funnel.md)."""
     time_zone: str = Field(default="Europe/Moscow", validation_alias="LEADLINE_TIME_ZONE")
+    robots_outcome_within: float = Field(
+        default=60.0, ge=1.0, le=3600.0, validation_alias="LEADLINE_ROBOTS_OUTCOME_WITHIN"
+    )
+    """Seconds to wait for what became of a timer that was fired; then it is sent again, after twice as long each time, at most an
+    hour."""
 
     clock: datetime | None = Field(default=None, validation_alias="LEADLINE_CLOCK")
     """Set only in a practice system (`leadline up --clock T`): the moment its own clock starts at."""
@@ -255,6 +181,14 @@ class Settings(BaseSettings):
             raise ValueError("LEADLINE_PUBLIC_URL is an address like https://leads.example.org, without ? and #")
         return value.rstrip("/")
 
+    @field_validator("audiences")
+    @classmethod
+    def _one_of_each_service(cls, value: list[AudienceAccount]) -> list[AudienceAccount]:
+        services = [account.service for account in value]
+        if twice := sorted({service for service in services if services.count(service) > 1}):
+            raise ValueError(f"LEADLINE_AUDIENCES names {', '.join(twice)} more than once: one account of each service")
+        return value
+
     @cached_property
     def master_key_bytes(self) -> bytes:
         """The master key. Raises ValueError naming the setting when it is missing or not 32 bytes."""
@@ -274,12 +208,3 @@ def _secret32(name: str, value: SecretStr) -> bytes:
     if len(raw) != 32:
         raise ValueError(f"{name} must be 32 bytes in base64; make one with: openssl rand -base64 32")
     return raw
-
-
-def _is_this_machine(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -27,6 +27,7 @@ from contracts.events.contact import (
     PermissionRecorded,
     PersonErased,
 )
+from contracts.events.deal import OF_DEALS, DealEvent, DealOpened, DealRestored, DealWithdrawn
 from contracts.events.lead import (
     ActivityDone,
     ActivityKind,
@@ -93,6 +94,7 @@ from contracts.events.robots import (
 
 __all__ = [
     "EVENT_TYPES",
+    "OF_DEALS",
     "ActivityClosed",
     "ActivityDone",
     "ActivityKind",
@@ -122,6 +124,10 @@ __all__ = [
     "ContactMerged",
     "ContactReleased",
     "ContactUnmerged",
+    "DealEvent",
+    "DealOpened",
+    "DealRestored",
+    "DealWithdrawn",
     "DocumentSent",
     "DuplicateDismissed",
     "DuplicateSuspected",

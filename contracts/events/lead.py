@@ -90,7 +90,8 @@ class LeadAssigned(LeadEvent):
 
     to: str
     previous: str | None = None
-    reason: Literal["in_turn", "by_hand", "imported", "robot"]
+    reason: Literal["in_turn", "by_hand", "imported", "robot", "as_the_lead"]
+    """as_the_lead: of a deal, whose lead has the same responsible."""
     candidates: tuple[str, ...] = ()
     turn: int | None = None
     """Place in the rotation, for `in_turn`."""

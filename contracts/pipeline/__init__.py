@@ -37,7 +37,7 @@ from contracts.pipeline.robots import (
     Trigger,
     TriggerKind,
 )
-from contracts.pipeline.stages import LostOutcome, Reason, Reopening, Stage, StageMove
+from contracts.pipeline.stages import DealOpening, LostOutcome, Reason, Reopening, Stage, StageMove
 from contracts.pipeline.templates import Template, TemplateText
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Condition",
     "ContactCriterion",
     "Criterion",
+    "DealOpening",
     "ExpectedFinding",
     "Fact",
     "FactCriterion",

@@ -128,6 +128,12 @@ def _of_stage(pipeline: Pipeline, stage: Stage) -> Iterator[Misfit]:
                 f"{here_ru}{outcome} вида {there.kind}, а исходы — стадии вида lost или postponed; "
                 f"напишите - to: {outcome} в moves",
             )
+    if stage.deal is not None and stage.deal.pipeline == pipeline.pipeline:
+        yield Misfit(
+            ("deal", "pipeline"),
+            f"{here}a deal goes on in another pipeline than its lead's; name that one",
+            f"{here_ru}сделка идёт по другой воронке, чем её лид; назовите её",
+        )
     if stage.reopen is not None and stage.reopen.to is not None:
         to = stage.reopen.to
         back = _stage(pipeline, to)

@@ -66,6 +66,13 @@ class Reopening(Model):
     """Where it comes back to; left out: to the open stage it left."""
 
 
+class DealOpening(Model):
+    """C6: a lead that enters the stage becomes a deal, which begins in the first stage of this pipeline. Once for each lead and
+    pipeline, whatever is undone and repeated (N12)."""
+
+    pipeline: Id
+
+
 class Stage(Model):
     """A stage: id (for ever), titles, kind, what must hold before a lead may leave it forwards, where it may go.
 
@@ -94,6 +101,8 @@ class Stage(Model):
     """Of a lost stage: what remains of the lead (C1); left out: `refused`."""
     reasons: tuple[Reason, ...] = Field(default=(), max_length=100)
     """Of a lost or postponed stage: one of these is given on entering it, where there are any."""
+    deal: DealOpening | None = None
+    """Of a won stage: the pipeline in which the deal goes on; left out: there is no more to do than to have won."""
     limit: TimeLimit | None = None
     robots: tuple[Robot, ...] = Field(default=(), max_length=200)
     """R1: what happens by itself while a lead stands here."""
@@ -125,6 +134,7 @@ class Stage(Model):
             ("exit", self.kind == "open", "open"),
             ("mandatory", self.kind == "open", "open"),
             ("final", self.kind == "lost", "lost"),
+            ("deal", self.kind == "won", "won"),
         ):
             if getattr(self, what) not in (None, (), False) and not fits:
                 yield Misfit(

@@ -1,8 +1,9 @@
-"""The board's rules: what each event of a lead or contact does to cards, counts and sums.
+"""The board's rules: what each event of a lead, a deal or a contact does to cards, counts and sums.
 
-Pure. Invariants: a card shows the lead as of its last event; the amount is the price of the last offer; counts and sums are
-derived from what a card was and is (`changes`), never counted up by hand, so that they always agree with the cards. An
-erased person leaves the card, its stage and its amount: the numbers stay whole (M7).
+Pure. A deal has a card of its own in its own pipeline; who the client is stands on its lead's card, and is read from there where
+the deal says nothing else. Invariants: a card shows the lead as of its last event; the amount is the price of the last offer;
+counts and sums are derived from what a card was and is (`changes`), never counted up by hand, so that they always agree with the
+cards. An erased person leaves the card, its stage and its amount: the numbers stay whole (M7).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 
 from contracts.events import EVENT_TYPES
 from contracts.events import contact as contact_events
+from contracts.events import deal as deal_events
 from contracts.events import lead as lead_events
 from projections.event import Event
 
@@ -32,10 +34,16 @@ LETTER = lead_events.LetterReceived.TOPIC
 MERGED = lead_events.LeadMerged.TOPIC
 UNMERGED = lead_events.LeadUnmerged.TOPIC
 ERASED = contact_events.PersonErased.TOPIC
-TYPES = frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND == "lead") | {ERASED}
-"""Every event of a lead."""
+OPENED, WITHDRAWN, RESTORED = (
+    event.TOPIC for event in (deal_events.DealOpened, deal_events.DealWithdrawn, deal_events.DealRestored)
+)
+CREATING = frozenset({CAPTURED, OPENED})
+"""Events that a card begins with."""
+TYPES = frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND in ("lead", "deal")) | {ERASED}
+"""Every event of a lead or a deal."""
 COUNTED = TYPES - {
-    *(CAPTURED, ENTERED, ASSIGNED, OFFERED, RECORDED, JOINED, LETTER, PAUSED, ADOPTED, MERGED, UNMERGED, ERASED)
+    *(CAPTURED, ENTERED, ASSIGNED, OFFERED, RECORDED, JOINED, LETTER, PAUSED, ADOPTED, MERGED, UNMERGED, ERASED),
+    *(OPENED, WITHDRAWN, RESTORED),
 }
 """Events that change nothing on a card but its version."""
 
@@ -66,6 +74,8 @@ class CardRow:
     sealed: bool
     erased: bool
     merged_into: str | None
+    deal_of: str | None = None
+    withdrawn: bool = False
 
 
 CARD_COLUMNS = tuple(f.name for f in fields(CardRow))
@@ -105,19 +115,19 @@ class BoardRows:
 
 
 def place_of(card: CardRow) -> Place:
-    """The card's share in counts and sums; one that was merged into another stands in no stage (N16)."""
-    return Place(
-        card.pipeline, "" if card.merged_into else card.stage, card.partition, card.erased, card.amount, card.currency
-    )
+    """The card's share in counts and sums; a lead that was merged into another (N16), or a deal that was withdrawn (N12), stands
+    in no stage."""
+    nowhere = card.merged_into or card.withdrawn
+    return Place(card.pipeline, "" if nowhere else card.stage, card.partition, card.erased, card.amount, card.currency)
 
 
 def apply(rows: BoardRows, event: Event) -> None:
     """Let one event change the rows. Raises KeyError or ValueError for an event that misses what it must have."""
-    kind = event.type
+    kind = deal_events.AS_OF_LEADS.get(event.type, event.type)
     if kind == ERASED:
         _wipe(rows, event.stream)
         return
-    if kind == CAPTURED:
+    if kind in CREATING:
         card = rows.cards[event.stream] = _captured(event)
         rows.touched.add(event.stream)
         return
@@ -136,10 +146,11 @@ def apply(rows: BoardRows, event: Event) -> None:
         card.amount, card.currency = Decimal(price["amount"]), price["currency"]
     elif kind == RECORDED:
         values = event.personal.get("values") or {}
+        of_deal = card.deal_of is not None  # there an empty text says that there is none, whatever the lead says
         if "name" in values:
-            card.name = values["name"] or None
+            card.name = values["name"] if of_deal else values["name"] or None
         if "company" in values:
-            card.company = values["company"] or None
+            card.company = values["company"] if of_deal else values["company"] or None
     elif kind in (JOINED, LETTER) and event.person == card.contact:  # else of a merged contact, whose card has the name
         card.name = card.name or event.personal.get("name")
         card.company = card.company or event.personal.get("company")
@@ -147,6 +158,8 @@ def apply(rows: BoardRows, event: Event) -> None:
         card.merged_into = data["into"]
     elif kind == UNMERGED:
         card.merged_into = None
+    elif kind in (WITHDRAWN, RESTORED):
+        card.withdrawn = kind == WITHDRAWN
     elif kind == PAUSED:
         card.paused_until = date.fromisoformat(data["until"])
     elif kind == ADOPTED:
@@ -185,6 +198,7 @@ def _captured(event: Event) -> CardRow:
         sealed=event.sealed,
         erased=event.erased,
         merged_into=None,
+        deal_of=data.get("lead"),
     )
 
 

@@ -20,13 +20,16 @@ CREATE TABLE {schema}.cards (
     paused_until date,
     sealed boolean NOT NULL,
     erased boolean NOT NULL,
-    merged_into uuid
+    merged_into uuid,
+    deal_of uuid,
+    withdrawn boolean NOT NULL
 ) WITH (fillfactor = 70);
-CREATE INDEX cards_stage ON {schema}.cards (pipeline, stage, entered_at DESC, lead) WHERE merged_into IS NULL;
+CREATE INDEX cards_stage ON {schema}.cards (pipeline, stage, entered_at DESC, lead) WHERE merged_into IS NULL AND NOT withdrawn;
 CREATE INDEX cards_responsible ON {schema}.cards (responsible, captured_at DESC, lead);
 CREATE INDEX cards_captured ON {schema}.cards (captured_at DESC, lead);
 CREATE INDEX cards_contact ON {schema}.cards (contact);
-COMMENT ON TABLE {schema}.cards IS 'A card per lead, as of its last event; merged_into: it went into that lead and stands in no stage. Wiped of personal data when the person is erased.';
+CREATE INDEX cards_deal_of ON {schema}.cards (deal_of) WHERE deal_of IS NOT NULL;
+COMMENT ON TABLE {schema}.cards IS 'A card per lead and per deal, as of its last event; merged_into: it went into that lead and stands in no stage; deal_of: it is a deal, and its lead''s card says who the client is where name and company are empty here; withdrawn: the conversion was undone, the deal stands in no stage. Wiped of personal data when the person is erased.';
 
 CREATE TABLE {schema}.counts (
     pipeline text NOT NULL,

@@ -28,11 +28,11 @@ _CARDS = ", ".join(board.CARD_COLUMNS)
 _TYPES = {
     "lead": "uuid", "partition": "int", "visit": "int", "entered_at": "timestamptz", "amount": "numeric",
     "contact": "uuid", "version": "bigint", "captured_at": "timestamptz", "paused_until": "date",
-    "sealed": "boolean", "erased": "boolean", "merged_into": "uuid",
+    "sealed": "boolean", "erased": "boolean", "merged_into": "uuid", "deal_of": "uuid", "withdrawn": "boolean",
 }  # fmt: skip
 
 
-_AS_TEXT = frozenset({"contact", "merged_into"})
+_AS_TEXT = frozenset({"contact", "merged_into", "deal_of"})
 
 
 def _arrays(columns: Iterable[str]) -> str:
@@ -83,7 +83,8 @@ class StoredRows:
         wiped = await connection.fetch(
             f"""UPDATE {self.schema}.cards SET name = NULL, company = NULL, erased = true
                 WHERE contact = ANY($1::uuid[]) AND sealed AND NOT erased
-                RETURNING pipeline, CASE WHEN merged_into IS NULL THEN stage ELSE '' END, partition, amount, currency""",  # noqa: S608
+                RETURNING pipeline, CASE WHEN merged_into IS NULL AND NOT withdrawn THEN stage ELSE '' END, partition,
+                          amount, currency""",  # noqa: S608
             list(self.rows.wiped),
         )
         return [
@@ -118,8 +119,8 @@ class StoredRows:
 async def load(connection: Database, build: int, events: Sequence[Event]) -> StoredRows:
     """The cards that these events touch."""
     schema = schema_of(NAME, build)
-    streams = {event.stream for event in events if event.kind == "lead"}
-    new = {event.stream for event in events if event.type == board.CAPTURED}
+    streams = {event.stream for event in events if event.kind in ("lead", "deal")}
+    new = {event.stream for event in events if event.type in board.CREATING}
     rows = BoardRows()
     if wanted := streams - new:
         found = await connection.fetch(
@@ -151,7 +152,9 @@ async def checksum(connection: Database, build: int) -> bytes:
     )
 
 
-BOARD = Projection(NAME, ("leads.events", "people.events"), board.TYPES, load, apply, checksum, placed=True)
+BOARD = Projection(
+    NAME, ("leads.events", "deals.events", "people.events"), board.TYPES, load, apply, checksum, placed=True
+)
 
 
 # --- what the web reads ---------------------------------------------------------------------------------------------
@@ -191,9 +194,23 @@ class Card:
     paused_until: date | None
     erased: bool
     merged_into: UUID | None = None
+    deal_of: UUID | None = None
+    """Of a deal: its lead, whose card says who the client is where the deal does not."""
+    withdrawn: bool = False
+    """Of a deal: the conversion was undone."""
 
 
 _CARD = ", ".join(f.name for f in fields(Card))
+
+
+def _cards(schema: str) -> str:
+    """The cards as they are read: a deal's with what its lead's says of the client, put together here and kept nowhere."""
+    own = ", ".join(f"c.{f.name}" for f in fields(Card) if f.name not in ("name", "company", "erased"))
+    return f"""(SELECT {own}, nullif(coalesce(c.name, l.name), '') AS name,
+                       nullif(coalesce(c.company, l.company), '') AS company,
+                       c.erased OR coalesce(l.erased, false) AS erased
+                FROM {schema}.cards AS c
+                LEFT JOIN {schema}.cards AS l ON l.lead = c.deal_of) AS cards"""  # noqa: S608
 
 
 async def columns(connection: Database, pipeline: str) -> list[Column]:
@@ -222,8 +239,8 @@ async def cards(
     at, lead = cursor(after)
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
-        f"""SELECT {_CARD} FROM {schema}.cards
-            WHERE pipeline = $1 AND stage = $2 AND merged_into IS NULL
+        f"""SELECT {_CARD} FROM {_cards(schema)}
+            WHERE pipeline = $1 AND stage = $2 AND merged_into IS NULL AND NOT withdrawn
               AND ($3::timestamptz IS NULL OR (entered_at, lead) < ($3, $4::uuid))
             ORDER BY entered_at DESC, lead DESC LIMIT $5""",  # noqa: S608
         pipeline,
@@ -246,9 +263,9 @@ class Chosen:
     ids: Sequence[UUID] | None = None
 
 
-_CHOSEN = """($1::text IS NULL OR (stage = $1 AND merged_into IS NULL)) AND ($2::text IS NULL OR responsible = $2)
-    AND ($3::text IS NULL OR pipeline = $3) AND (NOT $4::boolean OR responsible IS NULL)
-    AND ($5::uuid[] IS NULL OR lead = ANY($5))"""
+_CHOSEN = """($1::text IS NULL OR (stage = $1 AND merged_into IS NULL AND NOT withdrawn))
+    AND ($2::text IS NULL OR responsible = $2) AND ($3::text IS NULL OR pipeline = $3)
+    AND (NOT $4::boolean OR responsible IS NULL) AND ($5::uuid[] IS NULL OR lead = ANY($5))"""
 
 
 async def leads(
@@ -260,7 +277,7 @@ async def leads(
     at, lead = cursor(after)
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
-        f"""SELECT {_CARD} FROM {schema}.cards
+        f"""SELECT {_CARD} FROM {_cards(schema)}
             WHERE {_CHOSEN} AND ($6::timestamptz IS NULL OR (captured_at, lead) < ($6, $7::uuid))
             ORDER BY captured_at DESC, lead DESC LIMIT $8""",  # noqa: S608
         *_conditions(chosen),
@@ -286,10 +303,10 @@ async def nearest(
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
         f"""SELECT {_CARD}, rank FROM (
-                SELECT c.*, CASE WHEN c.merged_into IS NOT NULL THEN {_UNKNOWN_STAGE} + 9
-                                 WHEN c.kind = 'open' THEN coalesce(l.steps, {_UNKNOWN_STAGE})
-                                 ELSE array_position({_OUTCOMES}, c.kind) + {_UNKNOWN_STAGE} END AS rank
-                FROM {schema}.cards AS c
+                SELECT cards.*, CASE WHEN merged_into IS NOT NULL OR withdrawn THEN {_UNKNOWN_STAGE} + 9
+                                 WHEN kind = 'open' THEN coalesce(l.steps, {_UNKNOWN_STAGE})
+                                 ELSE array_position({_OUTCOMES}, kind) + {_UNKNOWN_STAGE} END AS rank
+                FROM {_cards(schema)}
                 LEFT JOIN unnest($6::text[], $7::text[], $8::int[]) AS l (pipeline, stage, steps) USING (pipeline, stage)
             ) AS ranked
             WHERE {_CHOSEN} AND ($9::int IS NULL OR (rank, entered_at, lead) > ($9, $10::timestamptz, $11::uuid))
@@ -340,7 +357,7 @@ async def people(connection: Database, pipeline: str) -> list[Held]:
     """S6: how many leads of whom stand in which stage of a pipeline now."""
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
-        f"""SELECT responsible, stage, count(*) FROM {schema}.cards WHERE pipeline = $1 AND merged_into IS NULL
+        f"""SELECT responsible, stage, count(*) FROM {schema}.cards WHERE pipeline = $1 AND merged_into IS NULL AND NOT withdrawn
             GROUP BY responsible, stage""",  # noqa: S608
         pipeline,
     )
@@ -350,8 +367,18 @@ async def people(connection: Database, pipeline: str) -> list[Held]:
 async def card(connection: Database, lead: UUID) -> Card | None:
     """The card of a lead, None when the board has not seen it."""
     schema = await live_schema(connection, NAME)
-    row = await connection.fetchrow(f"SELECT {_CARD} FROM {schema}.cards WHERE lead = $1", lead)  # noqa: S608
+    row = await connection.fetchrow(f"SELECT {_CARD} FROM {_cards(schema)} WHERE lead = $1", lead)  # noqa: S608
     return None if row is None else Card(*row)
+
+
+async def deals_of(connection: Database, lead: UUID) -> list[Card]:
+    """The deals that a lead became, the first first; withdrawn ones too."""
+    schema = await live_schema(connection, NAME)
+    rows = await connection.fetch(
+        f"SELECT {_CARD} FROM {_cards(schema)} WHERE deal_of = $1 ORDER BY captured_at, lead",  # noqa: S608
+        lead,
+    )
+    return [Card(*row) for row in rows]
 
 
 async def wait_for(pool: Pool, lead: UUID, version: int, limit: float) -> bool:

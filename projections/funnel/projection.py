@@ -1,10 +1,12 @@
-"""The funnel's rules: what each event of a lead does to its stage visits (M9, N11, N12, S3).
+"""The funnel's rules: what each event of a lead or a deal does to its stage visits (M9, N11, N12, S3).
 
-Pure. Invariants: a visit that counts ends in exactly one way (`HOW`) or is still going on, so a stage's entries are always the
-sum of its ways out and of what is still there; a visit that ended is never touched again but by a correction. A mistake counts
-for nothing: an undone visit is kept, marked so, and the one before it goes on as if it had never ended; so does a visit that was
-merged away, once the merge is taken back. Times are those at which things happened, beside those since which they are known
-(`rows`). Nothing personal is here, so an erasure changes nothing.
+Pure. A deal's visits are of its own pipeline, and its cohort is the day it was opened; one that is withdrawn ends as one that
+was merged away, neither won nor lost, and goes on when it is restored. Invariants: a visit that counts ends in exactly one way
+(`HOW`) or is still going on, so a stage's entries are always the sum of its ways out and of what is still there; a visit that
+ended is never touched again but by a correction. A mistake counts for nothing: an undone visit is kept, marked so, and the one
+before it goes on as if it had never ended; so does a visit that was merged away, once the merge is taken back. Times are those
+at which things happened, beside those since which they are known (`rows`). Nothing personal is here, so an erasure changes
+nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from contracts.events import deal as deal_events
 from contracts.events import lead as lead_events
 from projections.event import Event
 from projections.funnel.rows import FunnelRows, LeadRow, VisitRow
@@ -21,6 +24,11 @@ ASSIGNED, REJECTED = lead_events.LeadAssigned.TOPIC, lead_events.LeadRejected.TO
 ADOPTED, MERGED, UNMERGED = (
     event.TOPIC for event in (lead_events.LeadAdopted, lead_events.LeadMerged, lead_events.LeadUnmerged)
 )
+OPENED, WITHDRAWN, RESTORED = (
+    event.TOPIC for event in (deal_events.DealOpened, deal_events.DealWithdrawn, deal_events.DealRestored)
+)
+CREATING: Final = frozenset({CAPTURED, OPENED})
+"""Events that begin a lead or a deal."""
 
 HOW: Final = (
     "went_on",
@@ -38,7 +46,7 @@ HOW: Final = (
 def apply(rows: FunnelRows, event: Event) -> None:
     """Let one event change the rows. Raises KeyError or ValueError for an event that misses what it must have."""
     rows.touched.add(event.stream)
-    if event.type == CAPTURED:
+    if event.type in CREATING:
         data = event.data
         rows.leads[event.stream] = LeadRow(
             event.stream, data["pipeline"], _version(event), data["source"], event.happened_at, event.recorded_at
@@ -47,12 +55,12 @@ def apply(rows: FunnelRows, event: Event) -> None:
         return
     lead = rows.leads[event.stream]
     lead.known_at = max(lead.known_at, event.recorded_at)  # a clock that was set back makes nothing known earlier
-    _CHANGES[event.type](rows, lead, event)
+    _CHANGES[_plain(event.type)](rows, lead, event)
 
 
 def corrects(event: Event) -> bool:
     """Whether more of the lead's visits than the last one are needed."""
-    return event.type == ENTERED and event.data.get("undoes") is not None
+    return _plain(event.type) == ENTERED and event.data.get("undoes") is not None
 
 
 def _assigned(rows: FunnelRows, lead: LeadRow, event: Event) -> None:
@@ -73,7 +81,13 @@ def _adopted(_: FunnelRows, lead: LeadRow, event: Event) -> None:
 def _merged(rows: FunnelRows, lead: LeadRow, event: Event) -> None:
     here = rows.here(lead)
     if here is not None and here.left_at is None:
-        rows.end(here, lead.known_at, left_at=event.happened_at, left_by="merged", left_how="merged_away")
+        rows.end(
+            here,
+            lead.known_at,
+            left_at=event.happened_at,
+            left_by=_plain(event.type).rpartition(".")[2],
+            left_how="merged_away",
+        )
 
 
 def _unmerged(rows: FunnelRows, lead: LeadRow, _: Event) -> None:
@@ -170,8 +184,15 @@ _CHANGES: Final[dict[str, Callable[[FunnelRows, LeadRow, Event], None]]] = {
     ADOPTED: _adopted,
     MERGED: _merged,
     UNMERGED: _unmerged,
+    WITHDRAWN: _merged,
+    RESTORED: _unmerged,
 }
-TYPES = frozenset({CAPTURED, *_CHANGES})
+TYPES = frozenset({*CREATING, *_CHANGES, *(deal for deal, lead in deal_events.AS_OF_LEADS.items() if lead in _CHANGES)})
+
+
+def _plain(type_: str) -> str:
+    """The type, a deal's as its lead's."""
+    return deal_events.AS_OF_LEADS.get(type_, type_)
 
 
 def how(left: str, entered: str, direction: str) -> str:

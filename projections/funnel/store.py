@@ -88,7 +88,7 @@ class StoredRows:
 async def load(connection: Database, build: int, events: Sequence[Event]) -> StoredRows:
     """The leads that these events touch, each with the visit it is in; all visits of those that are corrected."""
     schema, rows = schema_of(NAME, build), FunnelRows()
-    new = {event.stream for event in events if event.type == funnel.CAPTURED}
+    new = {event.stream for event in events if event.type in funnel.CREATING}
     if wanted := {event.stream for event in events} - new:
         corrected = [event.stream for event in events if funnel.corrects(event)]
         leads = ", ".join(f"l.{c}" if c != "lead" else "l.lead::text" for c in funnel_rows.LEAD_COLUMNS)
@@ -126,4 +126,4 @@ async def checksum(connection: Database, build: int) -> bytes:
     return await checksum_of(connection, *(f"SELECT t::text AS line FROM {schema}.{t} AS t" for t in tables))  # noqa: S608
 
 
-FUNNEL = Projection(NAME, ("leads.events",), funnel.TYPES, load, apply, checksum, personal=False)
+FUNNEL = Projection(NAME, ("leads.events", "deals.events"), funnel.TYPES, load, apply, checksum, personal=False)

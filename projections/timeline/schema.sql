@@ -14,4 +14,4 @@ CREATE TABLE {schema}.entries (
     PRIMARY KEY (lead, version)
 );
 CREATE INDEX entries_person ON {schema}.entries (person) WHERE personal IS NOT NULL;
-COMMENT ON TABLE {schema}.entries IS 'Every event of every lead. personal: its personal values, wiped when the person is erased.';
+COMMENT ON TABLE {schema}.entries IS 'Every event of every lead and deal. personal: its personal values, wiped when the person is erased.';

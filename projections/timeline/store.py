@@ -1,4 +1,4 @@
-"""The timeline: its rule (an entry per event of a lead) and its SQL.
+"""The timeline: its rule (an entry per event of a lead or a deal) and its SQL.
 
 Invariants: an entry is written once and only ever wiped; `personal` stands apart from `data`, so that a wipe leaves exactly
 what a rebuild without the person's key would write.
@@ -87,8 +87,8 @@ async def checksum(connection: Database, build: int) -> bytes:
 
 TIMELINE = Projection(
     NAME,
-    ("leads.events", "people.events"),
-    frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND == "lead") | {ERASED},
+    ("leads.events", "deals.events", "people.events"),
+    frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND in ("lead", "deal")) | {ERASED},
     load,
     apply,
     checksum,

@@ -23,7 +23,8 @@ from services.pipelines import archiving, registry
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
 
-_ALIVE = ("open", "postponed")
+ALIVE = ("open", "postponed")
+"""Kinds of stage whose leads are at work, which none comes to be in an archived pipeline."""
 
 
 def claims_asked(work: Iterable[Work], lead: Callable[[UUID], LeadState | None]) -> set[tuple[UUID, str]]:
@@ -43,7 +44,7 @@ async def decide_adoption(
     """An adoption: its events, or why it is refused."""
     body = command.body
     assert isinstance(body, c.Adopt)
-    held = batch.open_lead_of(state.contact, body.pipeline)
+    held = batch.open_lead_of(state.contact, body.pipeline) if state.deal_of is None else None
     there = Destination(
         pipeline=await _version(batch, database, body.pipeline, body.number),
         archived=body.pipeline != state.pipeline and await takes_none(batch, database, body.pipeline),
@@ -62,14 +63,14 @@ async def archived_refusal(
     batch: LeadBatch, state: LeadState, decided: Sequence[e.Event], database: Database
 ) -> Refusal | None:
     """The refusal of events that would bring a lead back to work in an archived pipeline."""
-    if state.kind in _ALIVE or not any(isinstance(event, e.StageEntered) and event.kind in _ALIVE for event in decided):
+    if state.kind in ALIVE or not any(isinstance(event, e.StageEntered) and event.kind in ALIVE for event in decided):
         return None
     return refusal_of(state.pipeline) if await takes_none(batch, database, state.pipeline) else None
 
 
 async def revived_in_archive(batch: LeadBatch, merged: LeadState, database: Database) -> bool:
     """Whether a merged lead, once it stands by itself again, would be at work in an archived pipeline."""
-    return merged.kind in _ALIVE and await takes_none(batch, database, merged.pipeline)
+    return merged.kind in ALIVE and await takes_none(batch, database, merged.pipeline)
 
 
 def refusal_of(pipeline: str) -> Refusal:

@@ -46,7 +46,7 @@ def follow(
 
 def surroundings(batch: LeadBatch, state: LeadState) -> Surroundings:
     """What a decision about a lead needs to know beyond it."""
-    held = batch.open_lead_of(state.contact, state.pipeline)
+    held = batch.open_lead_of(state.contact, state.pipeline) if state.deal_of is None else None
     return Surroundings(
         responsibles=tuple(batch.settings.responsibles),
         other_open_lead=held if held != state.lead else None,

@@ -18,6 +18,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts import events as e
+from contracts.events.deal import of_deal
 from contracts.meta import ENVELOPE_VERSION, GENESIS, Actor, AggregateKind, Meta, Stored, digest_of
 from contracts.pipeline import Pipeline
 from services.calendars import registry as calendars
@@ -27,13 +28,14 @@ from services.eventlog.consuming.parked import store as parking
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, peek
 from services.eventlog.recording import store as recording
+from services.leads import deals, store
 from services.leads import effects as fx
-from services.leads import store
 from services.leads.companies import effects as companies
 from services.leads.companies import store as company_claims
 from services.leads.domain.arrivals import Owner, Referred
 from services.leads.domain.company import CompanyState, Key, Named, evolve_company
 from services.leads.domain.contact import ContactState, evolve_contact
+from services.leads.domain.deals import with_lead
 from services.leads.domain.robots.instants import Times
 from services.leads.domain.state import LeadState, evolve_lead
 from services.leads.imports import effects as importing
@@ -98,6 +100,8 @@ class LeadBatch:
     """Whether pipelines that leads come to are archived."""
     unpublished: Mapping[tuple[str, int], Pipeline] = field(default_factory=dict)
     """Of a rehearsal: versions that are yet to be published."""
+    turned: list[tuple[Meta, e.StageEntered]] = field(default_factory=list)
+    """Changes of stage of leads of the piece at hand, which may open or withdraw deals."""
     out: fx.Effects = field(default_factory=lambda: fx.Effects())
     turn: int = 0
     times: Times = field(init=False)
@@ -160,7 +164,7 @@ class LeadBatch:
         head = self.heads.get(stream)
         before = head.state if head else None
         state: LeadState | ContactState | CompanyState
-        if meta.kind == "lead":
+        if meta.kind in ("lead", "deal"):
             assert before is None or isinstance(before, LeadState)
             state = evolve_lead(before, meta, data)
         elif meta.kind == "company":
@@ -186,17 +190,26 @@ class LeadBatch:
         return self.open_leads.get((self.person(contact), pipeline))
 
     def leads(self) -> list[LeadState]:
-        """Every lead at hand."""
+        """Every lead at hand, deals not among them."""
+        return [lead for lead in self._leads_and_deals() if lead.deal_of is None]
+
+    def deals(self) -> list[LeadState]:
+        """Every deal at hand."""
+        return [deal for deal in self._leads_and_deals() if deal.deal_of is not None]
+
+    def _leads_and_deals(self) -> list[LeadState]:
         return [lead for stream in self.heads if (lead := self.lead(stream)) is not None]
 
     def lead(self, lead: UUID) -> LeadState | None:
-        """The lead as this batch knows it so far; its person's erasure shows even on a cached state."""
+        """The lead, or the deal with what its lead says, as this batch knows it so far; its person's erasure shows even on a
+        cached state."""
         head = self.heads.get(lead)
         if head is None or not isinstance(head.state, LeadState):
             return None
-        if not head.state.erased and self._is_erased(head.state.contact):
-            return fx.erased_lead(head.state)
-        return head.state
+        state = head.state
+        if not state.erased and self._is_erased(state.contact):
+            state = fx.erased_lead(state)
+        return state if state.deal_of is None else with_lead(state, self.lead(state.deal_of))
 
     def contact(self, contact: UUID) -> ContactState | None:
         """The contact as this batch knows it so far."""
@@ -224,6 +237,9 @@ class LeadBatch:
         for index, piece in enumerate(self.work):
             try:
                 self.done.append(await self._carry_out(piece, database, default, number))
+                await deals.follow_leads(self, database)
+            except LocksMissedError:
+                raise
             except Exception as error:
                 raise WorkFailedError(index) from error
 
@@ -256,7 +272,28 @@ class LeadBatch:
         pipeline: str | None = None,
         traceparent: str | None = None,
     ) -> None:
-        """Make the next events of a stream: envelope, bytes, digest; and fold them into what the batch knows."""
+        """Make the next events of a stream: envelope, bytes, digest; and fold them into what the batch knows.
+
+        A lead's event that comes to a deal is the deal's; one that happens to leads alone is recorded on the deal's lead."""
+        if kind == "lead" and (deal := self.lead(stream)) is not None and deal.deal_of is not None:
+            of_lead = [event for event in data if type(event) not in e.OF_DEALS]
+            lead = self.lead(deal.deal_of)
+            assert lead is not None, "a deal is at hand with its lead"
+            self.record(
+                lead.lead,
+                kind,
+                person,
+                of_lead,
+                command=command,
+                actor=actor,
+                happened_at=happened_at,
+                correlation=correlation,
+                causation=causation,
+                autodepth=autodepth,
+                pipeline=f"{lead.pipeline}@{lead.pipeline_number}",
+                traceparent=traceparent,
+            )
+            kind, data = "deal", [of_deal(event) for event in data if type(event) in e.OF_DEALS]
         if not data:
             return
         key = self.keys[person]
@@ -292,6 +329,8 @@ class LeadBatch:
             if isinstance(event, e.LeadCaptured):
                 self.out.person_leads.append((stream, event.contact, event.pipeline, happened_at))
             self._evolve(stream, digest, meta, event)
+            if kind == "lead" and isinstance(event, e.StageEntered):
+                self.turned.append((meta, event))
         if isinstance(after := self.heads[stream].state, LeadState) and (place := place_after(data, after)) is not None:
             self.out.places[stream] = place
 

@@ -75,7 +75,9 @@ def claim(batch: LeadBatch, lead: LeadState) -> None:
 
 
 def move_claim(batch: LeadBatch, before: LeadState, after: LeadState) -> None:
-    """Closing frees (person, pipeline), reopening claims it again, another pipeline claims it there."""
+    """Closing frees (person, pipeline), reopening claims it again, another pipeline claims it there. A deal claims nothing."""
+    if after.deal_of is not None:
+        return
     stays = before.is_open and after.is_open and before.pipeline == after.pipeline
     if before.is_open and not stays:
         for place in [place for place, lead in batch.open_leads.items() if lead == before.lead]:

@@ -19,7 +19,7 @@ from contracts.pipeline import Pipeline
 from services.database import Database
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
-from services.leads import adopting, store
+from services.leads import adopting, deals, store
 from services.leads.answers import answered, refuse, remember
 from services.leads.automatic import follow, surroundings
 from services.leads.by_hand import ROTATION, capture_by_hand
@@ -102,6 +102,8 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
         return refuse(batch, work, no_such_lead(), 0)
     pipeline = await registry.version(database, state.pipeline, state.pipeline_number)
     envelope = envelope_of(batch, work, state)
+    if (refusal := deals.refusal_of(batch, Case(state, pipeline, None, command, batch.now))) is not None:
+        return refuse(batch, work, refusal, state.version)
     if isinstance(command.body, c.Unmerge) and await adopting.revived_in_archive(batch, state, database):
         return refuse(batch, work, adopting.refusal_of(state.pipeline), state.version)
     if (act := people.ACTS.get(type(command.body))) is not None:

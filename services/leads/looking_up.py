@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from contracts.commands import Capture, Fire
+from contracts.commands import Capture, Fire, Permit
 from services.database import Database
 from services.eventlog.recording import store as recording
-from services.leads import adopting, store
+from services.leads import adopting, deals, store
 from services.leads.companies import effects as companies
 from services.leads.domain.arrivals import Owner, Reference, Referred
 from services.leads.domain.history import HistoryRow
@@ -60,6 +60,12 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     await companies.look_up(batch, database, rows)
     if arrivals:
         await people.look_up_returning(batch, database, people.arrivals_of(batch.work))
+    await deals.look_up(batch, database)
+    if any(
+        isinstance(w, CommandWork) and isinstance(w.command.body, Permit) and not w.command.body.allowed
+        for w in batch.work
+    ):
+        await deals.look_up_of(batch, database, batch.leads())  # a refusal holds for the deals too
     if stale := {recording.lock_number(stream.bytes) for stream in people.stale(batch)} - batch.extra_locks:
         raise LocksMissedError(stale)
     if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture | Fire) for w in batch.work):

@@ -12,6 +12,7 @@ from uuid import UUID
 from services.database import Database
 from services.eventlog.mapper import Recorded, decode, keys_of, peek
 from services.eventlog.recording import store as recording
+from services.leads.domain.deals import with_lead
 from services.leads.domain.state import LeadState, lead_from
 from services.privacy.store import KeyRing
 
@@ -32,11 +33,25 @@ async def read_history(
     return history
 
 
+async def read_lead(
+    database: Database, ring: KeyRing, lead: UUID, as_of: datetime | None = None, *, happened: bool = False
+) -> tuple[list[Recorded], LeadState] | None:
+    """A lead or a deal: its history and what that makes of it, a deal with what its lead said by then (decision 7); None when
+    there is none (yet, at that moment)."""
+    history = await read_history(database, ring, lead, as_of, happened=happened)
+    if not history or history[0].meta.kind not in ("lead", "deal"):
+        return None
+    state = lead_from(history)
+    assert state is not None, "a history that is not empty has a state"
+    if state.deal_of is None:
+        return history, state
+    of_lead = await read_history(database, ring, state.deal_of, as_of, happened=happened)
+    return history, with_lead(state, lead_from(of_lead))
+
+
 async def lead_state(
     database: Database, ring: KeyRing, lead: UUID, as_of: datetime | None = None, *, happened: bool = False
 ) -> LeadState | None:
-    """The lead as its events make it, or None when there is none (yet, at that moment)."""
-    history = await read_history(database, ring, lead, as_of, happened=happened)
-    if not history or history[0].meta.kind != "lead":
-        return None
-    return lead_from(history)
+    """The lead, or the deal, as `read_lead` gives it."""
+    found = await read_lead(database, ring, lead, as_of, happened=happened)
+    return found[1] if found is not None else None

@@ -118,7 +118,7 @@ def obey_refusal(batch: LeadBatch, state: LeadState, command: c.Command, envelop
         return
     channels = frozenset({"email", "sms", "ads"} if body.channel == "all" else {body.channel})
     contacts = {contact.contact for contact in person_of(batch, state).contacts}
-    for lead in [lead for lead in batch.leads() if lead.contact in contacts and not lead.erased]:
+    for lead in [lead for lead in (*batch.leads(), *batch.deals()) if lead.contact in contacts and not lead.erased]:
         events: Sequence[e.Event] = tuple(outward.refused(lead, channels, command.id))
         within = {**envelope, "pipeline": f"{lead.pipeline}@{lead.pipeline_number}"}
         batch.record(lead.lead, "lead", lead.contact, events, **within)

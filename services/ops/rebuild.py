@@ -1,4 +1,5 @@
 """`leadline rebuild PROJECTION|all`: a projection made anew beside the live one, compared, swapped in; and the way back (M8).
+`leadline rebuild timers`: the robots' timers from the events, compared, put right (decision 8).
 
 Exit status 0: done; 1: refused, the live build is as it was and what differs is named; 2: it could not be tried now. Progress
 goes to stderr with rate and time left. The work is `projections.rebuild`; here is only what a person types and reads.
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from projections.projection import Projection
     from projections.rebuild.comparing import Comparison
     from projections.rebuild.run import Rebuilt
+    from services.robots.rebuilding.run import Found
 
 DONE, REFUSED = 0, 1
+TIMERS = "timers"
 
 
 async def rebuild(place: Place, name: str, *, accept: bool, rollback: bool, drop_kept: bool, as_json: bool) -> int:
@@ -33,6 +36,10 @@ async def rebuild(place: Place, name: str, *, accept: bool, rollback: bool, drop
 
     if rollback + drop_kept + accept > 1:
         raise OpsError("choose one of --accept, --rollback, --drop-kept")
+    if name == TIMERS:
+        if rollback or drop_kept:
+            raise OpsError("timers have one build: there is nothing to go back to, and nothing kept")
+        return await _timers(place, accept=accept, as_json=as_json)
     settings, status, told = place.settings(), DONE, []
     try:
         master = settings.master_key_bytes
@@ -81,6 +88,39 @@ async def rebuild(place: Place, name: str, *, accept: bool, rollback: bool, drop
     return status
 
 
+async def _timers(place: Place, *, accept: bool, as_json: bool) -> int:
+    """The robots' timers: made from the events, compared with the rows, put right if so asked. Nothing is fired by it."""
+    from services.ops.connect import ops_pool
+    from services.robots.rebuilding.run import TimersDifferError
+    from services.robots.rebuilding.run import rebuild as run
+
+    status, lines = DONE, []
+    async with ops_pool(place.settings()) as pool:
+        try:
+            with shown(sys.stderr.isatty()) as progress:
+                found = await run(pool, accept=accept, progress=progress)
+        except TimersDifferError as error:
+            found, status = error.found, REFUSED
+    if as_json:
+        print_json([{TIMERS: found.as_object(), "put_right": status == DONE and not found.equal}])
+        return status
+    lines = _timers_told(found)
+    if status == REFUSED:
+        lines += ["  they are as they were. To put them right: leadline rebuild timers --accept"]
+    elif not found.equal:
+        lines += ["  all of it was put right, as was accepted"]
+    _print(lines, "green" if status == DONE else "red")
+    return status
+
+
+def _timers_told(found: Found) -> list[str]:
+    lines = [f"timers: {found.events:,} events: {found.rows:,} rows live, {found.timers:,} new"]
+    if found.equal:
+        return [*lines, "  every row and every count is the same"]
+    lines.append(f"  {len(found.differing):,} leads or deals and {len(found.counts):,} counts differ:")
+    return [*lines, *(f"    {line}" for line in found.named)]
+
+
 def _chosen(name: str) -> list[Projection]:
     from projections.all import PROJECTIONS
 
@@ -89,7 +129,7 @@ def _chosen(name: str) -> list[Projection]:
     found = [projection for projection in PROJECTIONS if projection.name == name]
     if not found:
         there = ", ".join(projection.name for projection in PROJECTIONS)
-        raise OpsError(f"no projection is called {name!r}; there are: {there}, all")
+        raise OpsError(f"no projection is called {name!r}; there are: {there}, all, and {TIMERS}")
     return found
 
 

@@ -47,6 +47,7 @@ _OF_STAGE = {
     "by": ("кто может из неё перевести", "roles that may move a lead out of it"),
     "reopen": ("как из неё возвращаются", "how work goes on from it"),
     "outcome": ("что остаётся от лида", "what remains of the lead"),
+    "deal": ("воронка сделки, которой становится лид", "pipeline of the deal that a lead becomes"),
     "limit": ("срок", "time limit"),
     "next_step": ("следующий шаг продавца", "the seller's next step"),
     "client": ("чего ждут от клиента", "what is expected of the client"),

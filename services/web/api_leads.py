@@ -20,9 +20,8 @@ from contracts.pipeline import Pipeline
 from projections.board import store as board
 from projections.people import reading as people
 from services.database import Database
+from services.leads import reading
 from services.leads.domain.identities import normalise_email, normalise_phone
-from services.leads.domain.state import lead_from
-from services.leads.reading import read_history
 from services.pipelines import registry
 from services.web import store
 from services.web.door import (
@@ -40,6 +39,7 @@ from services.web.door import (
     wait_for,
 )
 from services.web.forwarding import command_id
+from services.web.lead_view import versions_of
 from services.web.problems import ProblemError, of_validation, refused
 from services.web.shapes import (
     CheckOut,
@@ -52,6 +52,7 @@ from services.web.shapes import (
     event_out,
     lead_out,
 )
+from services.web.shapes_robots import automation_out
 from services.web.telling import Telling
 from services.web.texts import Words
 from services.web.tokens import ASSIGN_OTHERS, COMMAND, READ, Holder
@@ -156,15 +157,20 @@ async def read_lead(
     holder.must(READ, "read leads")
     await wait_for(door, lead, at_least)
     async with door.pool.acquire() as connection:
-        history = await read_history(connection, door.ring, lead, as_of, happened=by == "happened")
-        if not history or history[0].meta.kind != "lead":
+        found = await reading.read_lead(connection, door.ring, lead, as_of, happened=by == "happened")
+        if found is None:
             raise no_lead() if as_of is None else not_yet()
-        state = lead_from(history)
-        assert state is not None, "a history that is not empty has a state"
+        history, state = found
+        deals = await board.deals_of(connection, lead)
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
-    telling = Telling(Words(door.settings.language), ZoneInfo(door.settings.time_zone))
+        under = await versions_of(connection, history)
+    zone, now = ZoneInfo(door.settings.time_zone), as_of or await door.clock.now()
+    telling = Telling(Words(door.settings.language), zone)
     last_step = telling.last_step((event_out(recorded) for recorded in reversed(history)), pipeline)
-    return lead_out(state, pipeline, holder.role, last_step, await door.clock.now())
+    automation = automation_out(history, state, pipeline, under, zone, now)
+    out = lead_out(state, pipeline, holder.role, last_step, automation, now)
+    out.deals = [deal.lead for deal in deals if as_of is None or deal.captured_at <= as_of]
+    return out
 
 
 @router.get("/api/leads/{lead}/history", summary="All events of a lead, or those up to a moment")
@@ -181,8 +187,8 @@ async def lead_history(
     holder.must(READ, "read leads")
     await wait_for(door, lead, at_least)
     async with door.pool.acquire() as connection:
-        history = await read_history(connection, door.ring, lead, as_of, happened=by == "happened")
-    if not history or history[0].meta.kind != "lead":
+        history = await reading.read_history(connection, door.ring, lead, as_of, happened=by == "happened")
+    if not history or history[0].meta.kind not in ("lead", "deal"):
         raise no_lead() if as_of is None else not_yet()
     rest = [recorded for recorded in history if recorded.meta.version > after]
     return History(
@@ -231,7 +237,7 @@ async def done(door: Door, result: CommandResult) -> CommandDone:
     """A command that was carried out, with its events as the store has them."""
     first, last = result.first_version, result.last_version
     async with door.pool.acquire() as connection:
-        history = await read_history(connection, door.ring, result.stream)
+        history = await reading.read_history(connection, door.ring, result.stream)
     events = [e for e in history if first is not None and last is not None and first <= e.meta.version <= last]
     return CommandDone(
         command=result.command,

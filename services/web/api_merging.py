@@ -14,6 +14,7 @@ from services.leads.reading import lead_state, read_history
 from services.web.api_leads import After, Limit
 from services.web.door import Asking, Door, TheDoor, no_lead, place_in_list
 from services.web.forwarding import command_id
+from services.web.problems import ProblemError
 from services.web.shapes import event_out
 from services.web.shapes_people import DuplicateList, DuplicateOut, MergePreview, preview_out
 from services.web.tokens import READ, Holder
@@ -46,6 +47,8 @@ async def preview(door: Door, holder: Holder, lead: UUID, body: Merge | Unmerge)
         if state is None:
             raise no_lead()
         case = await reading.merge_case(connection, door.ring, command, state)
+        if state.deal_of is not None or (case.into is not None and case.into.deal_of is not None):
+            raise ProblemError(422, "a-deal", "leads are merged, not deals: name the deal's lead")
         decided = merge(case) if isinstance(body, Merge) else unmerge(case)
         into = case.into.lead if case.into is not None and isinstance(body, Unmerge) else None
         history = await read_history(connection, door.ring, into) if into is not None else []

@@ -11,6 +11,7 @@ from datetime import datetime
 from fastapi import APIRouter, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from services.robots import store as robots
 from services.serving import HEALTH_PATHS, answer_health
 from services.web import store
 from services.web.door import Asking, Door, TheDoor
@@ -58,6 +59,25 @@ class LagOut(BaseModel):
     behind: int
 
 
+class RobotTimersOut(BaseModel):
+    """A robot's timers: armed = ran + skipped + cancelled + failed + waiting. `due`: overdue, not sent; `sent`: on their way."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    kind: str
+    pipeline: str
+    robot: str
+    armed: int
+    ran: int
+    skipped: int
+    cancelled: int
+    failed: int
+    waiting: int
+    due: int
+    sent: int
+    oldest_due_at: datetime | None
+
+
 class StatusOut(BaseModel):
     """How the system is. `outbox`: rows on their way to Kafka, those acknowledged in the last 10 s included."""
 
@@ -66,6 +86,7 @@ class StatusOut(BaseModel):
     notices: list[NoticeOut]
     parked: list[ParkedOut]
     lag: list[LagOut]
+    robots: list[RobotTimersOut]
     outbox: int
     quarantined: int
 
@@ -101,6 +122,7 @@ async def status_of(door: Door) -> StatusOut:
             notices=[NoticeOut.model_validate(row) for row in await store.notices(connection, NOTICES)],
             parked=[ParkedOut.model_validate(row) for row in await store.parked(connection)],
             lag=[LagOut.model_validate(row) for row in await store.lag(connection)],
+            robots=[RobotTimersOut.model_validate(row) for row in await robots.backlog(connection, now)],
             outbox=waiting.outbox,
             quarantined=waiting.quarantined,
         )

@@ -40,6 +40,8 @@ from services.web import (
     api_boards,
     api_capture,
     api_companies,
+    api_deals,
+    api_effects,
     api_funnels,
     api_intake,
     api_leads,
@@ -49,10 +51,12 @@ from services.web import (
     api_pipelines,
     docs,
     pages,
+    pages_automation,
     pages_blobs,
     pages_board,
     pages_capture,
     pages_companies,
+    pages_effects,
     pages_funnel,
     pages_intake,
     pages_lead,
@@ -129,6 +133,7 @@ def create_app(
     app.include_router(inbound_router(door.intake, admit, door.refusals))
     for api in (
         api_leads,
+        api_deals,
         api_capture,
         api_boards,
         api_funnels,
@@ -138,6 +143,7 @@ def create_app(
         api_merging,
         api_intake,
         api_blobs,
+        api_effects,
         api_ops,
     ):
         app.include_router(api.router)
@@ -147,6 +153,7 @@ def create_app(
         pages_board,
         pages_funnel,
         pages_pipelines,
+        pages_automation,
         pages_capture,
         pages_move,
         pages_lead,
@@ -155,6 +162,7 @@ def create_app(
         pages_intake,
         pages_blobs,
         pages_ops,
+        pages_effects,
         pages_playbook,
         pages_unsubscribe,
     ):

@@ -18,8 +18,8 @@ from contracts.events import StageEntered
 from contracts.pipeline import Pipeline, Stage
 from contracts.recorded import Recorded
 from services.database import Database
-from services.leads.domain.state import LeadState, lead_from
-from services.leads.reading import read_history
+from services.leads.domain.state import LeadState
+from services.leads.reading import read_lead
 from services.pipelines import registry
 from services.web.door import Door, no_lead, not_yet
 from services.web.shapes import CheckOut, EventOut, check_out
@@ -71,21 +71,20 @@ class Looked:
 
 
 async def look(door: Door, lead: UUID, past: Past | None = None) -> Looked:
-    """The lead, now or then. Raises ProblemError (404)."""
+    """The lead or the deal, now or then. Raises ProblemError (404)."""
     async with door.pool.acquire() as connection:
-        history = await read_history(
+        found = await read_lead(
             connection, door.ring, lead, past.at if past else None, happened=bool(past and past.happened)
         )
-        if not history or history[0].meta.kind != "lead":
+        if found is None:
             raise not_yet() if past else no_lead()
-        state = lead_from(history)
-        assert state is not None, "a history that is not empty has a state"
+        history, state = found
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
-        under = await _versions_of(connection, history)
+        under = await versions_of(connection, history)
     return Looked(history, state, pipeline, under)
 
 
-async def _versions_of(connection: Database, history: Sequence[Recorded]) -> dict[str, Pipeline]:
+async def versions_of(connection: Database, history: Sequence[Recorded]) -> dict[str, Pipeline]:
     """The versions of pipelines that a history was made under, by `id@number`."""
     found = {}
     for name in {recorded.meta.pipeline for recorded in history if recorded.meta.pipeline}:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from services.database import Database
 
@@ -50,6 +51,17 @@ class Waiting:
 
     outbox: int
     quarantined: int
+
+
+async def is_deal(connection: Database, stream: UUID) -> bool:
+    """Whether a deal goes by this id."""
+    return bool(
+        await connection.fetchval(
+            """SELECT EXISTS (SELECT FROM leadline.events
+                              WHERE originator_id = $1 AND originator_version = 1 AND kind = 'deal')""",
+            stream,
+        )
+    )
 
 
 async def token_holder(connection: Database, token_hash: bytes) -> tuple[str, str] | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from services.web.texts_effects import EFFECTS_TEXTS
 from services.web.texts_funnel import FUNNEL_TEXTS
 from services.web.texts_people import PEOPLE_TEXTS
+from services.web.texts_robots import ROBOTS
 from services.web.texts_unsubscribe import UNSUBSCRIBE_TEXTS
 from services.web.texts_work import WORK
 
@@ -386,6 +388,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     "no_parked": ("Отложенных записей нет.", "No records are parked."),
     "lag": ("Отставание", "Lag"),
     "no_lag": ("Данных ещё нет.", "There is nothing to show yet."),
+    "robot_timers": ("Таймеры роботов", "Robots' timers"),
+    "no_timers": ("Роботы ещё не запускались.", "No robot was armed yet."),
+    "robot": ("Робот", "Robot"),
+    "timers_armed": ("Заведено", "Armed"),
+    "timers_ran": ("Сработало", "Ran"),
+    "timers_skipped": ("Пропущено", "Skipped"),
+    "timers_cancelled": ("Отменено", "Cancelled"),
+    "timers_failed": ("Не вышло", "Failed"),
+    "timers_waiting": ("Ждёт", "Waiting"),
+    "timers_due": ("Пора, не отправлено", "Due, not sent"),
+    "timers_sent": ("Отправлено", "Sent"),
     "consumer": ("Потребитель", "Consumer"),
     "build": ("Сборка", "Build"),
     "topic": ("Топик", "Topic"),
@@ -422,6 +435,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error.details": ("Для администратора", "For operations"),
     "to_board": ("На доску", "To the board"),
     **PEOPLE_TEXTS,
+    **EFFECTS_TEXTS,
+    **ROBOTS,
     **UNSUBSCRIBE_TEXTS,
     **WORK,
 }

@@ -31,7 +31,7 @@ import httpx
 import psutil
 
 LEADLINE = Path(sys.executable).with_name("leadline")
-GROUPS = ("leads", "relay", "projections", "door")
+GROUPS = ("leads", "relay", "projections", "reactors", "door")
 RESPONSIBLES = ("anna", "boris", "clara")
 READY, PR_SET_PDEATHSIG = "leadline is ready", 1
 

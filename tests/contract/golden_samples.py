@@ -18,6 +18,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts import events as e
+from contracts.events.deal import of_deal
 from contracts.meta import GENESIS, Actor, Meta, cloud_event_headers, digest_of
 from services.eventlog.mapper import encode
 
@@ -28,6 +29,7 @@ LEAD = UUID("018f3d2a-1111-7111-8111-00000000feed")
 OTHER = UUID("018f3d2a-2222-7222-8222-00000000beef")
 PIPELINE = UUID("018f3d2a-3333-7333-8333-00000000babe")
 INBOUND = UUID("018f3d2a-4444-7444-8444-00000000f00d")
+DEAL = UUID("018f3d2a-6666-7666-8666-00000000d0e5")
 COMMAND = UUID("018f3d2a-5555-7555-8555-00000000cafe")
 EFFECT = UUID("018f3d2a-6666-7666-8666-00000000d00d")
 EARLIER = UUID("018f3d2a-7777-7777-8777-00000000ace5")
@@ -63,7 +65,7 @@ A_CALL = {
     "recording": "https://pbx.example.org/r/77.mp3",
 }
 
-SAMPLES: tuple[e.Event, ...] = (
+OF_LEADS: tuple[e.Event, ...] = (
     e.ContactMade(name="Анна Смирнова", company="ООО «Ромашка»", inbound_id=INBOUND),
     e.IdentityAdded(identity_kind="phone", value="+79161234567", shared=True, state="confirmed"),
     e.IdentityShared(identity_kind="email", value="office@example.org", other_contact=OTHER),
@@ -266,9 +268,18 @@ SAMPLES: tuple[e.Event, ...] = (
 )
 
 
+DEALS: tuple[e.Event, ...] = (
+    e.DealOpened(lead=LEAD, contact=CONTACT, pipeline="trial_lesson", number=2, source="site", channel="form"),
+    e.DealWithdrawn(undone_visit=3),
+    e.DealRestored(lead_visit=4),
+    *(of_deal(event) for event in OF_LEADS if type(event) in e.OF_DEALS),
+)
+SAMPLES = (*OF_LEADS, *DEALS)
+
+
 def meta_of(event: e.Event) -> Meta:
     """A full envelope for a sample."""
-    stream = {"contact": CONTACT, "company": CONTACT, "lead": LEAD, "pipeline": PIPELINE}[event.KIND]
+    stream = {"contact": CONTACT, "company": CONTACT, "lead": LEAD, "deal": DEAL, "pipeline": PIPELINE}[event.KIND]
     return Meta(
         stream=stream,
         version=12,
@@ -282,7 +293,7 @@ def meta_of(event: e.Event) -> Meta:
         causation=f"{INBOUND}-1",
         correlation=str(INBOUND),
         autodepth=3,
-        pipeline="classic@2" if event.KIND == "lead" else None,
+        pipeline={"lead": "classic@2", "deal": "trial_lesson@2"}.get(event.KIND),
         person=None if event.KIND == "pipeline" else CONTACT,
         traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     )

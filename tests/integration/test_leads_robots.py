@@ -229,10 +229,7 @@ async def test_C1_a_robot_that_deletes_bad_data_closes_its_timer_and_erases_the_
     lead = await by_hand(leads, pipeline="junkyard", name="Иван", phone="+79161234567")
     assert (await fire(leads, lead, "junk")).outcome == "done"
     assert [r.robot for r in await of(leads, lead, e.RobotRan)] == ["junk"]
-    assert (
-        await leads.pool.fetchval("SELECT count(*) FROM vault.keys WHERE destroyed_at IS NOT NULL")
-        == 1
-    )
+    assert await leads.pool.fetchval("SELECT count(*) FROM vault.keys WHERE destroyed_at IS NOT NULL") == 1
     answer = await fire(leads, lead, "letter")
     assert answer.refusal is not None, "leaving the stage had cancelled it"
 

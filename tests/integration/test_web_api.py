@@ -257,6 +257,25 @@ async def test_I_ops_status_tells_notices_parked_and_lag(web: Web) -> None:
     await browser.aclose()
 
 
+async def test_N7_the_backlog_of_each_robot_is_on_the_operations_page(web: Web) -> None:
+    await web.pool.execute(
+        """INSERT INTO leadline.timer_counts VALUES ('lead', 'classic', 'first_letter', 9, 4, 1, 1, 0);
+           INSERT INTO leadline.timers (timer, stream, kind, pipeline, robot, due_at, armed_version, correlation, autodepth)
+               SELECT gen_random_uuid(), gen_random_uuid(), 'lead', 'classic', 'first_letter', due, 1, 'c', 0
+               FROM unnest(ARRAY[now() - interval '1 hour', now() - interval '1 minute', now() + interval '1 hour']) AS due"""
+    )
+    async with web.api("auditor") as api:
+        (row,) = (await api.get("/ops/status")).json()["robots"]
+    assert (row["robot"], row["armed"], row["ran"], row["waiting"], row["due"], row["sent"]) == (
+        "first_letter", 9, 4, 3, 2, 0
+    )  # fmt: skip
+    browser = await web.signed_in("ops")
+    page = (await browser.get("/ops")).text
+    assert "Таймеры роботов" in page
+    assert "classic/first_letter" in page
+    await browser.aclose()
+
+
 async def test_I_health_metrics_docs(web: Web) -> None:
     lead = await web.leads.lead_of(name="Иван", phone="+79001234567")
     async with web.api("seller") as api:

@@ -70,7 +70,7 @@ stages:
 class Robots:
     """A lead from its capture on, with everything that happens by itself."""
 
-    def __init__(self, pipeline: Pipeline, calendar: Calendar = MOSCOW, **known: Any) -> None:
+    def __init__(self, pipeline: Pipeline, calendar: Calendar = MOSCOW, channel: str = "hand", **known: Any) -> None:
         self.pipeline = pipeline
         self.calendar = calendar
         self.now = BEGAN
@@ -85,7 +85,7 @@ class Robots:
         first = pipeline.first
         who = {"name": "Анна", "phone": "+79161234567", "email": "anna@example.org", **known}
         captured = e.LeadCaptured(
-            pipeline=pipeline.pipeline, contact=CONTACT, channel="form", source="site", received_at=BEGAN, **who
+            pipeline=pipeline.pipeline, contact=CONTACT, channel=channel, source="site", received_at=BEGAN, **who
         )
         entered = e.StageEntered(stage=first.id, kind=first.kind, visit=1, cause="captured", direction="in")
         self._happen(None, (captured, entered, e.LeadAssigned(to="anna", reason="in_turn")), CLIENT)

@@ -56,6 +56,7 @@ def test_M3_a_bundled_pipeline_is_named_by_its_id_and_its_scenarios_are_of_it() 
         "loans",
         "qualification",
         "services",
+        "trial_lesson",
     }
     for pipeline, script in BUNDLED:
         assert script.pipeline == pipeline.pipeline

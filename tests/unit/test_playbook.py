@@ -100,7 +100,7 @@ def test_P2_the_nine_statuses_are_a_table_of_ten_rows_as_the_text_has_it() -> No
     assert all(row.steps and row.actions and row.criteria for row in by_status.values())
 
 
-@pytest.mark.parametrize("name", ["classic", "countertops", "english", "qualification", "services"])
+@pytest.mark.parametrize("name", ["classic", "countertops", "english", "qualification", "services", "trial_lesson"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_P2_every_status_of_the_texts_says_steps_actions_and_criteria(name: str, language: Language) -> None:
     for row in rows(pipeline(name), language):

@@ -22,7 +22,7 @@ from uuid import UUID
 from email_validator import EmailNotValidError, validate_email
 
 from services.delivery.port import Letter
-from services.settings import OutgoingMail
+from services.ways_out import OutgoingMail
 
 SUBJECT_CHARS = 2_000
 NAME_CHARS = 200

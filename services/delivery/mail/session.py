@@ -27,7 +27,7 @@ from aiosmtplib import (
 from services.delivery.mail.answers import CLOSING, Step, accepted, in_doubt, judge, no_answer
 from services.delivery.mail.composing import Written
 from services.delivery.port import Done, Later, Refused
-from services.settings import OutgoingMail
+from services.ways_out import OutgoingMail
 
 PIECE_BYTES = 64 * 1024
 QUIT_SECONDS = 0.5

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from services.delivery.mail.composing import UnsendableError, Written, compose
 from services.delivery.mail.session import EndedError, Session
 from services.delivery.port import Done, Later, Letter, Outcome, Refused
-from services.settings import OutgoingMail
+from services.ways_out import OutgoingMail
 
 IDLE_SECONDS = 15.0
 """How long a connection without a letter is kept; servers cut them off after minutes."""

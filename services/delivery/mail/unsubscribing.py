@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.delivery.mail.composing import unsubscribe_by_letter, with_token
 from services.privacy.unsubscribing import unsubscribe_link, unsubscribe_token
-from services.settings import OutgoingMail
+from services.ways_out import OutgoingMail
 
 
 def way_out(mail: OutgoingMail, public_url: str | None, pepper: bytes, *, lead: UUID, thread: str) -> str:

@@ -54,6 +54,25 @@ def not_merged(case: Case) -> Broken | None:
     return None
 
 
+def not_withdrawn(case: Case) -> Broken | None:
+    if case.state.withdrawn:
+        return Broken(
+            f"Конвертацию лида {case.state.deal_of} отменили, сделки нет. Она продолжится, когда лид снова станет сделкой.",
+            f"The conversion of the lead {case.state.deal_of} was undone: there is no deal. It goes on once the lead becomes "
+            "one again.",
+        )
+    return None
+
+
+def on_the_lead(case: Case) -> Broken | None:
+    if case.state.deal_of is not None:
+        return Broken(
+            f"Объединяют и разделяют лиды, а не сделки. Лид этой сделки: {case.state.deal_of}.",
+            f"Leads are merged and set apart, not deals. The lead of this deal: {case.state.deal_of}.",
+        )
+    return None
+
+
 def person_only(case: Case) -> Broken | None:
     if case.actor and case.actor.kind != "person":
         return Broken("Увидеть и принять лид может только человек.", "Only a person can see and accept a lead.")

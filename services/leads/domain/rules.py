@@ -124,6 +124,13 @@ COMMAND_RULES: tuple[Rule, ...] = (
         acting.not_merged,
     ),
     Rule(
+        "D1.not_withdrawn",
+        "Со сделкой, конвертацию которой отменили, не работают.",
+        "Nothing is done with a deal whose conversion was undone.",
+        "There is no deal while its lead is none (N12).",
+        acting.not_withdrawn,
+    ),
+    Rule(
         "K2.current_version",
         "Команда видит лид таким, какой он есть.",
         "A command was made looking at the lead as it is.",
@@ -234,6 +241,14 @@ COMMAND_RULES: tuple[Rule, ...] = (
         (c.Undo,),
     ),
     Rule(
+        "D1.on_the_lead",
+        "Объединяют и разделяют лиды, а не сделки.",
+        "Leads are merged and set apart, not deals.",
+        "A deal follows its lead; who is the same person is decided there (N16).",
+        acting.on_the_lead,
+        (c.Merge, c.Unmerge, c.Dismiss),
+    ),
+    Rule(
         "K2.override_by_head",
         "Вопреки правилам лид переводит только руководитель, с причиной.",
         "Only a head moves a lead against the rules, with a reason.",
@@ -334,7 +349,7 @@ def check(state: LeadState, target: str, pipeline: Pipeline) -> Check:
     stage = pipeline.by_id.get(target)
     if stage is None:
         return Check(False, no_such_stage(target, pipeline))
-    refusal = refused(Case(state, pipeline, stage), (*COMMAND_RULES[:2], *STAGE_RULES))
+    refusal = refused(Case(state, pipeline, stage), (*COMMAND_RULES[:3], *STAGE_RULES))
     return Check(refusal is None, refusal)
 
 

@@ -66,7 +66,7 @@ class Position:
 
 @dataclass(frozen=True)
 class LeadState:
-    """A lead at `version`. Texts are None where unknown or erased; `erased` says that the person was."""
+    """A lead at `version`, or a deal (`deal_of`). Texts are None where unknown or erased; `erased` says that the person was."""
 
     lead: UUID
     version: int
@@ -103,6 +103,9 @@ class LeadState:
     """Of a lost lead: what remains of it (C1)."""
     facts: Mapping[str, FactHeld] = field(default_factory=dict)
     """By fact; of facts that hold for each value by themselves (documents, files) also by `fact:value`."""
+    source: str = ""
+    channel: str = ""
+    """Where the client came from: of a deal, as its lead."""
     recommended_by: UUID | None = None
     files: frozenset[UUID] = frozenset()
     """Files that came with the lead's letters: what can be attached to it."""
@@ -130,12 +133,17 @@ class LeadState:
     """Its robots and what they requested of the outside (R1-R4)."""
     autodepth: int = 0
     """Automatic moves since a person or an inbound message last acted on it (decision 8)."""
+    deal_of: UUID | None = None
+    """Of a deal: the lead that became it. `lead` is then the deal's own id; what it says of the client goes before what the lead
+    says (`services.leads.domain.deals`), where an empty text is a word too."""
+    withdrawn: bool = False
+    """Of a deal: the conversion was undone (N12)."""
     erased: bool = False
 
     @property
     def is_open(self) -> bool:
         """Whether the lead stands in an open stage, and is worked on by itself."""
-        return self.kind == "open" and self.merged_into is None
+        return self.kind == "open" and self.merged_into is None and not self.withdrawn
 
     def open_calls_owed(self) -> list[UUID]:
         """Calls that we owe the client because they called or ordered one, and that nobody has made yet."""
@@ -157,10 +165,12 @@ def lead_from(recorded: Iterable[Recorded]) -> LeadState | None:
 
 
 def evolve_lead(state: LeadState | None, meta: Meta, data: e.Event) -> LeadState:
-    """The lead after one more event."""
+    """The lead, or the deal, after one more event."""
     if isinstance(data, e.LeadCaptured):
         return _captured(meta, data)
-    assert state is not None, f"{meta.event_id}: a lead's stream begins with {e.LeadCaptured.TOPIC}"
+    if isinstance(data, e.DealOpened):
+        return _opened(meta, data)
+    assert state is not None, f"{meta.event_id}: a stream begins with {e.LeadCaptured.TOPIC} or {e.DealOpened.TOPIC}"
     change = _LEAD_CHANGES.get(type(data))
     changed = change(state, meta, data) if change else {}
     if meta.person is not None and meta.person != state.contact:
@@ -190,8 +200,24 @@ def _captured(meta: Meta, data: e.LeadCaptured) -> LeadState:
         company=known(data.company),
         phone=known(data.phone),
         email=known(data.email),
+        source=data.source,
+        channel=data.channel,
         recommended_by=data.recommended_by,
         erased=isinstance(data.name, Erased),
+    )
+
+
+def _opened(meta: Meta, data: e.DealOpened) -> LeadState:
+    return LeadState(
+        lead=meta.stream,
+        version=meta.version,
+        pipeline=data.pipeline,
+        pipeline_number=data.number,
+        contact=data.contact,
+        captured_at=meta.happened_at,
+        source=data.source,
+        channel=data.channel,
+        deal_of=data.lead,
     )
 
 
@@ -254,6 +280,9 @@ def _adopted(state: LeadState, _: Meta, data: e.LeadAdopted) -> dict[str, Any]:
 
 def _recorded(state: LeadState, _: Meta, data: e.CardRecorded) -> dict[str, Any]:
     values = known(data.values) or {}
+    if state.deal_of is not None:  # a field that was cleared on a deal is empty there, whatever the lead says
+        own = {name: values[name] for name in CONTACT_FIELDS & values.keys()}
+        return {"card": {**state.card, **{k: v for k, v in values.items() if k not in CONTACT_FIELDS}}, **own}
     contact = {name: values[name] or None for name in CONTACT_FIELDS & values.keys()}
     card = {k: v for k, v in {**state.card, **values}.items() if v and k not in CONTACT_FIELDS}
     return {"card": card, **contact}
@@ -386,5 +415,8 @@ _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, An
     e.TagAdded: lambda state, meta, data: {"tags": state.tags | {data.tag}},
     e.TagRemoved: lambda state, meta, data: {"tags": state.tags - {data.tag}},
     **{event: _automation(change) for event, change in standing.CHANGES.items()},
+    e.DealWithdrawn: lambda state, meta, data: {"withdrawn": True},
+    e.DealRestored: lambda state, meta, data: {"withdrawn": False},
 }
+_LEAD_CHANGES.update({deal: _LEAD_CHANGES[lead] for lead, deal in e.OF_DEALS.items() if lead in _LEAD_CHANGES})
 """What each event changes in a lead; an event that is not here changes its version only."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from contracts import events as e
 from contracts.commands import CommandResult, Refusal
 from services.database import Database
+from services.leads import deals
 from services.leads.adopting import archived_refusal, refusal_of, takes_none
 from services.leads.claims import claim, known_people, move_claim, put_people
 from services.leads.companies.effects import join_company
@@ -102,6 +103,8 @@ async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Re
 async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state: LeadState) -> Refusal | _Versions:
     row = work.row
     pipeline = await registry.version(database, state.pipeline, state.pipeline_number)
+    if state.deal_of is not None:
+        return deals.not_imported()
     held = batch.open_lead_of(state.contact, state.pipeline)
     around = _around(batch, other=held if held != state.lead else None)
     decided = advance(state, row, row.at or batch.now, pipeline, batch.now, around)

@@ -14,6 +14,7 @@ from contracts.meta import Actor
 from services.clock import Clock
 from services.database import Database, Pool
 from services.leads.publishing import store
+from services.leads.publishing.deals import deals_come_from
 from services.pipelines import archiving, registry
 from services.pipelines.stream import hold
 
@@ -59,6 +60,13 @@ async def archive(pool: Pool, clock: Clock, pipeline: str, actor: Actor, default
             )
         if await archiving.is_archived(database, pipeline):
             return Archived(number, changed=False)
+        if named := await deals_come_from(database, pipeline):
+            raise CannotArchiveError(
+                f"В воронке {pipeline} идут сделки лидов воронки {', '.join(named)}. Назовите там другую или уберите deal, "
+                "тогда эту можно убрать в архив.",
+                f"In the pipeline {pipeline} the deals of leads of {', '.join(named)} go on. Name another one there, or take "
+                "deal away, then this one can be archived.",
+            )
         await in_the_way(database, pipeline)
         await archiving.archive(database, pipeline, number, actor, now)
     return Archived(number, changed=True)

@@ -1,6 +1,7 @@
 """Where a lead stands after its last events: what the batch keeps of it in `leadline.lead_places`.
 
-Pure. Invariants: a lead that went into another one stands nowhere (`merged`), until it is by itself again; erasure is no event
+Pure. Invariants: a lead that went into another one stands nowhere (`merged`), until it is by itself again, nor does a deal that
+was withdrawn, until it is restored; erasure is no event
 of a lead's and is not told here.
 """
 
@@ -14,7 +15,7 @@ from contracts import events as e
 from services.leads.domain.state import LeadState
 
 Kind = Literal["open", "won", "lost", "postponed", "merged"]
-_CHANGES = (e.StageEntered, e.LeadAdopted, e.LeadMerged, e.LeadUnmerged)
+_CHANGES = (e.StageEntered, e.LeadAdopted, e.LeadMerged, e.LeadUnmerged, e.DealWithdrawn, e.DealRestored)
 
 
 class Place(NamedTuple):
@@ -34,7 +35,7 @@ def place_after(events: Sequence[e.Event], state: LeadState) -> Place | None:
     changes = [event for event in events if isinstance(event, _CHANGES)]
     if not changes:
         return None
-    kind: Kind = "merged" if isinstance(changes[-1], e.LeadMerged) else state.kind
+    kind: Kind = "merged" if isinstance(changes[-1], e.LeadMerged | e.DealWithdrawn) else state.kind
     return Place(
         state.lead,
         state.contact,

@@ -22,6 +22,7 @@ from services.clock import Clock
 from services.database import Database, Pool
 from services.leads.domain.adopting import archived_pipeline
 from services.leads.publishing import store
+from services.leads.publishing.deals import deals_objected
 from services.leads.publishing.preview import NOBODY, Preview, adoption_of, preview_of
 from services.pipelines import archiving, registry
 from services.pipelines import store as versions
@@ -84,6 +85,8 @@ async def look(database: Database, asked: Asked) -> Preview:
     newest = await versions.newest(database, pipeline.pipeline)
     same = newest is not None and newest[2] == hashlib.sha256(asked.text.encode()).hexdigest()
     found = await preview_of(database, pipeline, same=same, mapping=asked.mapping, adopt=asked.adopt)
+    for objection in await deals_objected(database, pipeline):
+        found = found.objecting(objection)
     if await archiving.is_archived(database, pipeline.pipeline):
         said = archived_pipeline(pipeline.pipeline)
         return found.objecting(Objection("archived", pipeline.pipeline, said.ru, said.en))

@@ -1,10 +1,10 @@
 """Claims against the events: open leads, identities, keys of erased persons (C3, M7).
 
 A fold of its own, on plain values. Invariants: a lead claims (person, pipeline) exactly while its last stage visit is of kind
-open and it is not merged into another; its place (`services.ops.verify.places`) is where its events left it; a person is the
-contact at the end of the chain of merges; an identity belongs to the contact that added it unshared, until that person is
-erased; what finds a company is what its stream says, until it is erased; a key is gone exactly when its person or company was.
-Identities are compared by HMAC, so nothing personal is in a difference.
+open and it is not merged into another, and a deal claims nothing; its place (`services.ops.verify.places`) is where its events
+left it; a person is the contact at the end of the chain of merges; an identity belongs to the contact that added it unshared,
+until that person is erased; what finds a company is what its stream says, until it is erased; a key is gone exactly when its
+person or company was. Identities are compared by HMAC, so nothing personal is in a difference.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Range:
     begin: UUID
     end: UUID
     leads: Sequence[tuple[UUID, Sequence[Opened]]]
+    deals: Sequence[tuple[UUID, Sequence[Opened]]]
     contacts: Sequence[tuple[UUID, Sequence[Opened]]]
     companies: Sequence[tuple[UUID, Sequence[Opened]]]
 
@@ -39,7 +40,7 @@ async def check_claims(database: Database, events: Range, pepper: bytes, report:
     """All claims of a range."""
     await _check_open_leads(database, events, report)
     await _check_people(database, events, report)
-    await check_places(database, events.begin, events.end, events.leads, report)
+    await check_places(database, events.begin, events.end, (*events.leads, *events.deals), report)
     await _check_identities(database, events, pepper, report)
     await _check_companies(database, events, pepper, report)
     await _check_keys(database, (*events.contacts, *events.companies), report)

@@ -16,11 +16,13 @@ from services.ops.verify import store
 from services.ops.verify.opened import Opened
 from services.ops.verify.report import Report
 
+BEGINS = ("leadline.lead.captured", "leadline.deal.opened")
+
 
 async def check_places(
     database: Database, begin: UUID, end: UUID, leads: Sequence[tuple[UUID, Sequence[Opened]]], report: Report
 ) -> None:
-    """The places of a range of leads."""
+    """The places of a range of leads and deals."""
     kept = await places_between(database, begin, end)
     report.counts["places of leads"] += len(kept)
     contacts = {place.contact for place, _ in kept.values()}
@@ -40,8 +42,8 @@ async def check_places(
 
 
 def _place(opened: Sequence[Opened]) -> dict[str, Any] | None:
-    captured = next((event for event in opened if event.type.endswith(".lead.captured")), None)
-    visits = [event for event in opened if event.type.endswith(".lead.stage_entered")]
+    captured = next((event for event in opened if event.type in BEGINS), None)
+    visits = [event for event in opened if event.type.rpartition(".")[2] == "stage_entered"]
     if captured is None or not visits:
         return None
     number = str(captured.meta.get("pipeline") or "@1").rpartition("@")[2]
@@ -65,8 +67,8 @@ def _place(opened: Sequence[Opened]) -> dict[str, Any] | None:
                 if found.get("kind") == "open" and event.data["kind"] != "open":
                     found["returns_to"] = found["stage"]
             found |= {"stage": event.data["stage"], "kind": event.data["kind"]}
-        elif name in ("merged", "unmerged"):
-            found["merged"] = name == "merged"
+        elif name in ("merged", "unmerged", "withdrawn", "restored"):
+            found["merged"] = name in ("merged", "withdrawn")
     if found.pop("merged", False):
         found["kind"] = "merged"
     return found

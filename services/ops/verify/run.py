@@ -12,12 +12,13 @@ from uuid import UUID
 from contracts.topics import EVENTS_TOPIC_OF_KIND, LEADS_INBOUND, LEADS_REFUSALS
 from services.database import Database
 from services.ops.progress import Progress
-from services.ops.verify import chain, claims, imports, inbound, refusals, store, topics
+from services.ops.verify import chain, claims, effects, imports, inbound, refusals, store, topics
 from services.ops.verify.log_end import LogEnds, LogReader, log_reader
 from services.ops.verify.opened import load_keys, open_stream
 from services.ops.verify.projected.compare import ProjectionCheck
 from services.ops.verify.report import Report
 from services.ops.verify.spool import Spool
+from services.ops.verify.timers import TimerCheck
 from services.privacy.store import KeyRing
 from services.settings import Settings
 
@@ -43,8 +44,11 @@ async def verify(settings: Settings, progress: Progress = silent, range_events: 
         with Spool() as spool:
             unsent = await _outbox(database, spool, ends, report)
             projections = await ProjectionCheck.of(database, ends, report)
-            await _store(database, spool, ends, report, progress, (master, pepper, range_events), projections)
+            timers = TimerCheck(report)
+            how = master, pepper, range_events
+            await _store(database, spool, ends, report, progress, how, projections, timers)
             await projections.finish(database)
+            await timers.finish(database)
             await inbound.check_outcomes(database, spool, report)
             await imports.check_rows(database, spool, report)
             await refusals.check_answers(database, spool, ends, report)
@@ -92,10 +96,11 @@ async def _store(
     progress: Progress,
     how: tuple[bytes, bytes, int],
     projections: ProjectionCheck,
+    timers: TimerCheck,
 ) -> None:
-    """Every stream: its chain, its claims, its rows in the projections; and notes for the passes over the topics."""
+    """Every stream: its chain, its claims, its rows in the projections, its timers; and notes for the passes over the topics."""
     master, pepper, range_events = how
-    total, done, number = await store.estimated_events(database), 0, 0
+    total, done, number, doubtful = await store.estimated_events(database), 0, 0, 0
     ring = KeyRing(master)
     async for begin, end, rows in ranges(database, range_events):
         number += 1
@@ -110,13 +115,19 @@ async def _store(
         await load_keys(database, ring, streams, report)
         opened = [(stream, open_stream(stream, ring, report)) for stream in streams]
         leads = [(stream.id, events) for stream, events in opened if stream.kind == "lead"]
+        deals = [(stream.id, events) for stream, events in opened if stream.kind == "deal"]
         contacts = [(stream.id, events) for stream, events in opened if stream.kind == "contact"]
         companies = [(stream.id, events) for stream, events in opened if stream.kind == "company"]
-        of_range = claims.Range(begin, end, leads, contacts, companies)
+        of_range = claims.Range(begin, end, leads, deals, contacts, companies)
         await claims.check_claims(database, of_range, pepper, report)
+        works = [(stream.id, events) for stream, events in opened if stream.kind in ("lead", "deal")]
+        doubtful += await effects.check_effects(database, begin, end, works, report)
         await projections.check(database, begin, end, opened)
+        await timers.check(database, begin, end, ((stream.id, stream.kind, events) for stream, events in opened))
         done += len(rows)
         progress("events", done, max(total, done))
+    if doubtful:
+        report.note(f"{doubtful} effects may have gone out more than once; see: leadline effects --doubtful")
 
 
 async def _topics(

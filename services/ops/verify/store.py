@@ -34,6 +34,17 @@ class EventRow(NamedTuple):
     digest: bytes
 
 
+class TimerRow(NamedTuple):
+    """A timer that is armed and not closed, as the robots service keeps it."""
+
+    stream: UUID
+    kind: str
+    pipeline: str
+    robot: str
+    due_at: Any
+    armed_version: int
+
+
 class SeenRow(NamedTuple):
     """Up to where a consumer has applied a stream."""
 
@@ -217,6 +228,37 @@ async def seen_between(database: Database, begin: UUID, end: UUID) -> list[SeenR
         end,
     )
     return [SeenRow(*row) for row in rows]
+
+
+async def timers_seen(database: Database, begin: UUID, end: UUID) -> dict[UUID, int]:
+    """Up to which version the robots service has applied the streams of a range."""
+    rows = await database.fetch(
+        "SELECT stream, version FROM leadline.seen WHERE consumer = 'robots' AND build = 1 AND stream BETWEEN $1 AND $2",
+        begin,
+        end,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def timers_between(database: Database, begin: UUID, end: UUID) -> dict[UUID, TimerRow]:
+    """The timers' rows of the streams of a range, by timer."""
+    rows = await database.fetch(
+        """SELECT timer, stream, kind, pipeline, robot, due_at, armed_version FROM leadline.timers
+           WHERE stream BETWEEN $1 AND $2""",
+        begin,
+        end,
+    )
+    return {row[0]: TimerRow(*tuple(row)[1:]) for row in rows}
+
+
+async def timer_counts(database: Database) -> dict[tuple[str, str, str, str], int]:
+    """The timers' counts that are not zero, by kind, pipeline, robot and column."""
+    rows = await database.fetch(
+        """SELECT c.kind, c.pipeline, c.robot, n.name, n.number FROM leadline.timer_counts AS c,
+                  LATERAL (VALUES ('armed', armed), ('ran', ran), ('skipped', skipped), ('cancelled', cancelled),
+                                  ('failed', failed)) AS n (name, number) WHERE n.number <> 0"""
+    )
+    return {tuple(row)[:4]: row[4] for row in rows}
 
 
 async def parked_by_reason(database: Database) -> list[tuple[str, int, str, int, str]]:

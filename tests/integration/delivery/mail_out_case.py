@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.delivery.mail.smtp import SmtpAdapter
 from services.delivery.port import Letter, Outcome
-from services.settings import OutgoingMail
+from services.ways_out import OutgoingMail
 
 LEAD = UUID("019adf1e-4a00-7000-8000-000000000001")
 EFFECT = UUID("019adf1e-4a00-7000-8000-0000000000ee")

@@ -11,7 +11,7 @@ import uvloop
 
 from services.delivery.mail.composing import compose
 from services.delivery.port import Done, Later, Refused
-from services.settings import OutgoingMail
+from services.ways_out import OutgoingMail
 from tests.integration.delivery.mail_out_case import LEAD, a_letter, adapter, mail_out, sent
 from tests.integration.delivery.strict_smtp import DROP, STALL, Script, strict
 

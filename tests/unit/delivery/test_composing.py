@@ -23,7 +23,7 @@ from services.delivery.mail.composing import NAME_CHARS, SUBJECT_CHARS, Unsendab
 from services.delivery.mail.unsubscribing import way_out
 from services.delivery.port import Letter
 from services.privacy.unsubscribing import read_token
-from services.settings import OutgoingMail
+from services.ways_out import OutgoingMail
 
 LEAD = UUID("019adf1e-4a00-7000-8000-000000000001")
 MAIL = OutgoingMail(

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.settings import OutgoingMail, Settings
+from services.settings import Settings
+from services.ways_out import OutgoingMail
 
 GOOD: dict[str, Any] = {"host": "mail.example.org", "from_address": "school@firma.example"}
 

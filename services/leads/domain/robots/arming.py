@@ -42,6 +42,10 @@ def react(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline, times: 
                 found += _on_change_of_stage(state, event, pipeline, times)
             case e.LeadAdopted():
                 found += _under_another_version(state, pipeline)
+            case e.DealWithdrawn():
+                found += [_cancelled(armed, "undone") for armed in state.automation.armed.values()]
+            case e.DealRestored():
+                found += _again(state, "undone", times)
             case e.LeadMerged():
                 found += [_cancelled(armed, "merged") for armed in state.automation.armed.values()]
             case e.LeadPaused() if state.kind == "postponed":
@@ -138,7 +142,7 @@ def _mistaken(state: LeadState, visit: int) -> Iterator[e.Event]:
 def _again(state: LeadState, by: str, times: Times, *, past: bool = True) -> Iterator[e.Event]:
     """Robots of the stage visit that goes on, cancelled by what is taken back now: they wait again for the same instant."""
     for (visit, robot), settled in state.automation.settled.items():
-        taken_back = settled.how == "cancelled" and settled.by == by
+        taken_back = settled.how == "cancelled" and settled.by == by and not state.automation.waits(visit, robot)
         if visit == state.root and taken_back and (past or settled.due_at > times.now):
             yield arm(
                 state, robot, settled.due_at, "undone", None, times, after=settled.after, replaces=settled.timer

@@ -16,13 +16,14 @@ from uuid import UUID
 
 import orjson
 
-from contracts.topics import LEADS_EVENTS
+from contracts.topics import EVENTS_TOPIC_OF_KIND
 from services.database import Database
 from services.ops.verify.chain import Stream
 from services.ops.verify.log_end import LogEnds
 from services.ops.verify.opened import Opened
 from services.ops.verify.projected import folds, store
 from services.ops.verify.projected.funnel import funnel
+from services.ops.verify.projected.robots import robots
 from services.ops.verify.projected.store import Row, Table
 from services.ops.verify.report import Report
 from services.ops.verify.seen import check_seen
@@ -111,8 +112,8 @@ class ProjectionCheck:
             if not events:
                 continue
             shut = any(event.sealed_shut for event in events)
-            if stream.kind == "lead":
-                partition = self.ends.partition_of(LEADS_EVENTS.name, str(stream.id).encode())
+            if stream.kind in ("lead", "deal"):
+                partition = self.ends.partition_of(EVENTS_TOPIC_OF_KIND[stream.kind], str(stream.id).encode())
                 card = folds.card(stream.id, partition, events)
                 wiped = card is not None and card["contact"] in build.wiped
                 if card is not None:
@@ -126,6 +127,8 @@ class ProjectionCheck:
                 expected[store.FUNNEL_LEADS] += map(Expected, of_funnel.lead)
                 expected[store.FUNNEL_VISITS] += map(Expected, of_funnel.visits)
                 expected[store.FUNNEL_PAST] += map(Expected, of_funnel.past)
+                for table, rows in zip(store.OF_ROBOTS, robots(stream.id, events), strict=True):
+                    expected[table] += map(Expected, rows)
             elif stream.kind == "contact":
                 wiped = stream.id in build.wiped
                 person = folds.person(stream.id, events)
@@ -204,7 +207,7 @@ class ProjectionCheck:
 
     def _add_totals(self, build: Build, wanted: Expected, there: Row | None) -> None:
         row = wanted.row
-        if not row["stage"] or row["merged_into"] is not None:
+        if not row["stage"] or row["merged_into"] is not None or row["withdrawn"]:
             return
         place = (row["pipeline"], row["stage"], row["partition"])
         build.counts[place] += 1

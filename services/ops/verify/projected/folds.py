@@ -28,8 +28,9 @@ def is_sealed(event: Opened) -> bool:
 
 
 def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
-    """The lead's card; None before it was captured."""
-    captured = _last(events, "captured")
+    """The lead's card, or the deal's; None before it was captured or opened."""
+    opened = _last(events, "opened")
+    captured = opened or _last(events, "captured")
     if captured is None:
         return None
     entered, assigned, offered = _last(events, "stage_entered"), _last(events, "assigned"), _last(events, "offer_made")
@@ -59,6 +60,9 @@ def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
         "sealed": any(is_sealed(event) for event in events),
         "erased": False,
         "merged_into": _merged_into(events),
+        "deal_of": UUID(opened.data["lead"]) if opened else None,
+        "withdrawn": [event.type.rpartition(".")[2] for event in _all(events, "withdrawn", "restored")][-1:]
+        == ["withdrawn"],
     }
 
 
@@ -219,13 +223,14 @@ def _since(entered: Opened | None) -> datetime | None:
 def _text(events: Sequence[Opened], field: str) -> str | None:
     """Name or company: what was recorded last; before that, what the first message that said it said."""
     text: str | None = None
-    captured = _last(events, "captured")
+    deal = _last(events, "opened")
+    captured = deal or _last(events, "captured")
     own = captured.data["contact"] if captured else None
     for event in _all(events, "captured", "inbound_joined", "letter_received", "card_recorded"):
         if event.type.endswith("card_recorded"):
             values = event.personal.get("values") or {}
             if field in values:
-                text = values[field] or None
+                text = values[field] if deal else values[field] or None
         elif event.meta.get("person") == own:  # else it came by a merged contact, whose lead has the name
             text = text or event.personal.get(field)
     return text

@@ -15,7 +15,10 @@ from uuid import UUID
 from services.ops.verify.opened import Opened
 from services.ops.verify.projected.store import Row
 
-USED = {"captured", "stage_entered", "assigned", "rejected", "adopted", "merged", "unmerged"}
+BEGINS = ("captured", "opened")
+AWAY, BACK = ("merged", "withdrawn"), ("unmerged", "restored")
+"""How a lead or a deal leaves its stage for none, and comes back to it."""
+USED = {*BEGINS, "stage_entered", "assigned", "rejected", "adopted", *AWAY, *BACK}
 END = {
     "left_at": None, "to_stage": None, "left_by": None, "left_how": None, "left_direction": None, "left_version": None,
     "left_reason": None, "left_outcome": None,
@@ -43,7 +46,7 @@ class _Stay:
 def funnel(lead: UUID, events: Sequence[Opened]) -> FunnelRows:
     """What the funnel keeps of a lead."""
     used = [event for event in events if _name(event) in USED]
-    if not used or _name(used[0]) != "captured":
+    if not used or _name(used[0]) not in BEGINS:
         return FunnelRows([], [], [])
     known = used[0].recorded_at
     now: dict[int, tuple[Row, Row]] = {}
@@ -94,9 +97,9 @@ def _picture(lead: UUID, used: Sequence[Opened]) -> tuple[int, dict[int, tuple[R
         name, data = _name(event), event.data
         if name == "adopted":
             pipeline, version = data["pipeline"], data["number"]
-        elif name == "merged" and path and path[-1].merged is None:
+        elif name in AWAY and path and path[-1].merged is None:
             path[-1].merged = event
-        elif name == "unmerged" and path:
+        elif name in BACK and path:
             path[-1].merged = None
         elif name == "stage_entered":
             places = {stay.begun.data["visit"]: place for place, stay in enumerate(path)}
@@ -149,7 +152,7 @@ def _visit(
     if ended is None:
         return core, END
     if stay.merged is not None:
-        return core, {**END, "left_at": ended.happened_at, "left_by": "merged", "left_how": "merged_away"}
+        return core, {**END, "left_at": ended.happened_at, "left_by": _name(ended), "left_how": "merged_away"}
     assert following is not None
     across = following.pipeline != stay.pipeline or ended.data["direction"] == "across"
     way = "handed_over" if across else _way(data["kind"], ended.data)
