@@ -128,6 +128,9 @@ def test_M3_what_is_not_so_is_told_with_what_came_out_instead(then: str, came: s
 
 def test_R1_a_lead_that_is_given_in_a_stage_has_just_entered_it() -> None:
     assert play(f"{AGREED}  Тогда робот «В рекламу» ждёт до 02.03.2026 11:00\n").ok
+    assert play(f"{AGREED}  Тогда в SMS сказано «Место: ул. Баумана, 1»\n").ok, (
+        "its card is known before its robots begin"
+    )
 
 
 def test_R3_what_waits_for_the_mail_goes_out_once_when_it_works_again() -> None:

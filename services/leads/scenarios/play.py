@@ -113,10 +113,13 @@ class Play:
             self._leave_for(stage, reason)
         self._own_identities()
         self._placing = False
-        paused = [event for event in self.just if isinstance(event, e.LeadPaused)]
-        entry = [*paused, self.just[-1]]
+
+    def begin_stage(self, placed: Sequence[e.Event]) -> None:
+        """The robots of the stage begin that the lead was put into. `placed`: the events by which it came there."""
+        entries = [event for event in placed if isinstance(event, e.StageEntered)]
+        paused = [event for event in placed if isinstance(event, e.LeadPaused)]
         self._begin(timedelta(0))
-        self._follow(None, entry, ACTORS["client"], moves=False)
+        self._follow(None, [*paused, *entries[-1:]], ACTORS["client"], moves=False)
 
     def _leave_for(self, stage: Stage, reason: str | None) -> None:
         here = self.there().stage
