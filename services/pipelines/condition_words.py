@@ -22,6 +22,7 @@ _OF_LEAD: Final[dict[str, tuple[str, str]]] = {
     "phone": ("телефон", "phone"),
     "email": ("e-mail", "e-mail"),
     "attempts": ("звонков без ответа", "calls not answered"),
+    "outcome": ("что остаётся от лида", "what remains of the lead"),
     "tags": ("метки", "tags"),
 }
 _SIGNS: Final[dict[str, tuple[str, str]]] = {

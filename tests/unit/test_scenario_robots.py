@@ -151,6 +151,7 @@ def test_C7_a_letter_that_waits_is_stopped_by_a_refusal() -> None:
         + "  Когда клиент отказывается от писем\n  И почта снова работает\n  Тогда письмо принято сервером\n"
     )
     assert played.why[-1] == "вышло: письмо не ушло"
+    assert play(f"{GIVEN}  Тогда письмо не ушло\n").why[-1] == "вышло: письмо принято сервером"
 
 
 def test_N4_the_story_of_a_scenario_that_failed_tells_what_robots_did() -> None:

@@ -173,6 +173,7 @@ LOOKS: Final[dict[str, Callable[[Step, Play, Names], Difference | None]]] = {
     "robot_waits": _robot(e.RobotArmed),
     "letter_accepted": _letter("done"),
     "letter_waits": _letter("requested"),
+    "letter_failed": _letter("failed"),
     "letter_says": _says("email"),
     "sms_says": _says("sms"),
     "in_audience": _audience(inside=True),

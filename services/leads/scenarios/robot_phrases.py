@@ -90,6 +90,10 @@ OF_ROBOTS: Final = (
         ("письмо ждёт отправки", "the letter waits to go out"),
     ),
     Phrase(
+        "letter_failed", "then", "письмо не ушло", "the letter did not go out",
+        ("письмо не ушло", "the letter did not go out"),
+    ),
+    Phrase(
         "letter_says", "then", "в письме сказано {words}", "the letter says {words}",
         ("в письме сказано «в течение одного рабочего часа»", "the letter says “within one working hour”"),
     ),
