@@ -154,6 +154,12 @@ def test_C7_a_letter_that_waits_is_stopped_by_a_refusal() -> None:
     assert play(f"{GIVEN}  Тогда письмо не ушло\n").why[-1] == "вышло: письмо принято сервером"
 
 
+def test_C7_no_call_is_planned_by_hand_for_whoever_asked_for_none() -> None:
+    asked = f"{GIVEN}  Когда клиент отказывается от звонков\n  И продавец планирует звонок: спросить\n"
+    assert play(f"{asked}  Тогда отказ: не звонить\n").ok
+    assert not play(f"{asked}  Тогда запланировано дело «звонок»\n").ok
+
+
 def test_N4_the_story_of_a_scenario_that_failed_tells_what_robots_did() -> None:
     told = play(f"{GIVEN}  Тогда лид закрыт\n").told
     said = [line.partition("  ")[2] for line in told]
