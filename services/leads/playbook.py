@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 from contracts.pipeline import Pipeline, Robot, Stage, Titles
 from services.leads.domain.criteria import words_of
-from services.pipelines.automation_words import does, starts
+from services.pipelines.robot_words import robot_words
 
 Language = Literal["ru", "en"]
 Format = Literal["md", "html", "csv"]
@@ -94,11 +94,13 @@ def _row(pipeline: Pipeline, stage: Stage, language: Language) -> Row:
 
 
 def _by_itself(robot: Robot, pipeline: Pipeline, language: Language) -> str:
-    """A robot in a line: what it does, when, on which condition."""
-    does_, starts_ = does(robot, pipeline), starts(robot, pipeline)
-    told = f"{does_.ru} — {starts_.ru}" if language == "ru" else f"{does_.en} — {starts_.en}"
-    when = f", {'если' if language == 'ru' else 'if'} {robot.when}" if robot.when else ""
-    return f"{BY_ITSELF[language]}: {told}{when}"
+    """A robot in a line: when, on which condition, what."""
+    told = robot_words(robot, pipeline)
+    if language == "ru":
+        when = f", если {told.when.ru}" if told.when else ""
+        return f"{BY_ITSELF[language]}: {told.start.ru}{when} — {told.action.ru}"
+    when = f", if {told.when.en}" if told.when else ""
+    return f"{BY_ITSELF[language]}: {told.start.en}{when}: {told.action.en}"
 
 
 def _title(pipeline: Pipeline, language: Language) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from contracts.pipeline import Model, Pipeline, Robot, Stage, Template, Term, Titles, Trigger
-from services.pipelines.automation_words import does, period_words, starts, waits_for
+from contracts.pipeline import Model, Pipeline, Robot, Stage, Template, Term, Titles, Trigger, Words
 from services.pipelines.change import HIM, Change, how_changed, renamed, reordered
+from services.pipelines.robot_words import period_words, robot_words, trigger_words
 
 _ON_LEAVE: Final = {
     "cancel": Titles(ru="отменяется", en="it is cancelled"),
@@ -24,18 +24,29 @@ _ONCE: Final = {
 }
 _YES_NO: Final = {True: Titles(ru="да", en="yes"), False: Titles(ru="нет", en="no")}
 _LANGUAGES: Final = {"ru": Titles(ru="русский", en="Russian"), "en": Titles(ru="английский", en="English")}
-Shown = Callable[[Any, Pipeline], Titles]
+Shown = Callable[[Any, Pipeline], Titles | Words]
 """How an attribute of a part is told; the pipeline is the one the part stands in."""
 
 
-def _plain(text: str | None) -> Titles:
-    return Titles.model_construct(ru=text or "нет", en=text or "none")
+NONE: Final = Titles(ru="нет", en="none")
+
+
+def _condition(part: Robot | Trigger, pipeline: Pipeline) -> Titles | Words:
+    told = robot_words(part, pipeline) if isinstance(part, Robot) else trigger_words(part, pipeline)
+    return told.when or NONE
+
+
+def _reason(trigger: Trigger, pipeline: Pipeline) -> Titles:
+    for stage in pipeline.stages:
+        if trigger in stage.triggers and (reason := stage.reason(trigger.reason)) is not None:
+            return reason.titles
+    return NONE
 
 
 _OF_ROBOT: Final[dict[str, tuple[str, str, Shown]]] = {
-    "do": ("что делает", "what it does", does),
-    "start": ("когда запускается", "when it starts", starts),
-    "when": ("условие", "its condition", lambda robot, _: _plain(robot.when)),
+    "do": ("что делает", "what it does", lambda robot, at: robot_words(robot, at).action),
+    "start": ("когда запускается", "when it starts", lambda robot, at: robot_words(robot, at).start),
+    "when": ("условие", "its condition", _condition),
     "on_leave": ("если лид ушёл со стадии", "when the lead left the stage", lambda robot, _: _ON_LEAVE[robot.on_leave]),
     "retime": ("ждёт новой даты, если её изменили", "a changed date changes its time", lambda r, _: _YES_NO[r.retime]),
     "when_predecessor_did_not_run": (
@@ -46,19 +57,12 @@ _OF_ROBOT: Final[dict[str, tuple[str, str, Shown]]] = {
     "once": ("сколько раз", "how often", lambda robot, _: _ONCE[robot.once]),
 }
 _OF_TRIGGER: Final[dict[str, tuple[str, str, Shown]]] = {
-    "on": ("чего ждёт", "what it waits for", lambda trigger, _: waits_for(trigger)),
-    "type": ("чего ждёт", "what it waits for", lambda trigger, _: waits_for(trigger)),
-    "from_stages": ("с каких стадий", "out of which stages", lambda trigger, at: _stages(trigger, at)),
-    "when": ("условие", "its condition", lambda trigger, _: _plain(trigger.when)),
-    "reason": ("причина", "the reason", lambda trigger, _: _plain(trigger.reason)),
+    "on": ("чего ждёт", "what it waits for", lambda trigger, at: trigger_words(trigger, at).on),
+    "type": ("чего ждёт", "what it waits for", lambda trigger, at: trigger_words(trigger, at).on),
+    "from_stages": ("из каких стадий", "out of which stages", lambda trigger, at: trigger_words(trigger, at).out_of),
+    "when": ("условие", "its condition", _condition),
+    "reason": ("причина", "the reason", _reason),
 }
-
-
-def _stages(trigger: Trigger, pipeline: Pipeline) -> Titles:
-    if not trigger.from_stages:
-        return Titles(ru="с любой открытой до неё", en="any open one before it")
-    titles = [pipeline.by_id[name].titles for name in trigger.from_stages]
-    return Titles.model_construct(ru=", ".join(t.ru for t in titles), en=", ".join(t.en for t in titles))
 
 
 def robots_and_triggers(before: Stage | None, after: Stage, then: Pipeline | None, now: Pipeline) -> Iterator[Change]:
@@ -94,7 +98,7 @@ def _parts(
         ru, en = f"{of[0]}: {noun[0]} «{part.titles.ru}»", f"{of[1]}: {noun[1]} “{part.titles.en}”"
         if how == "added":
             told = _whole(part, now)
-            yield Change(f"{what}_added", at, f"{ru} {HIM[how]}: {told.ru}", f"{en} added: {told.en}")
+            yield Change(f"{what}_added", at, f"{ru} {HIM[how]}: {told[0]}", f"{en} added: {told[1]}")
         elif how == "removed":
             yield Change(f"{what}_removed", at, f"{ru} {HIM[how]}", f"{en} removed")
         elif how == "changed" and then is not None:
@@ -104,11 +108,12 @@ def _parts(
     yield from reordered(what, stage, *of, list(had), list(has), f"({noun[0]})", f"({noun[1]})")
 
 
-def _whole(part: Robot | Trigger, pipeline: Pipeline) -> Titles:
+def _whole(part: Robot | Trigger, pipeline: Pipeline) -> tuple[str, str]:
     if isinstance(part, Robot):
-        what, when = does(part, pipeline), starts(part, pipeline)
-        return Titles.model_construct(ru=f"{what.ru}, {when.ru}", en=f"{what.en}, {when.en}")
-    return waits_for(part)
+        told = robot_words(part, pipeline)
+        return f"{told.start.ru} — {told.action.ru}", f"{told.start.en}: {told.action.en}"
+    on = trigger_words(part, pipeline).on
+    return on.ru, on.en
 
 
 def _attributes(
@@ -128,7 +133,7 @@ def _attributes(
         if old == new:  # what changed is not in the words: a text in the other language, a detail
             more_ru, more_en = "", ""
         else:
-            more_ru, more_en = f": было «{old.ru}», стало «{new.ru}»", f": it was “{old.en}” and is “{new.en}”"
+            more_ru, more_en = f"; было: {old.ru}; стало: {new.ru}", f"; it was: {old.en}; it is: {new.en}"
         yield Change(f"{what}_{name}", at, f"{of[0]}: изменено — {ru}{more_ru}", f"{of[1]}: changed: {en}{more_en}")
 
 
@@ -148,8 +153,8 @@ def terms(before: Sequence[Term], after: Sequence[Term]) -> Iterator[Change]:
                 yield Change(
                     "term_period",
                     term.id,
-                    f"{ru}: было «{old.ru}», стало «{words.ru}»",
-                    f"{en}: it was “{old.en}” and is “{words.en}”",
+                    f"{ru}: было {old.ru}, стало {words.ru}",
+                    f"{en}: it was {old.en} and is {words.en}",
                 )
     yield from reordered("term", "terms", "Сроки", "Terms", list(had), list(has), "", "")
 

@@ -83,6 +83,7 @@ def test_M3_every_scenario_file_stands_beside_a_pipeline() -> None:
         ),
         ("english", {"C1", "C2", "C6", "C7", "C9", "P4"}),
         ("qualification", {"C1", "C2", "C7", "C8"}),
+        ("trial_lesson", {"C1", "C6", "C7"}),
     ],
 )
 def test_M3_each_rule_of_the_texts_has_a_scenario(pipeline: str, features: set[str]) -> None:

@@ -126,32 +126,33 @@ stages:
     ("replaced", "what", "at", "ru", "en"),
     [
         (("start: {after: greet, delay: {days: 1}}", "start: {after: greet, delay: {days: 2}}"), "robot_start", "new/call",
-         "Стадия «Новый»: робот «Позвонить»: изменено — когда запускается: было «после «Написать» через 1 дн.», "
-         "стало «после «Написать» через 2 дн.»",
-         "Stage “New”: robot “Call”: changed: when it starts: it was “after “Write” and 1 day” and is "
-         "“after “Write” and 2 days”"),
+         "Стадия «Новый»: робот «Позвонить»: изменено — когда запускается; было: через 1 день после робота «Написать»; "
+         "стало: через 2 дня после робота «Написать»",
+         "Stage “New”: robot “Call”: changed: when it starts; it was: 1 day after the robot “Write”; "
+         "it is: 2 days after the robot “Write”"),
         (("hours: 1, working: true", "hours: 2, working: true"), "term_period", "answer",
-         "Срок «Ответить»: было «1 раб. ч», стало «2 раб. ч»", "Term “Answer”: it was “1 working hour” and is “2 working hours”"),
+         "Срок «Ответить»: было 1 рабочий час, стало 2 рабочих часа",
+         "Term “Answer”: it was 1 working hour and is 2 working hours"),
         (("hours: 1, working: true", "hours: 2, working: true"), "robot_do", "new/call",
-         "Стадия «Новый»: робот «Позвонить»: изменено — что делает: было «звонок «Звонок», срок 1 раб. ч», "
-         "стало «звонок «Звонок», срок 2 раб. ч»",
-         "Stage “New”: robot “Call”: changed: what it does: it was “a call: “Call”, due in 1 working hour” and is "
-         "“a call: “Call”, due in 2 working hours”"),
+         "Стадия «Новый»: робот «Позвонить»: изменено — что делает; было: запланировать звонок: Звонок; срок — 1 рабочий час; "
+         "стало: запланировать звонок: Звонок; срок — 2 рабочих часа",
+         "Stage “New”: robot “Call”: changed: what it does; it was: plan a call: Call; due within 1 working hour; "
+         "it is: plan a call: Call; due within 2 working hours"),
         (("do: {email: hello}}", "do: {email: hello}, when: 'has(card.visit)'}"), "robot_when", "new/greet",
-         "Стадия «Новый»: робот «Написать»: изменено — условие: было «нет», стало «has(card.visit)»",
-         "Stage “New”: robot “Write”: changed: its condition: it was “none” and is “has(card.visit)”"),
+         "Стадия «Новый»: робот «Написать»: изменено — условие; было: нет; стало: «Визит» известно",
+         "Stage “New”: robot “Write”: changed: its condition; it was: none; it is: “Visit” is known"),
         (("do: {email: hello}}", "do: {email: hello}, on_leave: keep}"), "robot_on_leave", "new/greet",
-         "Стадия «Новый»: робот «Написать»: изменено — если лид ушёл со стадии: было «отменяется», стало «остаётся»",
-         "Stage “New”: robot “Write”: changed: when the lead left the stage: it was “it is cancelled” and is “it stays”"),
+         "Стадия «Новый»: робот «Написать»: изменено — если лид ушёл со стадии; было: отменяется; стало: остаётся",
+         "Stage “New”: robot “Write”: changed: when the lead left the stage; it was: it is cancelled; it is: it stays"),
         (("      - {id: greet,", "      - {id: sale, titles: {ru: 'Сделка', en: 'Deal'}, start: {date: visit, "
-          "before: {days: 1}}, "
-          "do: {move: deal}}\n      - {id: greet,"), "robot_added", "new/sale",
-         "Стадия «Новый»: робот «Сделка» добавлен: переводит в «Сделка», за 1 дн. до «Визит»",
-         "Stage “New”: robot “Deal” added: moves it to “Deal”, 1 day before “Visit”"),
+          "before: {days: 1}}, do: {move: deal}}\n      - {id: greet,"), "robot_added", "new/sale",
+         "Стадия «Новый»: робот «Сделка» добавлен: за 1 день до: по дате «Визит» — перевести в «Сделка»",
+         "Stage “New”: robot “Deal” added: 1 day before: on the date “Visit”: move to “Deal”"),
         (("on: call_missed", "on: visit"), "trigger_on", "refused/missed",
-         "Стадия «Отказ»: триггер «Пропущен»: изменено — чего ждёт: было «пропущенный звонок клиента», стало «визит клиента»",
-         "Stage “Refused”: trigger “Missed”: changed: what it waits for: it was “a missed call of the client” and is "
-         "“a visit of the client”"),
+         "Стадия «Отказ»: триггер «Пропущен»: изменено — чего ждёт; было: Клиент позвонил, никто не ответил; "
+         "стало: Клиент зашёл на сайт",
+         "Stage “Refused”: trigger “Missed”: changed: what it waits for; it was: The client called and nobody answered; "
+         "it is: The client came to the site"),
         (('text: "б"', 'text: "в"'), "template_text", "hello/ru",
          "Шаблон «Привет»: изменено — текст (русский)", "Template “Hello”: changed: the text (Russian)"),
     ],

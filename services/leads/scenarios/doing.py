@@ -117,6 +117,7 @@ def _place(step: Step, play: Play, names: Names) -> None:
     contact = {name: _contact_value(name, text) for name, text in values.items() if name in CONTACT_FIELDS}
     card = {name: text for name, text in values.items() if name not in CONTACT_FIELDS}
     play.place(stage, before, reason, contact, source or "site")
+    placed = play.just
     if card:
         play.act("seller", c.Record(fields=card))
         if play.refusal is not None:
@@ -124,6 +125,7 @@ def _place(step: Step, play: Play, names: Names) -> None:
             raise StepError(say(names.language, "given_refused", why=why))
         if play.there().stage != stage.id:
             raise StepError(say(names.language, "given_left", stage=names.stage_title(play.there().stage)))
+    play.begin_stage(placed)
 
 
 def _contact_value(name: str, text: str) -> str:

@@ -101,12 +101,29 @@ def _letter(state: str) -> Callable[[Step, Play, Names], Difference | None]:
     return look
 
 
-def _says(step: Step, play: Play, names: Names) -> Difference | None:
-    letters = [sent for sent in requested(play) if sent.effect_kind == "email"]
-    if not letters:
-        return step.text, say(names.language, "no_letter")
-    text = f"{known(letters[-1].subject)}\n{known(letters[-1].text)}"
-    return None if same(step.gaps["words"]) in same(text) else (step.text, text)
+def _says(kind: str) -> Callable[[Step, Play, Names], Difference | None]:
+    def look(step: Step, play: Play, names: Names) -> Difference | None:
+        sent = [event for event in requested(play) if event.effect_kind == kind]
+        if not sent:
+            return step.text, say(names.language, "no_letter" if kind == "email" else "no_sms")
+        text = " ".join(filter(None, (known(sent[-1].subject), known(sent[-1].text))))
+        return None if same(step.gaps["words"]) in same(text) else (step.text, text.strip())
+
+    return look
+
+
+def _audience(*, inside: bool) -> Callable[[Step, Play, Names], Difference | None]:
+    def look(step: Step, play: Play, names: Names) -> Difference | None:
+        last: dict[str, str] = {}
+        for event in requested(play):
+            if event.effect_kind == "audience" and event.audience is not None and event.action is not None:
+                last[event.audience] = event.action
+        there = [name for name, action in last.items() if action == "add"]
+        if any(same(name) == same(step.gaps["audience"]) for name in there) is inside:
+            return None
+        return step.text, say(names.language, "audiences", what=", ".join(there) or "—")
+
+    return look
 
 
 def _nothing_sent(step: Step, play: Play, names: Names) -> Difference | None:
@@ -156,7 +173,11 @@ LOOKS: Final[dict[str, Callable[[Step, Play, Names], Difference | None]]] = {
     "robot_waits": _robot(e.RobotArmed),
     "letter_accepted": _letter("done"),
     "letter_waits": _letter("requested"),
-    "letter_says": _says,
+    "letter_failed": _letter("failed"),
+    "letter_says": _says("email"),
+    "sms_says": _says("sms"),
+    "in_audience": _audience(inside=True),
+    "not_in_audience": _audience(inside=False),
     "nothing_sent": _nothing_sent,
     "planned_for": _planned_for,
     "not_planned": _not_planned,

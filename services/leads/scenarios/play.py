@@ -25,6 +25,7 @@ from services.leads.domain.contact import ContactState, evolve_contact
 from services.leads.domain.decide import Surroundings, decide, entered
 from services.leads.domain.identities import Identity, normalise_email, normalise_phone
 from services.leads.domain.people import Person, permit
+from services.leads.domain.permissions import Permission, contactable
 from services.leads.domain.recognition import recognise
 from services.leads.domain.returning import brought_back
 from services.leads.domain.robots import outward
@@ -113,10 +114,13 @@ class Play:
             self._leave_for(stage, reason)
         self._own_identities()
         self._placing = False
-        paused = [event for event in self.just if isinstance(event, e.LeadPaused)]
-        entry = [*paused, self.just[-1]]
+
+    def begin_stage(self, placed: Sequence[e.Event]) -> None:
+        """The robots of the stage begin that the lead was put into. `placed`: the events by which it came there."""
+        entries = [event for event in placed if isinstance(event, e.StageEntered)]
+        paused = [event for event in placed if isinstance(event, e.LeadPaused)]
         self._begin(timedelta(0))
-        self._follow(None, entry, ACTORS["client"], moves=False)
+        self._follow(None, [*paused, *entries[-1:]], ACTORS["client"], moves=False)
 
     def _leave_for(self, stage: Stage, reason: str | None) -> None:
         here = self.there().stage
@@ -151,7 +155,7 @@ class Play:
         self._let_pass(self.now)
         state, by = self.there(), ACTORS[actor]
         command = c.Command(id=self._id(), lead=state.lead, actor=by, body=body)
-        around = Surroundings(SELLERS, region=REGION, activity=self._id() if isinstance(body, c.Plan) else None)
+        around = self._around(self._id() if isinstance(body, c.Plan) else None)
         decided = decide(state, command, self.pipeline, self.now, around)
         if isinstance(decided, Refusal):
             self._refused(decided, by)
@@ -248,6 +252,14 @@ class Play:
                 visits.pop(entry.happened.undoes or 0, None)
         return self.pipeline.conversion_point in visits.values()
 
+    def _around(self, activity: UUID | None = None) -> Surroundings:
+        """What deciding needs beyond the lead: who works there, what the client refused (C7)."""
+        answers = contactable(self.person.permissions, self.now.date())
+        refused: dict[str, Permission] = {
+            channel: a.proof for channel, a in answers.items() if not a.allowed and a.proof is not None
+        }
+        return Surroundings(SELLERS, region=REGION, activity=activity, refused=refused)
+
     # --- the store's part ------------------------------------------------------------------------------------------
 
     def _begin(self, step: timedelta = STEP) -> None:
@@ -285,9 +297,7 @@ class Play:
 
     def _after(self, before: LeadState | None, events: Sequence[e.Event], by: Actor, *, moves: bool = True) -> None:
         depth = depth_of(before, by, events) if before is not None else 0
-        now = Following(
-            self.pipeline, self.times, Surroundings(SELLERS, region=REGION), self._id(), self._record, moves
-        )
+        now = Following(self.pipeline, self.times, self._around(), self._id(), self._record, moves)
         follow(now, before, self.there(), events, depth)
 
     def _record(self, events: Sequence[e.Event], by: Actor, depth: int) -> LeadState:

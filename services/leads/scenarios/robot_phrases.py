@@ -90,8 +90,25 @@ OF_ROBOTS: Final = (
         ("письмо ждёт отправки", "the letter waits to go out"),
     ),
     Phrase(
+        "letter_failed", "then", "письмо не ушло", "the letter did not go out",
+        ("письмо не ушло", "the letter did not go out"),
+    ),
+    Phrase(
         "letter_says", "then", "в письме сказано {words}", "the letter says {words}",
         ("в письме сказано «в течение одного рабочего часа»", "the letter says “within one working hour”"),
+    ),
+    Phrase(
+        "sms_says", "then", "в SMS сказано {words}", "the text message says {words}",
+        ("в SMS сказано «ул. Баумана, 1»", "the text message says “1 Bauman street”"),
+    ),
+    Phrase(
+        "in_audience", "then", "клиент в рекламной аудитории {audience}", "the client is in the ad audience {audience}",
+        ("клиент в рекламной аудитории «Были на занятии»", "the client is in the ad audience “Came to the lesson”"),
+    ),
+    Phrase(
+        "not_in_audience", "then", "клиента нет в рекламной аудитории {audience}",
+        "the client is not in the ad audience {audience}",
+        ("клиента нет в рекламной аудитории «Были на занятии»", "the client is not in the ad audience “Came to the lesson”"),
     ),
     Phrase(
         "nothing_sent", "then", "клиенту ничего не отправлено", "nothing was sent to the client",

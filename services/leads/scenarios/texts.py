@@ -187,6 +187,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "letter.done": ("письмо принято сервером", "the letter was accepted by the server"),
     "letter.failed": ("письмо не ушло", "the letter did not go out"),
     "no_letter": ("писем не было", "there was no letter"),
+    "no_sms": ("SMS не было", "there was no text message"),
+    "audiences": ("в рекламных аудиториях: {what}", "in the ad audiences: {what}"),
     "was_sent": ("отправлено: {what}", "sent: {what}"),
     "due": ("срок: {what}", "due: {what}"),
     "activity_is_there": ("такое дело есть", "there is such an activity"),

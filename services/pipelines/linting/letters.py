@@ -28,13 +28,25 @@ def harmful(case: Case) -> Iterator[Found]:
 
 
 def gaps(case: Case) -> Iterator[Found]:
-    """A name in a template that some leads have no value for: they will not get it."""
-    yield from _problems(case, "info")
+    """Names in a template that some leads have no value for: they will not get it. One finding for a template."""
+    for n, template in enumerate(case.pipeline.templates):
+        missing = [
+            problem.about
+            for path, problem, _ in case.letters
+            if path[1] == n and problem.severity == "info" and problem.about
+        ]
+        if missing:
+            names = ", ".join(dict.fromkeys(missing))
+            yield Found(
+                ("templates", n),
+                Said(
+                    f"шаблон «{template.titles.ru}»: кто без значения ({names}), тот этого не получит",
+                    f"template “{template.titles.en}”: whoever has no value for {names} will not get it",
+                ),
+            )
 
 
-def _problems(
-    case: Case, severity: Literal["error", "warning", "info"], *, no_way_out: bool | None = None
-) -> Iterator[Found]:
+def _problems(case: Case, severity: Literal["error", "warning"], *, no_way_out: bool | None = None) -> Iterator[Found]:
     for path, problem, titles in case.letters:
         if problem.severity != severity or (no_way_out is not None and _is_way_out(problem) is not no_way_out):
             continue

@@ -38,8 +38,8 @@ class Problem:
     line: int | None
     en: str
     ru: str
-    about: Literal["unsubscribe"] | None = None
-    """What it is about, where a rule of its own looks for that."""
+    about: str | None = None
+    """The name that may have no value, or `unsubscribe` where that is missing: rules of their own look at these."""
 
 
 def checked(template: Template, pipeline: Pipeline, company: Collection[str] = COMPANY_NAMES) -> list[Problem]:
@@ -90,6 +90,7 @@ def _of_text(path: Path, text: str, known: dict[str, frozenset[str]], needs_way_
                 f"{{{{ {use.path} | default('…') }}}}",
                 f"лид, у которого нет {use.path}, этого не получит; где оно бывает пустым, пишите "
                 f"{{{{ {use.path} | default('…') }}}}",
+                use.path,
             )
     if needs_way_out and "unsubscribe" not in needed:
         yield Problem(

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.pipeline import Period, Pipeline
-from services.pipelines.automation_words import period_words
 from services.pipelines.language import read_pipeline
 from services.pipelines.templates.reading import period_in
 
@@ -48,20 +47,20 @@ def test_C6_a_name_stands_for_its_period_wherever_a_period_may_stand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("period", "ru", "en", "short"),
+    ("period", "ru", "en"),
     [
-        ({"hours": 1, "working": True}, "одного рабочего часа", "one working hour", "1 раб. ч"),
-        ({"hours": 2, "working": True}, "двух рабочих часов", "two working hours", "2 раб. ч"),
-        ({"minutes": 1, "working": True}, "одной рабочей минуты", "one working minute", "1 раб. мин"),
-        ({"minutes": 21}, "21 минуты", "21 minutes", "21 мин"),
-        ({"hours": 11}, "11 часов", "11 hours", "11 ч"),
-        ({"days": 10, "working": True}, "десяти рабочих дней", "ten working days", "10 раб. дн."),
-        ({"months": 1, "days": 14}, "одного месяца и 14 дней", "one month and 14 days", "1 мес. 14 дн."),
+        ({"hours": 1, "working": True}, "одного рабочего часа", "one working hour"),
+        ({"hours": 2, "working": True}, "двух рабочих часов", "two working hours"),
+        ({"minutes": 1, "working": True}, "одной рабочей минуты", "one working minute"),
+        ({"minutes": 21}, "21 минуты", "21 minutes"),
+        ({"hours": 11}, "11 часов", "11 hours"),
+        ({"days": 10, "working": True}, "десяти рабочих дней", "ten working days"),
+        ({"months": 1, "days": 14}, "одного месяца и 14 дней", "one month and 14 days"),
     ],
 )
-def test_C6_a_period_in_words_as_a_letter_promises_it(period: dict[str, int], ru: str, en: str, short: str) -> None:
+def test_C6_a_period_in_words_as_a_letter_promises_it(period: dict[str, int], ru: str, en: str) -> None:
     read = Period.model_validate(period)
-    assert (period_in("ru", read), period_in("en", read), period_words(read).ru) == (ru, en, short)
+    assert (period_in("ru", read), period_in("en", read)) == (ru, en)
 
 
 @given(st.builds(lambda d, h, m, w: Period(days=d, hours=h, minutes=m, working=w),
