@@ -23,7 +23,6 @@ _OF_LEAD: Final[dict[str, tuple[str, str]]] = {
     "email": ("e-mail", "e-mail"),
     "outcome": ("что остаётся от лида", "what remains of the lead"),
     "attempts": ("звонков без ответа", "calls not answered"),
-    "outcome": ("что остаётся от лида", "what remains of the lead"),
     "tags": ("метки", "tags"),
 }
 _SIGNS: Final[dict[str, tuple[str, str]]] = {
