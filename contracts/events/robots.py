@@ -102,7 +102,8 @@ class RobotCancelled(RobotEvent):
 
     TOPIC: ClassVar[str] = "leadline.lead.robot_cancelled"
 
-    by: Literal["left_stage", "retimed", "by_hand", "adopted", "merged", "undone", "erased"]
+    by: Literal["left_stage", "retimed", "by_hand", "adopted", "merged", "undone", "erased", "archived"]
+    """archived: its pipeline is; nothing goes out of an archive (N14)."""
     comment: Personal[str | None] = None
 
 

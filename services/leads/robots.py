@@ -54,6 +54,9 @@ async def decide_robots(
 async def _fire(
     batch: LeadBatch, command: c.Command, body: c.Fire, state: LeadState, pipeline: Pipeline, database: Database
 ) -> Decided:
+    armed = state.automation.armed.get(body.timer)
+    if armed is not None and armed.due_at <= batch.now and await adopting.takes_none(batch, database, state.pipeline):
+        return (e.RobotCancelled(robot=armed.robot, timer=armed.timer, visit=armed.visit, by="archived"),)
     newest, _ = await registry.current(database, state.pipeline)
     person = person_of(batch, state)
     around = Around(

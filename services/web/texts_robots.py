@@ -77,6 +77,7 @@ ROBOTS: dict[str, tuple[str, str]] = {
     ),
     "skipped.removed": ("в воронке его больше нет", "the pipeline no longer has it"),
     "skipped.once": ("для этого клиента он уже срабатывал", "it ran for this client already"),
+    "cancelled.archived": ("воронка в архиве", "the pipeline is archived"),
     "cancelled.left_stage": ("лид ушёл со стадии", "the lead left the stage"),
     "cancelled.retimed": ("дата на карточке изменилась", "the date on the card changed"),
     "cancelled.by_hand": ("отменил человек", "a person cancelled it"),

@@ -16,6 +16,7 @@ from services.clock import SystemClock
 from services.database import Pool
 from services.eventlog.consuming import RawRecord
 from services.leads.domain.own_letters import message_id
+from services.leads.publishing.archive import archive
 from services.pipelines.registry import publish
 from services.settings import Settings
 from tests.integration.leads_case import HEAD, Leads, running
@@ -280,3 +281,17 @@ async def test_C7_nobody_plans_a_call_or_a_letter_for_whoever_asked_for_none(lea
     assert (await leads.send(lead, "plan", kind="meeting")).outcome == "done"
     await leads.send(lead, "permit", channel="phone", allowed=True, how="call", words="можно")
     assert (await leads.send(lead, "plan", kind="call")).outcome == "done"
+
+
+async def test_N14_nothing_goes_out_of_an_archived_pipeline(leads: Leads) -> None:
+    closing = PIPELINE.replace("pipeline: robots", "pipeline: closing").replace(
+        "kind: lost, outcome: bad_data}",
+        "kind: lost, robots: [{id: again, titles: {ru: а, en: b}, do: {email: thanks}}]}",
+    )
+    await publish(leads.pool, SystemClock(), closing, HEAD)
+    lead = await by_hand(leads, pipeline="closing", name="Иван", phone="+79160000001", email="ivan@example.org")
+    await leads.send(lead, "reject", status="spam")
+    await archive(leads.pool, SystemClock(), "closing", HEAD, "robots")
+    assert (await fire(leads, lead, "again")).outcome == "done"
+    assert [(c.robot, c.by) for c in await of(leads, lead, e.RobotCancelled)][-1:] == [("again", "archived")]
+    assert await of(leads, lead, e.EffectRequested) == []

@@ -182,6 +182,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "cancelled.adopted": ("воронка изменилась", "the pipeline changed"),
     "cancelled.merged": ("лид объединён", "the lead was merged"),
     "cancelled.undone": ("переход отменён", "the move was undone"),
+    "cancelled.archived": ("воронка в архиве", "the pipeline is archived"),
     "cancelled.erased": ("данные удалены", "the data was erased"),
     "letter.requested": ("письмо ждёт отправки", "the letter waits to go out"),
     "letter.done": ("письмо принято сервером", "the letter was accepted by the server"),
