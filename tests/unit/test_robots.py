@@ -385,6 +385,13 @@ def test_P9_a_meeting_that_was_held_asks_for_its_result_within_a_working_day() -
     assert (told.assignee, isinstance(story.why("meeting_result"), e.RobotRan)) == ("helen", True)
 
 
+def test_P9_a_result_that_was_recorded_before_is_not_asked_for() -> None:
+    story = school().given("plan", kind="meeting").given("hold", kind="meeting")
+    [activity] = story.lead.activities
+    story.given("complete", activity=activity, result="встретились")
+    assert story.of(e.RobotArmed) == []
+
+
 def test_P9_a_result_that_is_recorded_ends_the_asking() -> None:
     story = school().given("plan", kind="meeting")
     [activity] = story.lead.activities
@@ -492,6 +499,16 @@ def test_R3_a_robot_that_could_not_is_told_as_a_task_and_can_be_started_again() 
     story.fill_fails = None
     story.given("start_robots").until(seconds=1)
     assert story.ran() == ["letter"]
+
+
+def test_R1_who_ran_after_a_failed_letter_does_not_run_again_when_it_is_repeated() -> None:
+    anyway = robot("call", CALL, start="{after: letter}", when_predecessor_did_not_run="run")
+    story = school(", ".join((robot("letter", "{email: thanks}"), anyway))).until(seconds=1)
+    story.report("failed", reason="gave_up").until(seconds=1)
+    assert story.ran() == ["letter", "call"]
+    [effect] = story.lead.automation.effects
+    story.given("repeat", effect=effect).report().until(seconds=1)
+    assert story.ran() == ["letter", "call"]
 
 
 def test_C2_poor_by_itself_only_after_attempts_and_never_without() -> None:

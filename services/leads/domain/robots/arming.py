@@ -193,7 +193,11 @@ def _retimed(state: LeadState, recorded: e.CardRecorded, pipeline: Pipeline, tim
 
 def _result_owed(state: LeadState, just: Sequence[e.Event], times: Times) -> Iterator[e.Event]:
     """P9: a meeting was held and its result is not recorded: it is asked for, within one working day."""
-    if any(isinstance(event, e.MeetingHeld) for event in just) or state.automation.waits(state.root, MEETING):
+    recorded = state.facts.get("meeting_held")
+    told = any(isinstance(event, e.MeetingHeld) for event in just) or (
+        recorded is not None and recorded.root == state.root
+    )
+    if told or state.automation.waits(state.root, MEETING):
         return
     due_at = terms.due(times.now, Period(days=1, working=True), times.calendar, state.responsible)
     armed = arm(state, MEETING, due_at, "meeting", None, times)
