@@ -19,14 +19,12 @@ from contracts import pipeline as p
 from contracts.commands import Refusal
 from contracts.events import ContactChannel
 from contracts.meta import Actor
-from services.calendars import terms
-from services.calendars.calendar import NoWorkingTimeError
 from services.leads.domain.arrivals import Turn
 from services.leads.domain.decide import Surroundings, decide
 from services.leads.domain.own_letters import message_id
 from services.leads.domain.people import Person
 from services.leads.domain.permissions import may_contact
-from services.leads.domain.robots.instants import Times
+from services.leads.domain.robots.instants import Times, due
 from services.leads.domain.robots.standing import Armed
 from services.leads.domain.state import LeadState
 
@@ -166,7 +164,7 @@ def _plan(now: Acting, do: p.PlanActivity) -> Act | Skip:
     assignee = around.head if do.assignee == "head" else None
     due_at = None
     if do.due is not None:
-        due_at = _due(now, do.due, assignee or now.state.responsible)
+        due_at = due(now.around.times, now.around.times.now, do.due, assignee or now.state.responsible)
     counted = do.due is not None and (do.due.working or do.due.months)
     planned = e.ActivityPlanned(
         activity=activity,
@@ -180,14 +178,6 @@ def _plan(now: Acting, do: p.PlanActivity) -> Act | Skip:
         calendar=around.times.name if counted else None,
     )
     return Act((planned,), activity=activity)
-
-
-def _due(now: Acting, period: p.Period, person: str | None) -> Any:
-    times = now.around.times
-    try:
-        return terms.due(times.now, period, times.calendar, person)
-    except NoWorkingTimeError:  # this person is never there: the team's time is meant
-        return terms.due(times.now, period, times.calendar)
 
 
 def _notify_head(now: Acting, do: p.NotifyHead) -> Act | Skip:

@@ -16,9 +16,8 @@ from uuid import uuid5
 
 from contracts import events as e
 from contracts.pipeline import Period, Pipeline, Robot
-from services.calendars import terms
 from services.leads.domain.robots import chains
-from services.leads.domain.robots.instants import Times, arm, had, instant
+from services.leads.domain.robots.instants import Times, arm, due, had, in_hours, instant
 from services.leads.domain.robots.standing import Armed
 from services.leads.domain.state import LeadState
 
@@ -163,7 +162,7 @@ def _pause(state: LeadState, paused: e.LeadPaused, times: Times) -> Iterator[e.E
     """S3: on its date the lead comes back by itself: in the morning of that day, or of the next working day (C2)."""
     if state.automation.waits(state.root, PAUSE):
         return
-    begins = times.calendar.next_working(times.calendar.instant(paused.until, time(0)))
+    begins = in_hours(times, times.calendar.instant(paused.until, time(0)))
     yield arm(state, PAUSE, begins, "pause", None, times)
 
 
@@ -199,7 +198,7 @@ def _result_owed(state: LeadState, just: Sequence[e.Event], times: Times) -> Ite
     )
     if told or state.automation.waits(state.root, MEETING):
         return
-    due_at = terms.due(times.now, Period(days=1, working=True), times.calendar, state.responsible)
+    due_at = due(times, times.now, Period(days=1, working=True), state.responsible)
     armed = arm(state, MEETING, due_at, "meeting", None, times)
     yield armed
     yield e.ActivityPlanned(
@@ -233,7 +232,7 @@ def restart(state: LeadState, pipeline: Pipeline, times: Times, at: datetime, on
         found += entry(replace_entered(state, at), robots, times, because="started", at=at)
     paused = state.kind == "postponed" and state.paused_until is not None and only in (None, PAUSE)
     if paused and state.paused_until is not None and not state.automation.waits(state.root, PAUSE):
-        begins = times.calendar.next_working(times.calendar.instant(state.paused_until, time(0)))
+        begins = in_hours(times, times.calendar.instant(state.paused_until, time(0)))
         found.append(arm(state, PAUSE, max(begins, at), "started", None, times))
     return tuple(found)
 

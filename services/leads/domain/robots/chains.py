@@ -11,8 +11,7 @@ from collections.abc import Iterator
 
 from contracts import events as e
 from contracts.pipeline import Pipeline, Robot
-from services.calendars import terms
-from services.leads.domain.robots.instants import Times, arm, instant
+from services.leads.domain.robots.instants import Times, arm, due, in_hours, instant
 from services.leads.domain.state import LeadState
 
 
@@ -48,11 +47,11 @@ def comes_again(state: LeadState, event: e.Event, pipeline: Pipeline, times: Tim
     settled = state.automation.settled[(event.visit, event.robot)]
     if robot.start.every is None or settled.timer != event.timer:
         return
-    due_at = terms.due(settled.due_at, robot.start.every, times.calendar)
+    due_at = due(times, settled.due_at, robot.start.every)
     if due_at <= times.now:  # after a long outage it comes once, not for every time that was missed
-        due_at = terms.due(times.now, robot.start.every, times.calendar)
+        due_at = due(times, times.now, robot.start.every)
     if robot.start.in_hours:
-        due_at = terms.in_hours(due_at, times.calendar)
+        due_at = in_hours(times, due_at)
     yield arm(state, robot.id, due_at, "again", robot, times)
 
 

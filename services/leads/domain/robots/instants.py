@@ -12,9 +12,9 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from contracts import events as e
-from contracts.pipeline import Robot
+from contracts.pipeline import Period, Robot
 from services.calendars import terms
-from services.calendars.calendar import Calendar
+from services.calendars.calendar import ROUND_THE_CLOCK, Calendar, NoWorkingTimeError
 from services.leads.domain.state import LeadState
 
 MORNING: Final = time(9)
@@ -34,11 +34,27 @@ class Times:
         return self.calendar.version
 
 
-def instant(robot: Robot, begin: datetime, state: LeadState, times: Times) -> datetime | None:
-    """When a robot starts whose time begins to count at `begin`; None where it goes by a date that the card has not yet.
+def due(times: Times, begin: datetime, period: Period, person: str | None = None) -> datetime:
+    """When a period that begins then has passed, in the working time of a person, else of the team, else around the clock:
+    nothing stands still because somebody, or everybody, never works."""
+    for calendar, who in ((times.calendar, person), (times.calendar, None)):
+        try:
+            return terms.due(begin, period, calendar, who)
+        except NoWorkingTimeError:
+            continue
+    return terms.due(begin, period, ROUND_THE_CLOCK)
 
-    Raises NoWorkingTimeError.
-    """
+
+def in_hours(times: Times, moment: datetime) -> datetime:
+    """This instant where the team works, else when it begins next; the instant itself where it never does."""
+    try:
+        return terms.in_hours(moment, times.calendar)
+    except NoWorkingTimeError:
+        return moment
+
+
+def instant(robot: Robot, begin: datetime, state: LeadState, times: Times) -> datetime | None:
+    """When a robot starts whose time begins to count at `begin`; None where it goes by a date that the card has not yet."""
     start, calendar = robot.start, times.calendar
     at = begin
     if start.date is not None:
@@ -51,10 +67,13 @@ def instant(robot: Robot, begin: datetime, state: LeadState, times: Times) -> da
     elif start.day is not None:
         at = _next(start.day, begin, calendar)
     if start.before is not None:
-        at = terms.before(at, start.before, calendar)
+        try:
+            at = terms.before(at, start.before, calendar)
+        except NoWorkingTimeError:
+            at = terms.before(at, start.before, ROUND_THE_CLOCK)
     if start.delay is not None:
-        at = terms.due(at, start.delay, calendar)
-    return terms.in_hours(at, calendar) if start.in_hours else at
+        at = due(times, at, start.delay)
+    return in_hours(times, at) if start.in_hours else at
 
 
 def _next(day: str, begin: datetime, calendar: Calendar) -> datetime:
