@@ -1,6 +1,7 @@
 """What `leadline robots start` prints: the preview with a table of each person's tasks by day, and what was started.
 
-Pure. Invariants: nothing personal but our own people's names is in it: leads are named by id; every text stands in both languages.
+Pure. Invariants: nothing personal but our own people's names is in it: leads are named by id; every text stands in both
+languages.
 """
 
 from __future__ import annotations
@@ -134,7 +135,7 @@ def previewed(found: Preview, say: Say, zone: str) -> list[str]:
         lines.append(say("nothing"))
     else:
         lines.append(say("starting", count=found.starting, first=at(found.first)))
-    for one in found.robots.values():
+    for one in sorted(found.robots.values(), key=lambda one: (one.first, one.stage, one.robot)):
         first, last = at(one.first), at(one.last)
         when = say("when", first=first) if first == last else say("between", first=first, last=last)
         lines.append(say("robot", stage=one.stage, robot=one.robot, count=one.leads, when=when))
