@@ -96,7 +96,7 @@ class Old:
         self.settings, self.pool, self.clock, self.leads, self.pipeline = settings, pool, clock, leads, pipeline
 
     async def imported(self, folder: Path, numbers: Sequence[int] = range(12)) -> None:
-        """Leads 0, 1, 2 … in `new`, `work`, `quiet` and `later` by turns; every third has no e-mail, lead 4 a day of the visit."""
+        """Leads 0, 1, 2 … in `new`, `work`, `quiet` and `later` by turns; every third without e-mail, lead 4 with a visit."""
         rows = ["case,activity,at,name,phone,email,until,reason,visit"]
         for number in numbers:
             stages = (["new"], ["new", "work"], ["new", "work", "quiet"], ["new", "later"])[number % 4]
@@ -365,6 +365,7 @@ async def test_N5_the_command_says_what_would_happen_and_does_it(
     assert not await old.armed()
     with pytest.raises(OpsError, match="say --yes"):
         await start(place, Typed(old.pipeline))
+    capsys.readouterr()
     assert await start(place, Typed(old.pipeline, yes=True, json=True)) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["preview"]["starting"], told["started"]["leads"], told["started"]["refused"]) == (9, 9, [])
