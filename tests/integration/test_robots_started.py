@@ -29,8 +29,10 @@ from services.ops.place import OpsError
 from services.ops.robots.command import Typed, start
 from services.ops.verify.run import verify
 from services.pipelines import registry
+from services.pipelines.bundled import pipeline_file
 from services.privacy.store import KeyRing
 from services.settings import Colleague, Settings
+from tests.integration.deals_case import won
 from tests.integration.import_case import Given, run_command, written
 from tests.integration.leads_case import HEAD, Leads
 from tests.integration.publishing_case import unique
@@ -345,6 +347,41 @@ async def test_N5_what_a_person_cancelled_is_left_alone_and_a_new_version_adds_w
     before = await old.armed()
     assert (await old.start(old.asked())).leads == 3
     assert await old.armed() - before == Counter(fresh=3)
+
+
+async def test_N5_a_lead_that_moves_in_that_moment_is_looked_at_anew(old: Old, tmp_path: Path) -> None:
+    await old.imported(tmp_path, range(0, 12, 4))
+    first, second, third = await old.at("new")
+    calls: list[list[UUID]] = []
+
+    async def send(commands: Sequence[Command]) -> list[CommandResult | None]:
+        calls.append([command.lead for command in commands])
+        if len(calls) == 1:
+            assert (await old.leads.send(first, "record", fields={"company": "ООО «Ромашка»"})).outcome == "done"
+            assert (await old.leads.send(second, "move", by=HEAD, to="work", override="так")).outcome == "done"
+        return await old.send(commands)
+
+    made = await old.start(old.asked(stages=("new",)), send)
+    assert (made.leads, made.left, made.refused) == (2, 1, {})
+    assert calls == [[first, second, third], [first]], "the one that moved has the robots of the stage it went to"
+    assert [a.robot for a in (await old.state(second)).automation.armed.values()] == ["look"]
+
+
+async def test_N5_robots_are_started_for_deals_too(old: Old) -> None:
+    _, deal = await won(old.leads)
+    file = pipeline_file("trial_lesson")
+    assert file is not None
+    fresh = "    robots:\n      - {id: fresh, titles: {ru: а, en: b}, do: {tag: fresh}}\n"
+    text = file.read_text(encoding="utf-8").replace("    robots:\n", fresh, 1)
+    _, number = await registry.publish(old.pool, SystemClock(), text, HEAD)
+    adopted = await old.leads.send(deal, "adopt", by=HEAD, pipeline="trial_lesson", number=number)
+    assert adopted.outcome == "done", adopted.refusal
+    said = await old.preview(Asked("trial_lesson", NOW))
+    assert ([(o.robot, o.leads) for o in said.robots.values()], said.did) == ([("fresh", 1)], {"tag": 1})
+    assert (await old.start(Asked("trial_lesson", NOW))).robots == 1
+    armed = [r.data.robot for r in await old.leads.history(deal) if isinstance(r.data, e.RobotArmed)]
+    assert armed[-1] == "fresh"
+    assert (await old.preview(Asked("trial_lesson", NOW))).left == {"had": 1}
 
 
 @pytest.mark.kafka
