@@ -64,8 +64,8 @@ class Asked:
         return "had" if any((lead.root, name) in lead.automation.armings for name in names) else "undated"
 
 
-async def check(database: Database, asked: Asked) -> Pipeline:
-    """The version in force. Raises NoSuchPipelineError, and CannotStartError for a stage or a robot that no version has."""
+async def check(database: Database, asked: Asked) -> None:
+    """Raises NoSuchPipelineError, and CannotStartError for a stage or a robot that no version has."""
     versions = [version.pipeline for version in await registry.versions(database, asked.pipeline)]
     stages = dict.fromkeys(stage.id for pipeline in reversed(versions) for stage in pipeline.stages)
     for name in asked.stages:
@@ -75,7 +75,7 @@ async def check(database: Database, asked: Asked) -> Pipeline:
                 f"Стадии {name} нет; есть: {there}.", f"There is no stage {name}; there are: {there}."
             )
     if asked.robot is None or asked.robot == PAUSE:
-        return versions[-1]
+        return
     robots = {name: found[1] for pipeline in versions for name, found in pipeline.robots_by_id.items()}
     robot = robots.get(asked.robot)
     if robot is None:
@@ -88,7 +88,6 @@ async def check(database: Database, asked: Asked) -> Pipeline:
             f"Робот {robot.id} запускается после {robot.start.after}: запустите того, он пойдёт следом.",
             f"The robot {robot.id} starts after {robot.start.after}: start that one, and it follows.",
         )
-    return versions[-1]
 
 
 def command_of(lead: Standing, asked: Asked, actor: Actor) -> c.Command:

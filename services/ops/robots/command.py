@@ -99,8 +99,8 @@ async def start(place: Place, typed: Typed) -> int:
 def _agreed(typed: Typed, say: Say, leads: int) -> bool:
     if typed.yes:
         return True
-    if not sys.stdin.isatty():
-        raise OpsError(f"robots of {leads} leads would start; say --yes when there is no terminal to ask on")
+    if typed.json or not sys.stdin.isatty():
+        raise OpsError(f"robots of {leads} leads would start; say --yes where nobody can be asked")
     return input(say("ask")).strip().lower() in YES
 
 
