@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -32,8 +33,9 @@ from services.pipelines import registry
 from services.pipelines.bundled import pipeline_file
 from services.privacy.store import KeyRing
 from services.settings import Colleague, Settings
+from tests.eventlog_builders import until
 from tests.integration.deals_case import won
-from tests.integration.import_case import Given, run_command, written
+from tests.integration.import_case import Given, environment, run_command, written
 from tests.integration.leads_case import HEAD, Leads
 from tests.integration.publishing_case import unique
 from tests.integration.robots_case import HandClock
@@ -177,7 +179,7 @@ class Old:
                 ).outcome == "done"
                 for effect, known in (await self.state(lead)).automation.effects.items():
                     if known.state == "requested":
-                        report = {"effect": effect, "outcome": "done", "attempts": 1}
+                        report: dict[str, Any] = {"effect": effect, "outcome": "done", "attempts": 1}
                         assert (await self.leads.send(lead, "report", by=DELIVERY, **report)).outcome == "done"
 
 
@@ -237,8 +239,8 @@ async def test_N5_the_preview_is_what_then_happens(old: Old, tmp_path: Path) -> 
     assert {(meta.actor.id, meta.actor.on_behalf_of) for meta, _ in armed} == {(STARTING, "tests")}
 
     versions = {lead: (await old.state(lead)).version for lead in await old.all()}
-    last = datetime.combine(said.days[-1] + DAY, datetime.min.time(), UTC) - timedelta(hours=3, microseconds=1)
-    await old.days_pass(last)
+    days_end = datetime.combine(said.days[-1] + DAY, datetime.min.time(), UTC) - timedelta(hours=3, microseconds=1)
+    await old.days_pass(days_end)
     happened = Happened()
     for lead in await old.all():
         happened.tell(await old.leads.history(lead), versions[lead])
@@ -382,6 +384,36 @@ async def test_N5_robots_are_started_for_deals_too(old: Old) -> None:
     armed = [r.data.robot for r in await old.leads.history(deal) if isinstance(r.data, e.RobotArmed)]
     assert armed[-1] == "fresh"
     assert (await old.preview(Asked("trial_lesson", NOW))).left == {"had": 1}
+
+
+async def test_N5_a_killed_start_goes_on_with_the_same_command(old: Old, tmp_path: Path) -> None:
+    await old.imported(tmp_path, range(0, 1600, 4))
+    line = [sys.executable, "-m", "services.ops.main", "robots", "start", old.pipeline, "--yes", "--json"]
+    armed = "SELECT count(DISTINCT originator_id) FROM leadline.events WHERE topic = 'leadline.lead.robot_armed'"
+    first = await asyncio.create_subprocess_exec(
+        *line, env=environment(old.settings), stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+
+        async def begun() -> bool:
+            return bool(await old.pool.fetchval(armed))
+
+        await until(begun, "robots of the first leads are started", 30)
+    finally:
+        first.kill()
+        await first.wait()
+    half = await old.pool.fetchval(armed)
+    assert 0 < half < 400
+    second = await asyncio.create_subprocess_exec(*line, env=environment(old.settings), stdout=asyncio.subprocess.PIPE)
+    out, _ = await asyncio.wait_for(second.communicate(), 60)
+    told = json.loads(out)
+    assert (second.returncode, told["started"]["refused"]) == (0, [])
+    assert (told["preview"]["left"]["had"], told["started"]["leads"]) == (half, 400 - half)
+    robots = await old.pool.fetch(
+        """SELECT originator_id, convert_from(state, 'UTF8')::jsonb -> 'data' ->> 'robot' FROM leadline.events
+           WHERE topic = 'leadline.lead.robot_armed'"""
+    )
+    assert len(robots) == len(set(map(tuple, robots))) == 400 * 4 + 1
 
 
 @pytest.mark.kafka

@@ -45,7 +45,7 @@ def stages(draw: st.DrawFn) -> str:
         for _ in range(draw(st.integers(1, 5))):
             number += 1
             start = {f"delay: {{days: {draw(st.integers(0, 6))}, hours: {draw(st.integers(1, 30))}}}"}
-            if here and draw(st.booleans()):
+            if bool(here) and draw(st.booleans()):
                 start.add(f"after: {draw(st.sampled_from(here))}")
             elif draw(st.integers(0, 4)) == 0:
                 start.add(f"every: {{days: {draw(st.integers(1, 5))}}}")

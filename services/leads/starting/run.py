@@ -22,7 +22,7 @@ from services.leads.starting.rehearsing import Made, Rehearsed, rehearse_now
 from services.leads.starting.store import Standing
 from services.settings import Settings
 
-CHUNK = 200
+CHUNK = 100
 ROUNDS = 3
 """How often a lead that something happened to in between is looked at anew before it is named."""
 
