@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from services.pipelines.linting.case import Settings
-from services.pipelines.linting.rules import LINT_RULES, LintRule
+from services.pipelines.linting.rule import LintRule
+from services.pipelines.linting.rules import LINT_RULES
 
 PAGE: Final = Path(__file__).parent / "lint.md"
 SETTINGS = Settings()

@@ -222,3 +222,61 @@ COMMENT ON COLUMN bi.people.leads IS 'How many leads the person has or had.';
 COMMENT ON COLUMN bi.people.made_at IS 'When the person became known (UTC instant).';
 COMMENT ON COLUMN bi.people.merged_into IS 'The same person as this one, who goes on; empty: a person of their own.';
 COMMENT ON COLUMN bi.people.erased IS 'True: the person''s data was destroyed.';
+
+CREATE OR REPLACE VIEW bi.robot_runs AS
+SELECT lead, pipeline, visit, robot, timer, because, armed_at, due_at, outcome, reason, closed_at, late_ms, effect
+FROM {robots}.runs;
+COMMENT ON VIEW bi.robot_runs IS 'One row per robot and timer: everything that was to happen by itself on a lead, and what became of it.';
+COMMENT ON COLUMN bi.robot_runs.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.robot_runs.pipeline IS 'Id of the pipeline the robot belongs to.';
+COMMENT ON COLUMN bi.robot_runs.visit IS 'Number of the stage visit it belongs to: bi.stage_visits.visit.';
+COMMENT ON COLUMN bi.robot_runs.robot IS 'Id of the robot; pause: a pause that comes back; meeting_result: the result of a meeting is owed.';
+COMMENT ON COLUMN bi.robot_runs.timer IS 'Id of this arming; a robot that was armed again has another one.';
+COMMENT ON COLUMN bi.robot_runs.because IS 'From what its instant follows: entry, after_robot, date, again, retimed, left_stage, undone, pause, meeting, started.';
+COMMENT ON COLUMN bi.robot_runs.armed_at IS 'When it was armed (UTC instant).';
+COMMENT ON COLUMN bi.robot_runs.due_at IS 'The instant it starts at (UTC instant).';
+COMMENT ON COLUMN bi.robot_runs.outcome IS 'ran, skipped, cancelled or failed; empty: it still waits.';
+COMMENT ON COLUMN bi.robot_runs.reason IS 'Of a skip: condition, predecessor, contact_refused, no_address, rules, loop, removed, once. Of a cancellation: by what. Of a failure: its words.';
+COMMENT ON COLUMN bi.robot_runs.closed_at IS 'When that was (UTC instant); empty: it still waits.';
+COMMENT ON COLUMN bi.robot_runs.late_ms IS 'Milliseconds between its instant and the act; empty: it did not run.';
+COMMENT ON COLUMN bi.robot_runs.effect IS 'What it requested of the outside: bi.effects.effect; empty: nothing.';
+
+CREATE OR REPLACE VIEW bi.effects AS
+SELECT lead, effect, pipeline, kind, robot, visit, template, service, action, marketing, requested_at, state, closed_at,
+       attempts, provider, reason, matched, doubtful, repeats, bounced, bounced_at
+FROM {robots}.effects;
+COMMENT ON VIEW bi.effects IS 'One row per letter, short message, change of an ad audience or call of another system that was requested; nothing personal.';
+COMMENT ON COLUMN bi.effects.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.effects.effect IS 'Id of the effect: it is carried out once under it.';
+COMMENT ON COLUMN bi.effects.pipeline IS 'Id of the pipeline.';
+COMMENT ON COLUMN bi.effects.kind IS 'email, sms, audience, webhook, or notice: a letter to somebody of ours.';
+COMMENT ON COLUMN bi.effects.robot IS 'Id of the robot that requested it; empty: a refusal of contact did.';
+COMMENT ON COLUMN bi.effects.visit IS 'Number of the stage visit of that robot.';
+COMMENT ON COLUMN bi.effects.template IS 'Id of the template; empty: it has none.';
+COMMENT ON COLUMN bi.effects.service IS 'Of an audience: vk, yandex, facebook, google; of a webhook the name of its address; of a notice who is told.';
+COMMENT ON COLUMN bi.effects.action IS 'Of an audience: add or remove.';
+COMMENT ON COLUMN bi.effects.marketing IS 'True: it advertises.';
+COMMENT ON COLUMN bi.effects.requested_at IS 'When it was first requested (UTC instant).';
+COMMENT ON COLUMN bi.effects.state IS 'requested: on its way; done: the other side accepted it; failed: given up, a person may repeat it.';
+COMMENT ON COLUMN bi.effects.closed_at IS 'When it was done or given up (UTC instant); empty: on its way.';
+COMMENT ON COLUMN bi.effects.attempts IS 'How many tries its last end took; empty: it has not ended.';
+COMMENT ON COLUMN bi.effects.provider IS 'By way of which server or service.';
+COMMENT ON COLUMN bi.effects.reason IS 'Why it was given up.';
+COMMENT ON COLUMN bi.effects.matched IS 'Of an audience: how many contacts the service matched, where it says so.';
+COMMENT ON COLUMN bi.effects.doubtful IS 'True: the other side''s answer was lost, so it may have gone out twice, or, of a failed one, once.';
+COMMENT ON COLUMN bi.effects.repeats IS 'How often a person asked to try again.';
+COMMENT ON COLUMN bi.effects.bounced IS 'permanent: the letter came back; delayed: it is held up; empty: neither.';
+COMMENT ON COLUMN bi.effects.bounced_at IS 'When that was (UTC instant).';
+
+CREATE OR REPLACE VIEW bi.trigger_pulls AS
+SELECT lead, version, pipeline, trigger, at, fired, to_stage, reason
+FROM {robots}.pulls;
+COMMENT ON VIEW bi.trigger_pulls IS 'One row each time a trigger moved a lead, or stood ready and did not.';
+COMMENT ON COLUMN bi.trigger_pulls.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.trigger_pulls.version IS 'Number of the event within the lead.';
+COMMENT ON COLUMN bi.trigger_pulls.pipeline IS 'Id of the pipeline.';
+COMMENT ON COLUMN bi.trigger_pulls.trigger IS 'Id of the trigger.';
+COMMENT ON COLUMN bi.trigger_pulls.at IS 'When it was (UTC instant).';
+COMMENT ON COLUMN bi.trigger_pulls.fired IS 'True: it moved the lead.';
+COMMENT ON COLUMN bi.trigger_pulls.to_stage IS 'Id of the stage it moves leads to.';
+COMMENT ON COLUMN bi.trigger_pulls.reason IS 'Why it did not: condition, rules, other_trigger, loop; empty: it did.';

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from contracts.pipeline.expected import RULE_PATTERN
 from contracts.pipeline.names import there_are, there_are_ru
 from contracts.pipeline.parts import ID_PATTERN
+from contracts.pipeline.robots import ACTIONS
 
 
 class Words(NamedTuple):
@@ -121,6 +122,10 @@ A_CRITERION = Words(
     "a criterion names one of: fact, field, contact; for example {field: needs}",
     "критерий называет одно из: fact, field, contact; например {field: needs}",
 )
+AN_ACTION = Words(
+    f"a robot does one of: {', '.join(ACTIONS)}; for example {{email: thanks}}",
+    f"робот делает одно из: {', '.join(ACTIONS)}; например {{email: thanks}}",
+)
 
 
 def said_of_syntax(problem: str, context: str) -> Words:
@@ -156,6 +161,8 @@ def said_of(problem: ErrorDetails, model: type[BaseModel], examples: Mapping[str
             return both(text)
         case "criterion":
             return A_CRITERION
+        case "action":
+            return AN_ACTION
     if (words := _of_size(kind, value, context)) is not None:
         return words
     expected = KINDS.get(kind.partition("_")[0])

@@ -19,6 +19,17 @@ from contracts.events import Event
 from contracts.events.company import CompanyIdentityAdded, CompanyMade
 from contracts.events.contact import CompanyJoined, ContactMade, IdentityAdded, PersonErased
 from contracts.events.lead import LeadAssigned, LeadCaptured, Money, OfferMade, StageEntered
+from contracts.events.robots import (
+    EffectBounced,
+    EffectDone,
+    EffectFailed,
+    EffectRepeated,
+    EffectRequested,
+    RobotArmed,
+    RobotRan,
+    RobotSkipped,
+    TriggerRefused,
+)
 from contracts.meta import GENESIS, Actor, Meta, cloud_event_headers, digest_of
 from contracts.topics import EVENTS_TOPIC_OF_KIND
 from services.database import Pool
@@ -191,6 +202,25 @@ def enter(stream: Stream, stage: str, visit: int, from_stage: str | None) -> Mad
 def offer(stream: Stream, amount: str, currency: str = "RUB") -> Made:
     """Terms are offered."""
     return stream.add(OfferMade(volume="2 шт", price=Money(amount=Decimal(amount), currency=currency), delivery_days=7))
+
+
+def by_itself(stream: Stream) -> None:
+    """Robots and a trigger of a lead: a letter that failed, went out when a person asked again, and came back; one that waits."""
+    effect, of = uuid4(), {"robot": "letter", "visit": 1, "timer": uuid4()}
+    due = stream.at + timedelta(minutes=1)
+    stream.add(RobotArmed(**of, due_at=due, because="entry"))
+    stream.add(EffectRequested(effect=effect, effect_kind="email", robot="letter", visit=1, email="a@example.org"))
+    stream.add(RobotRan(**of, did="email", due_at=due, late_ms=60_000, effect=effect))
+    stream.add(EffectFailed(effect=effect, effect_kind="email", attempts=9, reason="recipient_refused: 550"))
+    stream.add(EffectRepeated(effect=effect, effect_kind="email", email="a@example.org"))
+    stream.add(EffectDone(effect=effect, effect_kind="email", attempts=1, provider="smtp.example.org"))
+    stream.add(EffectBounced(effect=effect, inbound_id=uuid4(), status="5.1.1"))
+    for robot, later in (("skipped", timedelta()), ("waits", timedelta(days=3))):
+        of = {"robot": robot, "visit": 1, "timer": uuid4()}
+        stream.add(RobotArmed(**of, due_at=stream.at + later, because="entry"))
+        if not later:
+            stream.add(RobotSkipped(**of, reason="condition", clause="card.budget > 1", values={"card.budget": "0"}))
+    stream.add(TriggerRefused(trigger="reply", to_stage="proposal", because=f"{stream.id}-1", reason="rules"))
 
 
 def erased(person: Stream) -> Made:

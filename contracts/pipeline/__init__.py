@@ -16,7 +16,7 @@ from contracts.pipeline.criteria import (
     FieldCriterion,
 )
 from contracts.pipeline.expected import ExpectedFinding
-from contracts.pipeline.parts import Condition, Id, Kind, Model, Period, Role, StageId, TimeLimit, Titles, Words
+from contracts.pipeline.parts import Condition, Id, Kind, Model, Period, Role, StageId, Term, TimeLimit, Titles, Words
 from contracts.pipeline.pipeline import Pipeline
 from contracts.pipeline.robots import (
     ACTIONS,
@@ -86,6 +86,7 @@ __all__ = [
     "Start",
     "Template",
     "TemplateText",
+    "Term",
     "TimeLimit",
     "Titles",
     "Trigger",

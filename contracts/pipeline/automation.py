@@ -24,6 +24,7 @@ RESERVED = frozenset({"pause", "meeting_result"})
 def misfits_of_automation(pipeline: Pipeline) -> Iterator[Misfit]:
     """Everything that does not fit together, with its path."""
     yield from twice("template", "шаблоны", (template.id for template in pipeline.templates), ("templates",))
+    yield from twice("term", "сроки", (term.id for term in pipeline.terms), ("terms",))
     robots: dict[str, str] = {}
     triggers: dict[str, str] = {}
     for n, stage in enumerate(pipeline.stages):

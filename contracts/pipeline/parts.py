@@ -82,8 +82,20 @@ class Period(Model):
             )
 
 
+PeriodOrTerm = Annotated[Period, OrId()]
+"""A period, or in YAML the id of one of the pipeline's `terms`; `contracts.pipeline.terms` puts the period in its place."""
+
+
+class Term(Model):
+    """A length of time with a name: what promises it and what keeps it name the same one (C6, «one setting makes both»)."""
+
+    id: Id
+    titles: Titles
+    period: Period
+
+
 class TimeLimit(Model):
     """How long a lead may stand in a stage. `warn`: how long before its end people are told."""
 
-    after: Period
-    warn: Period | None = None
+    after: PeriodOrTerm
+    warn: PeriodOrTerm | None = None

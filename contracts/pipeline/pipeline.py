@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,10 +12,11 @@ from contracts.pipeline.coherence import incoherences
 from contracts.pipeline.criteria import BUILT_IN_FACTS, Criterion, Fact, FieldCriterion
 from contracts.pipeline.expected import ExpectedFinding
 from contracts.pipeline.names import misfits
-from contracts.pipeline.parts import Id, Model, StageId, Titles
+from contracts.pipeline.parts import Id, Model, StageId, Term, Titles
 from contracts.pipeline.robots import Robot
 from contracts.pipeline.stages import Stage
 from contracts.pipeline.templates import Template
+from contracts.pipeline.terms import with_periods
 
 
 class Pipeline(Model):
@@ -34,11 +35,21 @@ class Pipeline(Model):
     fields: tuple[CardField, ...] = Field(default=(), max_length=200)
     facts: tuple[Fact, ...] = Field(default=(), max_length=100)
     """Facts of this pipeline's own, and options for built-in ones."""
+    terms: tuple[Term, ...] = Field(default=(), max_length=50)
+    """Named periods; robots, limits and templates (`{{ terms.ID }}`) name them."""
     templates: tuple[Template, ...] = Field(default=(), max_length=200)
     """R3: letters and short messages to clients. Leads always get the newest version's (decision 6)."""
     stages: tuple[Stage, ...] = Field(min_length=2, max_length=50)
     expected_findings: tuple[ExpectedFinding, ...] = Field(default=(), max_length=200)
     """Findings of `leadline lint` that stand, each with its reason."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _periods_for_terms(cls, data: Any) -> Any:
+        whole, unknown = with_periods(data)
+        if (error := misfits(unknown)) is not None:
+            raise error
+        return whole
 
     @model_validator(mode="after")
     def _coherent(self) -> Pipeline:
@@ -66,6 +77,11 @@ class Pipeline(Model):
     def templates_by_id(self) -> dict[str, Template]:
         """Templates by id."""
         return {template.id: template for template in self.templates}
+
+    @cached_property
+    def terms_by_id(self) -> dict[str, Term]:
+        """Named periods by id."""
+        return {term.id: term for term in self.terms}
 
     @cached_property
     def robots_by_id(self) -> dict[str, tuple[Stage, Robot]]:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from contracts.pipeline.names import Misfit, misfits
-from contracts.pipeline.parts import Condition, Id, Model, Period, StageId, Titles, Words
+from contracts.pipeline.parts import Condition, Id, Model, PeriodOrTerm, StageId, Titles, Words
 
 AudienceService = Literal["vk", "yandex", "facebook", "google"]
 Language = Literal["ru", "en"]
@@ -25,15 +25,15 @@ class Start(Model):
     long before or after a date on the card. `in_hours`: an instant outside the team's hours moves to their next beginning."""
 
     after: Id | None = None
-    delay: Period | None = None
+    delay: PeriodOrTerm | None = None
     date: Id | None = None
     """A field of type date; the robot starts so long after it (`delay`), before it (`before`), or on it."""
     time: Id | None = None
     """A field of type time that goes with the date; without one the beginning of that day's work is meant."""
-    before: Period | None = None
+    before: PeriodOrTerm | None = None
     day: Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")] | None = None
     """A day of the year, `12-31`: the next one after entry, at the beginning of work (P5, greetings on the days)."""
-    every: Period | None = None
+    every: PeriodOrTerm | None = None
     """P7: again so long after each time, as long as the lead stands in the stage."""
     in_hours: bool = False
 
@@ -91,7 +91,7 @@ class PlanActivity(Model):
 
     plan: Literal["call", "meeting", "letter", "task"]
     text: Words
-    due: Period | None = None
+    due: PeriodOrTerm | None = None
     assignee: Literal["responsible", "head"] = "responsible"
 
 
@@ -199,7 +199,7 @@ Action = Annotated[
     Discriminator(
         _kind_of_action,
         custom_error_type="action",
-        custom_error_message="a robot does one of: " + ", ".join(ACTIONS) + "; for example {{email: thanks}}",
+        custom_error_message="a robot does one of: " + ", ".join(ACTIONS) + "; for example {email: thanks}",
     ),
 ]
 

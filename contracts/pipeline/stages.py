@@ -11,7 +11,19 @@ from pydantic import Field, model_validator
 from contracts.pipeline.card import Asked
 from contracts.pipeline.criteria import Criterion
 from contracts.pipeline.names import Misfit, misfits, twice
-from contracts.pipeline.parts import Condition, Id, Kind, Model, OrId, Period, Role, StageId, TimeLimit, Titles, Words
+from contracts.pipeline.parts import (
+    Condition,
+    Id,
+    Kind,
+    Model,
+    OrId,
+    PeriodOrTerm,
+    Role,
+    StageId,
+    TimeLimit,
+    Titles,
+    Words,
+)
 from contracts.pipeline.robots import Robot, Trigger
 
 LostOutcome = Literal["refused", "contact", "ads", "bad_data"]
@@ -46,7 +58,7 @@ class Reopening(Model):
     """How work goes on with a lead that left the scale (P4). A head may always, before `seller_after` with a reason."""
 
     seller: bool = True
-    seller_after: Period | None = None
+    seller_after: PeriodOrTerm | None = None
     """How long after the outcome a seller may; before it only a head."""
     client: bool = False
     """The client's own call, letter, form or message brings the lead back at once."""

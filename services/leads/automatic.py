@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -12,6 +12,7 @@ from contracts.meta import Actor
 from contracts.pipeline import Pipeline
 from services.leads.answers import tell_refusal
 from services.leads.domain.decide import MOST_MOVES, Surroundings
+from services.leads.domain.permissions import Permission, contactable
 from services.leads.domain.robots import following
 from services.leads.domain.robots.following import PIPELINE_RULES, Following
 from services.leads.domain.state import LeadState
@@ -51,7 +52,19 @@ def surroundings(batch: LeadBatch, state: LeadState) -> Surroundings:
         responsibles=tuple(batch.settings.responsibles),
         other_open_lead=held if held != state.lead else None,
         region=batch.settings.default_region,
+        refused=_refused(batch, state),
     )
+
+
+def _refused(batch: LeadBatch, state: LeadState) -> Mapping[str, Permission]:
+    """What the person does not want, where their contact is at hand."""
+    contacts = {state.contact, batch.person(state.contact)}
+    said = [p for contact in contacts if (known := batch.contact(contact)) is not None for p in known.permissions]
+    if not said:
+        return {}
+    today = batch.times.calendar.local(batch.now).date()
+    answers = contactable(said, today)
+    return {channel: a.proof for channel, a in answers.items() if not a.allowed and a.proof is not None}
 
 
 def _state(batch: LeadBatch, lead: UUID) -> LeadState:

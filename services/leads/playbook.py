@@ -1,6 +1,7 @@
 """The playbook: what a seller does in each status, as a table of four columns and one row per status (P2).
 
 Pure. Made from the pipeline alone. Where a stage says nothing in its playbook, its next step (P8) and its exit criteria stand in.
+What happens by itself stands behind the actions, so that nobody does it by hand (R1).
 Invariants: in each form every text is escaped by that form's rules; the HTML is well-formed, whole in itself and made to be
 printed; a cell of the CSV never begins as a formula, and the file begins with a byte order mark, without which spreadsheets
 read Russian as noise.
@@ -16,8 +17,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final, Literal
 
-from contracts.pipeline import Pipeline, Stage, Titles
+from contracts.pipeline import Pipeline, Robot, Stage, Titles
 from services.leads.domain.criteria import words_of
+from services.pipelines.automation_words import does, starts
 
 Language = Literal["ru", "en"]
 Format = Literal["md", "html", "csv"]
@@ -26,6 +28,7 @@ HEADINGS: Final[dict[Language, tuple[str, str, str, str]]] = {
     "ru": ("Статус", "Шаги продавца", "Действия", "Критерии перехода"),
     "en": ("Status", "Seller's steps", "Actions", "Criteria for the next status"),
 }
+BY_ITSELF: Final[dict[Language, str]] = {"ru": "Само собой", "en": "By itself"}
 NAMES: Final[dict[Language, str]] = {"ru": "Таблица продавца", "en": "Playbook"}
 MEDIA_TYPES: Final[dict[Format, str]] = {
     "md": "text/markdown; charset=utf-8",
@@ -86,7 +89,16 @@ def _row(pipeline: Pipeline, stage: Stage, language: Language) -> Row:
 
     steps = each(stage.steps) or each([stage.next_step] if stage.next_step else [])
     asked = tuple(said(words_of(criterion, pipeline)) for criterion in pipeline.exit_of[stage.id])
-    return Row(said(stage.titles), steps, each(stage.actions), each(stage.criteria) or asked)
+    robots = tuple(_by_itself(robot, pipeline, language) for robot in stage.robots)
+    return Row(said(stage.titles), steps, (*each(stage.actions), *robots), each(stage.criteria) or asked)
+
+
+def _by_itself(robot: Robot, pipeline: Pipeline, language: Language) -> str:
+    """A robot in a line: what it does, when, on which condition."""
+    does_, starts_ = does(robot, pipeline), starts(robot, pipeline)
+    told = f"{does_.ru} — {starts_.ru}" if language == "ru" else f"{does_.en} — {starts_.en}"
+    when = f", {'если' if language == 'ru' else 'if'} {robot.when}" if robot.when else ""
+    return f"{BY_ITSELF[language]}: {told}{when}"
 
 
 def _title(pipeline: Pipeline, language: Language) -> str:

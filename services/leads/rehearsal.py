@@ -6,6 +6,7 @@ Each piece of work sees what those before it would have done: what was decided i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,10 +19,11 @@ from contracts.pipeline import Pipeline
 from services.database import Database, Pool
 from services.leads.batch import LeadBatch
 from services.leads.domain.arrivals import Owner
+from services.leads.domain.state import LeadState
 from services.leads.imports.store import RowAnswer
 from services.leads.looking_up import look_up
 from services.leads.memory import Head, StateCache
-from services.leads.work import Done, Work
+from services.leads.work import CommandWork, Done, Work
 from services.privacy.cipher import new_key
 from services.privacy.store import KeyRing
 from services.settings import Settings
@@ -67,6 +69,8 @@ class Rehearsal:
     open_leads: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
     rows: dict[UUID, RowAnswer] = field(default_factory=dict)
     erased: set[UUID] = field(default_factory=set)
+    given_up: Counter[str] = field(default_factory=Counter)
+    """Robots that wait for a lead and that its next version no longer has: how many would wait no more."""
     before: dict[UUID, Head] = field(default_factory=dict)
     """The streams of the work taken last, as they were before it."""
     batch: LeadBatch | None = None
@@ -104,7 +108,23 @@ class Rehearsal:
         self.before, self.batch = {stream: self.heads[stream] for stream in batch.heads}, batch
         batch.heads, batch.owners, batch.open_leads, batch.rows = self.heads, self.owners, self.open_leads, self.rows
         batch.erased = self.erased
+        waiting = {
+            piece.command.lead: known.state.automation.armed
+            for piece in work
+            if isinstance(piece, CommandWork)
+            and (known := self.heads.get(piece.command.lead)) is not None
+            and isinstance(known.state, LeadState)
+        }
         await batch.decide(self.database)
+        for stream, armed in waiting.items():
+            after = self.heads[stream].state
+            if isinstance(after, LeadState):
+                settled = [after.automation.settled.get((one.visit, one.robot)) for one in armed.values()]
+                self.given_up.update(
+                    one.robot
+                    for one, how in zip(armed.values(), settled, strict=True)
+                    if how is not None and how.by == "adopted" and one.timer == how.timer
+                )
         self.owners = batch.owners  # without those of whoever was erased
         return batch.done
 

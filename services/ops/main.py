@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from cyclopts import CycloptsError, Parameter
+from cyclopts import App, CycloptsError, Parameter
 
 from services.ops import calendar_commands, pipeline_commands, robot_commands  # noqa: F401  # their commands too
 from services.ops.command_line import Data, Json, Moment, app, moment_of, run
@@ -48,7 +48,7 @@ def up(
 
 @app.command
 def serve(service: str) -> int:
-    """Run one service against the configured cluster: leads, relay, projections, reactors, door; or robots alone."""
+    """Run one service against the configured cluster: leads, relay, projections, reactors, door; or robots, delivery alone."""
     from services.ops import serve as serving
 
     return serving.serve(service)
@@ -119,7 +119,7 @@ def history(
 
 @app.command
 def why(lead: UUID, *, data: Data = None, json: Json = False) -> int:
-    """Tell which commands on a lead were refused, who tried them, by which rule, and what was missing."""
+    """Tell why robots, triggers and effects of a lead did what they did, or nothing; and which commands were refused, and why."""
     from services.ops import why as telling
 
     return run(telling.why(find_place(data), lead, json))
@@ -234,6 +234,44 @@ def parked(
     from services.ops import parked as parking
 
     return run(parking.parked(find_place(data), release or [], json))
+
+
+effects_app = App(
+    name="effects", help="What is sent to the outside: dead letters, what waits, what may have gone out twice."
+)
+app.command(effects_app)
+
+
+@effects_app.default
+def effects(
+    *,
+    failed: Annotated[bool, Parameter(negative="", help="dead letters only")] = False,
+    waiting: Annotated[bool, Parameter(negative="", help="only what waits, and until when")] = False,
+    doubtful: Annotated[bool, Parameter(negative="", help="only what may have gone out twice")] = False,
+    provider: Annotated[str | None, Parameter(help="of this way out: email, sms, audiences.vk, webhook:NAME")] = None,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """List the ways out and what goes them: dead letters, what waits and until when, what may have gone out twice."""
+    from services.ops import effects as telling
+
+    asked = {"failed": failed, "waiting": waiting, "doubtful": doubtful}
+    which: list[Any] = [name for name, wanted in asked.items() if wanted or not any(asked.values())]
+    return run(telling.effects(find_place(data), which, provider, json))
+
+
+@effects_app.command(name="repeat")
+def effects_repeat(
+    effect: UUID | None = None,
+    *,
+    all_failed: Annotated[bool, Parameter(negative="", help="every dead letter of --provider")] = False,
+    provider: Annotated[str | None, Parameter(help="the way out whose dead letters are meant")] = None,
+    data: Data = None,
+) -> int:
+    """Have a dead letter tried again, or all of a provider. It keeps its id, so that nothing is done twice."""
+    from services.ops import effects as telling
+
+    return run(telling.repeat(find_place(data), effect, all_failed, provider))
 
 
 @app.command

@@ -38,9 +38,12 @@ class Service:
 SERVICES = {
     "leads": Service("services.leads.app", True, "aggregate service: rules, event store, command door"),
     "relay": Service("services.eventlog.relay.app", False, "publishes the outbox to Kafka"),
-    "projections": Service("projections.app", False, "builds board, timeline, people, funnel"),
+    "projections": Service("projections.app", False, "builds board, timeline, people, funnel, robots"),
     "reactors": Service("services.ops.reactors", False, "robots and delivery, in one process"),
     "door": Service("services.web.app", True, "channels' intake, web API and pages"),
+    "delivery": Service(
+        "services.delivery.app", False, "sends letters, messages, audience changes; reports what came of it"
+    ),
     "robots": Service("services.robots.app", False, "the robots' timers; part of reactors"),
 }
 

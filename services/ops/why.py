@@ -1,14 +1,16 @@
-"""`leadline why LEAD`: which commands were refused, by which rule, what was missing, who tried what (M5).
+"""`leadline why LEAD`: what happened by itself and why, or why not; which commands were refused, by which rule (M5, N4, R6).
 
-The answer is put together from `leadline.commands` (what and when) and the public record of refusals, `leads.refusals` (who
-tried what): the topic, and the outbox for what has not reached it yet; and from the rows of imports that were refused
-(`leadline.import_rows`), which are no commands of anyone's. Invariants: each refused command appears once, in the
-order of time; when Kafka is away the refusals are told all the same, and what is not known is said.
+Robots, triggers and effects are told from the lead's events alone. Refusals are put together from `leadline.commands` (what and
+when) and the public record of refusals, `leads.refusals` (who tried what): the topic, and the outbox for what has not reached it
+yet; and from the rows of imports that were refused (`leadline.import_rows`), which are no commands of anyone's. Invariants: each
+refused command appears once, in the order of time, repeats of a robot that was over already among `repeats`; when Kafka is away
+the refusals are told all the same, and what is not known is said.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,23 +18,33 @@ from services.ops.place import OpsError, Place
 from services.ops.terminal import console, local, plain, print_json
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from services.database import Database
     from services.settings import Settings
+    from services.web.shapes_robots import AutomationOut
 
 KAFKA_SECONDS = 60.0
+REPEAT = "N1.once_per_visit"
+"""The rule by which a robot that is over already does nothing again."""
 
 
 async def why(place: Place, lead: UUID, as_json: bool) -> int:
-    """Print the refusals of a lead; the exit status. Raises OpsError when nothing is known of it."""
+    """Print what a lead's robots, triggers and effects did or did not, and its refusals; the exit status.
+
+    Raises OpsError when nothing is known of it.
+    """
     from contracts.topics import LEADS_REFUSALS
     from services.ops import store
-    from services.ops.connect import ops_connection
+    from services.ops.connect import clock_of_system, ops_pool
 
     settings = place.settings()
-    async with ops_connection(settings) as connection:
+    async with ops_pool(settings) as pool, pool.acquire() as connection:
         stored = await store.unfinished_commands(connection, lead)
         waiting = await store.unsent(connection, LEADS_REFUSALS.name, str(lead))
         rows = await store.refused_rows(connection, lead)
-        if not stored and not waiting and not rows and not await store.exists(connection, lead):
+        happened = await _happened(settings, connection, lead, await (await clock_of_system(settings, pool)).now())
+        if not stored and not waiting and not rows and happened is None and not await store.exists(connection, lead):
             raise OpsError(f"no lead {lead}: nothing is known of this id")
     published, fault = await _published(settings, lead)
     told = {str(record["command"]): record for record in (*_read(waiting), *published)}
@@ -50,12 +62,38 @@ async def why(place: Place, lead: UUID, as_json: bool) -> int:
             "refusal": row.refusal,
             "at": row.at.isoformat(),
         }
-    refusals = sorted(told.values(), key=lambda record: (str(record.get("at")), record["command"]))
+    records = sorted(told.values(), key=lambda record: (str(record.get("at")), record["command"]))
+    repeats = [record for record in records if REPEAT in (record.get("refusal") or {}).get("rules", ())]
+    refusals = [record for record in records if record not in repeats]
     if as_json:
-        print_json({"lead": str(lead), "refusals": refusals, "incomplete": fault})
+        by_itself = happened.model_dump(mode="json") if happened is not None else {}
+        print_json({"lead": str(lead), **by_itself, "refusals": refusals, "repeats": repeats, "incomplete": fault})
     else:
+        if happened is not None:
+            _print_happened(happened, repeats, settings.language)
         _print_lines(refusals, fault, settings.time_zone, settings.language)
     return 0
+
+
+async def _happened(settings: Settings, connection: Database, lead: UUID, now: datetime) -> AutomationOut | None:
+    """What happened by itself, from the lead's events; None where there is no such lead."""
+    from zoneinfo import ZoneInfo
+
+    from services.leads.reading import lead_state, read_history
+    from services.pipelines import registry
+    from services.privacy.store import KeyRing
+    from services.web.lead_view import versions_of
+    from services.web.shapes_robots import automation_out
+
+    async with connection.transaction(isolation="repeatable_read"):
+        ring = KeyRing(settings.master_key_bytes)
+        state = await lead_state(connection, ring, lead)
+        if state is None:
+            return None
+        history = await read_history(connection, ring, lead)
+        pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
+        under = await versions_of(connection, history)
+    return automation_out(history, state, pipeline, under, ZoneInfo(settings.time_zone), now)
 
 
 def _read(values: list[bytes]) -> list[dict[str, Any]]:
@@ -84,6 +122,57 @@ async def _published(settings: Settings, lead: UUID) -> tuple[list[dict[str, Any
     except (KafkaError, OSError, TimeoutError) as error:
         return [], f"Kafka could not be read ({type(error).__name__}): who tried what may be missing"
     return _read(values), None
+
+
+def _print_happened(happened: AutomationOut, repeats: list[dict[str, Any]], language: str) -> None:
+    from rich.text import Text
+
+    from services.web.texts import Words
+
+    words, out = Words(language), console()
+    again = Counter(str((record.get("actor") or {}).get("id")) for record in repeats)
+
+    def section(title: str, lines: list[tuple[str, str, str]]) -> None:
+        if not lines:
+            return
+        out.print(Text(words(title), style="bold"))
+        for style, name, said in lines:
+            line = Text("  ")
+            line.append(plain(name), style=style)
+            line.append(f"  {plain(said)}")
+            out.print(line)
+
+    section(
+        "robots",
+        [
+            (
+                _STYLES[one.outcome],
+                f"{words.of(one.titles)} ({words('why.visit', stage=words.of(one.stage_titles), visit=one.visit)})",
+                words.of(one),
+            )
+            for one in happened.robots
+        ],
+    )
+    section(
+        "why.again", [("yellow", robot, words("why.repeats", count=count)) for robot, count in sorted(again.items())]
+    )
+    section(
+        "sent",
+        [
+            (_STYLES[one.state], words.of(one.titles) if one.titles else words(f"sent.{one.kind}"), words.of(one))
+            for one in happened.effects
+        ],
+    )
+    section(
+        "robots.triggers",
+        [("green" if one.fired else "yellow", words.of(one.titles), words.of(one)) for one in happened.triggers],
+    )
+
+
+_STYLES = {
+    "armed": "cyan", "waiting": "cyan", "requested": "cyan", "ran": "green", "done": "green", "skipped": "yellow",
+    "cancelled": "yellow", "failed": "bold red",
+}  # fmt: skip
 
 
 def _print_lines(refusals: list[dict[str, Any]], fault: str | None, zone: str, language: str) -> None:

@@ -1,13 +1,13 @@
 """What a new text of a pipeline changes, as data and in words (M3, N26).
 
 Pure. Invariants: two pipelines differ in nothing exactly when there is no change to tell; every change names what it is about, in
-Russian and English; the order is that of the text: the whole, the stages, the card, the facts.
+Russian and English; the order is that of the text: the whole, the stages with their robots, the card, the facts, the terms, the
+templates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from contracts.pipeline import (
@@ -24,16 +24,10 @@ from contracts.pipeline import (
     StageMove,
     Titles,
 )
+from services.pipelines.automation_differences import robots_and_triggers, templates, terms
+from services.pipelines.change import HIM, WORDS, Change, how_changed, renamed, reordered
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change. `what`: a stable word for programs; `at`: the id it is about, `stage/criterion` for what is of a stage."""
-
-    what: str
-    at: str
-    ru: str
-    en: str
+__all__ = ["Change", "differences"]
 
 
 KINDS = {
@@ -93,20 +87,22 @@ def _differences(before: Pipeline | None, after: Pipeline) -> Iterator[Change]:
             f"Новая воронка «{after.titles.ru}»",
             f"A new pipeline “{after.titles.en}”",
         )
-        stages: Sequence[Stage] = ()
         fields: Sequence[CardField] = ()
         facts: Sequence[Fact] = ()
     else:
-        yield from _renamed("pipeline", after.pipeline, "Воронка", "Pipeline", before.titles, after.titles)
+        yield from renamed("pipeline", after.pipeline, "Воронка", "Pipeline", before.titles, after.titles)
         yield from _attributes("pipeline", after.pipeline, "Воронка", "Pipeline", before, after, _OF_PIPELINE)
-        stages, fields, facts = before.stages, before.fields, before.facts
-    yield from _stages(stages, after)
+        fields, facts = before.fields, before.facts
+    yield from _stages(before, after)
     yield from _parts("group", "Группа полей", "Group of fields", before.groups if before else (), after.groups, {})
     yield from _parts("field", "Поле", "Field", fields, after.fields, _OF_FIELD)
     yield from _parts("fact", "Факт", "Fact", facts, after.facts, _OF_FACT)
+    yield from terms(before.terms if before else (), after.terms)
+    yield from templates(before.templates if before else (), after.templates)
 
 
-def _stages(before: Sequence[Stage], after: Pipeline) -> Iterator[Change]:
+def _stages(text: Pipeline | None, after: Pipeline) -> Iterator[Change]:
+    before = text.stages if text is not None else ()
     then, now = {s.id: s for s in before}, after.by_id
     for stage in after.stages:
         if stage.id not in then:
@@ -136,10 +132,11 @@ def _stages(before: Sequence[Stage], after: Pipeline) -> Iterator[Change]:
     for stage in after.stages:
         if stage.id in then:
             yield from _stage(then[stage.id], stage, after)
+        yield from robots_and_triggers(then.get(stage.id), stage, text, after)
 
 
 def _stage(before: Stage, after: Stage, pipeline: Pipeline) -> Iterator[Change]:
-    yield from _renamed("stage", after.id, "Стадия", "Stage", before.titles, after.titles)
+    yield from renamed("stage", after.id, "Стадия", "Stage", before.titles, after.titles)
     ru, en = f"Стадия «{after.titles.ru}»", f"Stage “{after.titles.en}”"
     if before.kind != after.kind:
         was, now = KINDS[before.kind], KINDS[after.kind]
@@ -157,9 +154,9 @@ def _stage(before: Stage, after: Stage, pipeline: Pipeline) -> Iterator[Change]:
         asked = {a.field: a for a in getattr(before, name)}
         asks = {a.field: a for a in getattr(after, name)}
         for field in (*asks, *(f for f in asked if f not in asks)):
-            what = _added_removed_changed(asked.get(field), asks.get(field))
+            what = how_changed(asked.get(field), asks.get(field))
             if what is not None:
-                word_ru, word_en = _WORDS[what]
+                word_ru, word_en = WORDS[what]
                 title = pipeline.fields_by_id[field].titles if field in pipeline.fields_by_id else _plain(field)
                 yield Change(
                     f"{name}_{what}",
@@ -167,7 +164,7 @@ def _stage(before: Stage, after: Stage, pipeline: Pipeline) -> Iterator[Change]:
                     f"{ru}: {word_ru} {said_ru} «{title.ru}»",
                     f"{en}: {said_en} {word_en}: “{title.en}”",
                 )
-        yield from _reordered(name, after.id, ru, en, list(asked), list(asks), f"({said_ru})", f"({said_en})")
+        yield from reordered(name, after.id, ru, en, list(asked), list(asks), f"({said_ru})", f"({said_en})")
     yield from _moves(before, after, ru, en, pipeline)
     yield from _parts(
         "reason",
@@ -181,13 +178,7 @@ def _stage(before: Stage, after: Stage, pipeline: Pipeline) -> Iterator[Change]:
     yield from _attributes("stage", after.id, ru, en, before, after, _OF_STAGE)
 
 
-_HIM = {"added": "добавлен", "removed": "убран", "changed": "изменён"}
 _CRITERIA = {"criterion": ("критерий выхода", "exit criterion"), "need": ("критерий перехода", "need")}
-_WORDS = {
-    "added": ("добавлено", "added"),
-    "removed": ("убрано", "removed"),
-    "changed": ("изменено", "changed"),
-}
 
 
 def _criteria(
@@ -195,14 +186,14 @@ def _criteria(
 ) -> Iterator[Change]:
     then, now = {_name(c): c for c in before}, {_name(c): c for c in after}
     for name in (*now, *(n for n in then if n not in now)):
-        how = _added_removed_changed(then.get(name), now.get(name))
+        how = how_changed(then.get(name), now.get(name))
         if how is not None:
             titles = _criterion_titles(now.get(name) or then[name], pipeline)
             noun_ru, noun_en = _CRITERIA[what]
             yield Change(
                 f"{what}_{how}",
                 f"{at}/{name}",
-                f"{ru}: {_HIM[how]} {noun_ru} — {titles.ru}",
+                f"{ru}: {HIM[how]} {noun_ru} — {titles.ru}",
                 f"{en}: {noun_en} {how}: {titles.en}",
             )
     twice = len(before) != len(then) or len(after) != len(now)
@@ -213,7 +204,7 @@ def _criteria(
             f"{ru}: критерий назван другое число раз",
             f"{en}: a criterion stands another number of times",
         )
-    yield from _reordered(what, at, ru, en, list(then), list(now), "критериев", "of criteria")
+    yield from reordered(what, at, ru, en, list(then), list(now), "критериев", "of criteria")
 
 
 def _name(criterion: Criterion) -> str:
@@ -245,20 +236,20 @@ def _moves(before: Stage, after: Stage, ru: str, en: str, pipeline: Pipeline) ->
     then: dict[str, StageMove] = {m.to: m for m in before.moves or ()}
     now: dict[str, StageMove] = {m.to: m for m in after.moves or ()}
     for to in (*now, *(t for t in then if t not in now)):
-        how = _added_removed_changed(then.get(to), now.get(to))
+        how = how_changed(then.get(to), now.get(to))
         if how is None:
             continue
         titles = pipeline.by_id[to].titles if to in pipeline.by_id else _plain(to)
         yield Change(
             f"move_{how}",
             f"{after.id}/{to}",
-            f"{ru}: переход в «{titles.ru}» {_HIM[how]}",
+            f"{ru}: переход в «{titles.ru}» {HIM[how]}",
             f"{en}: the move to “{titles.en}” is {how}",
         )
         if how == "changed":
             said_ru, said_en = f"{ru}: переход в «{titles.ru}»", f"{en}: the move to “{titles.en}”"
             yield from _criteria("need", f"{after.id}/{to}", said_ru, said_en, then[to].needs, now[to].needs, pipeline)
-    yield from _reordered("move", after.id, ru, en, list(then), list(now), "переходов", "of moves")
+    yield from reordered("move", after.id, ru, en, list(then), list(now), "переходов", "of moves")
 
 
 def _parts(
@@ -273,14 +264,14 @@ def _parts(
     """Parts with ids and titles: those that came, went, are called otherwise, or have other attributes or options."""
     then, now = {part.id: part for part in before}, {part.id: part for part in after}
     for part in (*after, *(p for p in before if p.id not in now)):
-        how = _added_removed_changed(then.get(part.id), now.get(part.id))
+        how = how_changed(then.get(part.id), now.get(part.id))
         at, said_ru, said_en = f"{within}{part.id}", f"{ru} «{part.titles.ru}»", f"{en} “{part.titles.en}”"
         if how in ("added", "removed"):
-            word_ru, word_en = _WORDS[how]
+            word_ru, word_en = WORDS[how]
             yield Change(f"{what}_{how}", at, f"{said_ru}: {word_ru}", f"{said_en}: {word_en}")
         elif how == "changed":
             was = then[part.id]
-            yield from _renamed(what, at, ru, en, was.titles, part.titles)
+            yield from renamed(what, at, ru, en, was.titles, part.titles)
             yield from _attributes(what, at, said_ru, said_en, was, part, attributes)
             if hasattr(part, "options"):
                 yield from _parts(
@@ -295,39 +286,7 @@ def _parts(
                     },
                     within=f"{at}/",
                 )
-    yield from _reordered(what, within.rstrip("/") or what, ru, en, list(then), list(now), "", "")
-
-
-def _reordered(
-    what: str,
-    at: str,
-    ru: str,
-    en: str,
-    then: Sequence[str],
-    now: Sequence[str],
-    said_ru: str,
-    said_en: str,
-) -> Iterator[Change]:
-    kept_then, kept_now = [n for n in then if n in now], [n for n in now if n in then]
-    if kept_then != kept_now:
-        order = ", ".join(kept_now)
-        yield Change(
-            f"{what}_reordered",
-            at,
-            f"{ru}: другой порядок {said_ru}".rstrip() + f": {order}",
-            f"{en}: another order {said_en}".rstrip() + f": {order}",
-        )
-
-
-def _renamed(what: str, at: str, ru: str, en: str, before: Titles, after: Titles) -> Iterator[Change]:
-    if before != after:
-        yield Change(
-            f"{what}_renamed",
-            at,
-            f"{ru} «{before.ru}» теперь называется «{after.ru}»"
-            + (f" (en: {after.en})" if before.ru == after.ru else ""),
-            f"{en} “{before.en}” is now called “{after.en}”" + (f" (ru: {after.ru})" if before.en == after.en else ""),
-        )
+    yield from reordered(what, within.rstrip("/") or what, ru, en, list(then), list(now), "", "")
 
 
 def _attributes(
@@ -357,12 +316,6 @@ def _shown(value: Any) -> str | None:
     if isinstance(value, tuple) and all(isinstance(v, str) for v in value):
         return ", ".join(value)
     return str(value) if isinstance(value, str | bool | int) or hasattr(value, "as_tuple") else None
-
-
-def _added_removed_changed(before: object | None, after: object | None) -> str | None:
-    if before == after:
-        return None
-    return "added" if before is None else "removed" if after is None else "changed"
 
 
 def _plain(name: str) -> Titles:

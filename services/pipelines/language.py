@@ -36,6 +36,9 @@ EXAMPLES: Final = {
     "moves": "moves: [{to: proposal}]",
     "outcomes": "outcomes: [no_contact, paused]",
     "options": 'options: [{id: stone, titles: {ru: "Камень", en: "Stone"}}]',
+    "due": "due: {hours: 1, working: true}",
+    "delay": "delay: {days: 1}",
+    "do": "do: {email: the_id_of_a_template}",
     "by": "by: [seller, head]",
     "next_step": 'next_step: {ru: "Позвонить", en: "Call"}',
 }
@@ -75,7 +78,7 @@ def _wrong_conditions(pipeline: Pipeline) -> Iterator[Misfit]:
     """Conditions that are no CEL, or over a limit, each with its path."""
     for n, stage in enumerate(pipeline.stages):
         parts: list[tuple[tuple[str | int, ...], Any]] = []
-        for what in ("exit", "mandatory", "desirable", "moves"):
+        for what in ("exit", "mandatory", "desirable", "moves", "robots", "triggers"):
             parts += [((what, m), part) for m, part in enumerate(getattr(stage, what) or ())]
         for path, move in [(path, part) for path, part in parts if path[0] == "moves"]:
             parts += [((*path, "needs", m), need) for m, need in enumerate(move.needs)]

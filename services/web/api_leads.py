@@ -39,6 +39,7 @@ from services.web.door import (
     wait_for,
 )
 from services.web.forwarding import command_id
+from services.web.lead_view import versions_of
 from services.web.problems import ProblemError, of_validation, refused
 from services.web.shapes import (
     CheckOut,
@@ -51,6 +52,7 @@ from services.web.shapes import (
     event_out,
     lead_out,
 )
+from services.web.shapes_robots import automation_out
 from services.web.telling import Telling
 from services.web.texts import Words
 from services.web.tokens import ASSIGN_OTHERS, COMMAND, READ, Holder
@@ -161,9 +163,12 @@ async def read_lead(
         history, state = found
         deals = await board.deals_of(connection, lead)
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
-    telling = Telling(Words(door.settings.language), ZoneInfo(door.settings.time_zone))
+        under = await versions_of(connection, history)
+    zone, now = ZoneInfo(door.settings.time_zone), as_of or await door.clock.now()
+    telling = Telling(Words(door.settings.language), zone)
     last_step = telling.last_step((event_out(recorded) for recorded in reversed(history)), pipeline)
-    out = lead_out(state, pipeline, holder.role, last_step, await door.clock.now())
+    automation = automation_out(history, state, pipeline, under, zone, now)
+    out = lead_out(state, pipeline, holder.role, last_step, automation, now)
     out.deals = [deal.lead for deal in deals if as_of is None or deal.captured_at <= as_of]
     return out
 

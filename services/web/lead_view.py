@@ -80,11 +80,11 @@ async def look(door: Door, lead: UUID, past: Past | None = None) -> Looked:
             raise not_yet() if past else no_lead()
         history, state = found
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
-        under = await _versions_of(connection, history)
+        under = await versions_of(connection, history)
     return Looked(history, state, pipeline, under)
 
 
-async def _versions_of(connection: Database, history: Sequence[Recorded]) -> dict[str, Pipeline]:
+async def versions_of(connection: Database, history: Sequence[Recorded]) -> dict[str, Pipeline]:
     """The versions of pipelines that a history was made under, by `id@number`."""
     found = {}
     for name in {recorded.meta.pipeline for recorded in history if recorded.meta.pipeline}:

@@ -8,6 +8,7 @@ that asks for what is missing (`services.web.pages_move`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
@@ -33,6 +34,7 @@ from services.web.moments import moment
 from services.web.pages import Visiting, Visitor, posted, render, telling
 from services.web.pages_move import show_move
 from services.web.problems import ProblemError, where_of
+from services.web.robots_view import OnTheWay, dialled, ledger_of, on_the_way, robots_view
 from services.web.sessions import local_path
 from services.web.shapes import activities_out, calls_out, event_out, stage_out
 from services.web.shapes_card import (
@@ -45,7 +47,9 @@ from services.web.shapes_card import (
     proposals_out,
 )
 from services.web.shapes_people import person_out
+from services.web.shapes_robots import automation_out
 from services.web.telling import linked
+from services.web.telling_robots import Named
 from services.web.texts import Words
 from services.web.tokens import COMMAND
 
@@ -164,15 +168,22 @@ async def _page(
     past: Past | None = None,
 ) -> HTMLResponse:
     person, deals = None, list[board.Card]()
+    ledger: Sequence[OnTheWay] = ()
+    zone, now = ZoneInfo(door.settings.time_zone), past.at if past else await door.clock.now()
+    by_itself = automation_out(looked.history, looked.state, looked.pipeline, looked.under, zone, now)
     if past is None:
         async with door.pool.acquire() as connection:
             deals = await board.deals_of(connection, looked.state.lead)
             person = await reading.person_of(connection, door.ring, looked.state.contact)
+            ledger = await ledger_of(connection, looked.state.lead, now)
     state, pipeline, words, role = looked.state, looked.pipeline, visitor.words, visitor.holder.role
     events = [event_out(recorded) for recorded in reversed(looked.history)]
     shown = events if request.query_params.get("all") == "1" else events[:EVENTS]
-    tell, now = telling(door, words), past.at if past else await door.clock.now()
-    today = now.astimezone(ZoneInfo(door.settings.time_zone)).date()
+    tell, today = telling(door, words), now.astimezone(zone).date()
+    named = Named(tell, pipeline)
+    shown_person = (
+        person_out(person, [], said_of_contact(looked.history, person.permissions), today) if person else None
+    )
     maker = FormMaker(pipeline, words, role, state)
     fields = fields_out(state, pipeline, role)
     criteria = checklist_out(state, pipeline)
@@ -210,7 +221,11 @@ async def _page(
         deals=deals,
         told=told(tell, shown, events, looked.under, pipeline),
         total=len(events),
-        person=person_out(person, [], said_of_contact(looked.history, person.permissions), today) if person else None,
+        person=shown_person,
+        robots=robots_view(by_itself, state, pipeline, {found.effect: on_the_way(found, tell) for found in ledger}),
+        named_effect=lambda effect: named.effect({"effect_kind": effect.kind, **effect.model_dump(exclude={"effect"})}),
+        dialled=dialled(state.phone, door.settings.default_region),
+        may_call=shown_person is None or all(c.allowed for c in shown_person.channels if c.channel == "phone"),
         now=now,
         past=past,
         may_act=may_act,

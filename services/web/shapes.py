@@ -38,6 +38,7 @@ from services.web.shapes_card import (
     groups_out,
     proposals_out,
 )
+from services.web.shapes_robots import AutomationOut, RobotOut, SentOut, TriggerOut
 
 
 class LeadCard(BaseModel):
@@ -130,12 +131,18 @@ class ActivityOut(BaseModel):
     text: str | None = None
     done_at: datetime | None = None
     result: str | None = None
+    robot: str | None = None
+    """Of one that a robot planned, or a trigger that was refused: which."""
+    visit: int | None = None
+    closed: bool = False
+    """Nobody did it, and it is not needed any more (N6)."""
 
 
 class LeadOut(BaseModel):
     """A lead as its events make it. `checks`: for each other stage whether the lead may go there; `card` has the values as they
     are kept, `fields` the same with what each field is; `next_step` is the seller's, `client` what is expected of the client
-    (P8); `outcome`: what remains of a lost lead (C1); `can_undo`: whether who asks may undo the last change of stage (N12)."""
+    (P8); `robots`, `effects` and `triggers`: what happened by itself and why, or why not (R6); `outcome`: what remains of a lost
+    lead (C1); `can_undo`: whether who asks may undo the last change of stage (N12)."""
 
     lead: UUID
     version: int
@@ -186,6 +193,10 @@ class LeadOut(BaseModel):
     last_step: StepOut | None
     next_step: Words | None
     client: Words | None
+    tags: list[str]
+    robots: list[RobotOut]
+    effects: list[SentOut]
+    triggers: list[TriggerOut]
 
 
 class EventOut(BaseModel):
@@ -326,7 +337,14 @@ _AS_IN_STATE = (
 )
 
 
-def lead_out(state: LeadState, pipeline: Pipeline, role: str, last_step: StepOut | None, now: datetime) -> LeadOut:
+def lead_out(
+    state: LeadState,
+    pipeline: Pipeline,
+    role: str,
+    last_step: StepOut | None,
+    automation: AutomationOut,
+    now: datetime,
+) -> LeadOut:
     """A lead's state as an answer to somebody of this role. `now`: by the system's clock."""
     here, fields = pipeline.by_id.get(state.stage), fields_out(state, pipeline, role)
     return LeadOut(
@@ -353,6 +371,10 @@ def lead_out(state: LeadState, pipeline: Pipeline, role: str, last_step: StepOut
         last_step=last_step,
         next_step=here.next_step if here else None,
         client=here.client if here else None,
+        tags=sorted(state.tags),
+        robots=automation.robots,
+        effects=automation.effects,
+        triggers=automation.triggers,
     )
 
 

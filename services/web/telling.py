@@ -9,15 +9,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from contracts.events.deal import AS_OF_LEADS
 from contracts.pipeline import UNKNOWN, CardField, Pipeline, Titles
 from services.leads.domain.rules import RULES
-from services.web.shapes import EventOut
+from services.pipelines.robot_words import robot_titles
 from services.web.shapes_card import StepOut
+from services.web.telling_robots import KINDS as OF_ROBOTS
+from services.web.telling_robots import told_of_robots
 from services.web.texts import Words
+
+if TYPE_CHECKING:
+    from services.web.shapes import EventOut
 
 NBSP = "\u00a0"
 _TOLD_AS_THEY_ARE = frozenset(
@@ -28,7 +33,10 @@ _TOLD_AS_THEY_ARE = frozenset(
     }
 )
 _TOLD_IN_WORDS = frozenset(
-    {"in_turn", "by_hand", "imported", "callback_ordered", "missed_call", "answered_call", "as_the_lead"}
+    {
+        *("in_turn", "by_hand", "imported", "callback_ordered", "missed_call", "answered_call", "recorded"),
+        *("as_the_lead", "robot", "trigger_refused", "bounced", "effect_failed"),
+    }
 )
 _MOMENTS = frozenset({"due_at", "ended_at"})
 _LISTS = frozenset({"candidates", "to", "cc", "attachment_names"})
@@ -158,6 +166,9 @@ class Telling:
             "number": data.get("number", ""),
         }
         kind = event.type.rpartition(".")[2]
+        if kind in OF_ROBOTS:
+            sentence, details = told_of_robots(kind, data, pipeline, before, self)
+            return Told(event, sentence, details + self._erased(event))
         if kind == "stage_entered" and data.get("from_stage"):
             key = _stage_key(data)
         elif kind == "captured" and data.get("channel") == "hand":
@@ -181,12 +192,16 @@ class Telling:
         details = self._details(said, pipeline)
         if data.get("returns_to"):
             details.append((words("returns_to"), stage(data["returns_to"])))
-        if event.erased:
-            details.append((words("erased"), ", ".join(words.get(name, name) for name in event.erased)))
+        details += self._erased(event)
         link, words_of_link = linked(data.get("recording")), words("recording")
         if link is None:
             link, words_of_link = linked(data.get("link")), words("open_link")
         return Told(event, sentence, details, link, words_of_link)
+
+    def _erased(self, event: EventOut) -> list[tuple[str, str]]:
+        if not event.erased:
+            return []
+        return [(self.words("erased"), ", ".join(self.words.get(name, name) for name in event.erased))]
 
     def last_step(self, events: Iterable[EventOut], pipeline: Pipeline) -> StepOut | None:
         """P8: the last step done on a lead, in both languages; `events`: newest first."""
@@ -284,6 +299,8 @@ class Telling:
                 found.append((label, words.get(f"channel.{value}", str(value))))
             elif name in _MOMENTS:
                 found.append((label, self.time(_moment(value))))
+            elif name == "robot":
+                found.append((words("robot"), words.of(robot_titles(str(value), pipeline))))
             elif name in _TOLD_AS_THEY_ARE:
                 found.append((label, str(value)))
         return found

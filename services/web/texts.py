@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from services.web.texts_effects import EFFECTS_TEXTS
 from services.web.texts_funnel import FUNNEL_TEXTS
 from services.web.texts_people import PEOPLE_TEXTS
+from services.web.texts_robots import ROBOTS
 from services.web.texts_unsubscribe import UNSUBSCRIBE_TEXTS
 from services.web.texts_work import WORK
 
@@ -440,6 +442,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "error.details": ("Для администратора", "For operations"),
     "to_board": ("На доску", "To the board"),
     **PEOPLE_TEXTS,
+    **EFFECTS_TEXTS,
+    **ROBOTS,
     **UNSUBSCRIBE_TEXTS,
     **WORK,
 }

@@ -34,6 +34,7 @@ OPEN_BODIES: frozenset[Role] = frozenset({"head", "ops"})
 ERASE: frozenset[Role] = frozenset({"ops"})
 OPERATE: frozenset[Role] = frozenset({"head", "ops", "auditor"})
 MOVE_CLOCK: frozenset[Role] = frozenset({"head", "ops"})
+REPEAT_EFFECTS: frozenset[Role] = frozenset({"head", "ops"})
 PUBLISH: frozenset[Role] = frozenset({"head"})
 POST_INBOUND: frozenset[Role] = frozenset({"seller", "head", "ops", "adapter"})
 

@@ -267,3 +267,16 @@ async def test_M3_a_lead_that_goes_on_under_another_version_keeps_what_waits_and
     assert [(c.robot, c.by) for c in await of(leads, lead, e.RobotCancelled)] == [("ads", "adopted")]
     assert (await leads.send(lead, "start_robots", by=HEAD)).outcome == "done"
     assert [a.robot for a in await of(leads, lead, e.RobotArmed)][3:] == ["fresh"]
+
+
+async def test_C7_nobody_plans_a_call_or_a_letter_for_whoever_asked_for_none(leads: Leads) -> None:
+    lead = await made(leads)
+    await leads.send(lead, "permit", channel="phone", allowed=False, how="call", words="не звоните")
+    answer = await leads.send(lead, "plan", kind="call")
+    assert answer.refusal is not None
+    assert answer.refusal.rules == ("C7.contact_allowed",)
+    assert "не звонить" in answer.refusal.ru
+    assert (await leads.send(lead, "plan", kind="letter")).outcome == "done"
+    assert (await leads.send(lead, "plan", kind="meeting")).outcome == "done"
+    await leads.send(lead, "permit", channel="phone", allowed=True, how="call", words="можно")
+    assert (await leads.send(lead, "plan", kind="call")).outcome == "done"

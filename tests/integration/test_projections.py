@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,7 @@ from projections import app
 from projections.all import PROJECTIONS
 from projections.board import store as board
 from projections.people import reading as people
+from projections.robots import store as robots
 from projections.schema import prepare
 from projections.timeline import store as timeline
 from services.database import Pool
@@ -27,7 +29,7 @@ from services.eventlog.consuming.parked import store as parked
 from services.eventlog.mapper import UnknownTypeError
 from services.health import Health
 from services.settings import Settings
-from tests.builders import Keys, Stream, contact, enter, erased, lead, offer, send
+from tests.builders import Keys, Stream, by_itself, contact, enter, erased, lead, offer, send
 
 pytestmark = pytest.mark.kafka
 
@@ -377,22 +379,30 @@ async def test_M7_a_rebuild_after_the_erasure_gives_the_same_rows(settings: Sett
         await seen(pool, anna)
     live = await checksums(pool)
     await pool.execute("DELETE FROM leadline.positions; DELETE FROM leadline.seen")
-    await pool.execute("DROP SCHEMA proj_board_1, proj_timeline_1, proj_people_1, proj_funnel_1, bi CASCADE")
+    await pool.execute(
+        "DROP SCHEMA proj_board_1, proj_timeline_1, proj_people_1, proj_funnel_1, proj_robots_1, bi CASCADE"
+    )
     async with projections(settings):
         await seen(pool, anna, boris, one, two)
     assert await checksums(pool) == live
     await pool.execute("UPDATE proj_board_1.cards SET responsible = 'eve' WHERE lead = $1", two.id)
     changed = await checksums(pool)
-    assert [a == b for a, b in zip(changed, live, strict=True)] == [False, True, True, True]
+    assert [a == b for a, b in zip(changed, live, strict=True)] == [False, True, True, True, True]
 
 
 async def test_K4_bi_role_reads_the_views_and_may_write_nothing(settings: Settings, pool: Pool, keys: Keys) -> None:
     anna = contact(keys)
     one = lead(keys, anna.id)
+    by_itself(one)
     await keys.store(pool, settings)
     async with projections(settings):
         await send(settings, [*anna.made, *one.made])
         await seen(pool, anna, one)
+    async with pool.acquire() as connection:
+        ran, pulled = await robots.counts(connection, "classic", one.at - timedelta(hours=1))
+    counted = robots.Counted
+    assert ran == {"letter": counted(ran=1), "skipped": counted(skipped=1), "waits": counted(waiting=1)}
+    assert pulled == {"reply": robots.Pulled(refused=1)}
     await pool.execute(
         """INSERT INTO leadline.inbound_outcomes (inbound_id, attempt, outcome, reason, channel, account, received_at, at)
            VALUES (gen_random_uuid(), 1, 'no_lead', 'unknown_visitor: x', 'visit', 'site', now(), now())"""
@@ -405,13 +415,16 @@ async def test_K4_bi_role_reads_the_views_and_may_write_nothing(settings: Settin
         ]
         assert sorted(views) == [
             "deals",
+            "effects",
             "funnel",
             "inbound",
             "leads",
             "messages",
             "people",
+            "robot_runs",
             "stage_visits",
             "timeline",
+            "trigger_pulls",
             "undone_visits",
         ]
         for view in views:

@@ -152,6 +152,34 @@ async def test_N26_a_dry_run_names_who_would_be_refused_and_writes_nothing(
     assert (await standing(pool, pipeline))[1, "s05"] == 1, "it stays where it was"
 
 
+def write(file: Path, text: str) -> None:
+    """Another text of the pipeline."""
+    file.write_text(text, "utf-8")
+
+
+async def test_S5_a_dry_run_names_the_robots_that_wait_and_would_wait_no_more(
+    settings: Settings, pool: Pool, leads: Leads, pipeline: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    robot = '- {{id: {0}, titles: {{ru: "{0}", en: "{0}"}}, do: {{tag: {0}}}, start: {{delay: {{days: 3}}}}}}'
+    with_robots = seven(pipeline).replace(
+        "kind: open}", "kind: open, robots: [" + ", ".join(robot.format(n)[2:] for n in ("stays", "goes")) + "]}", 1
+    )
+    write(file, with_robots)
+    assert await run_publish(settings, file) == 0
+    for n in range(3):
+        await leads.lead_of(name="Анна", phone=f"+7900000000{n}")
+    capsys.readouterr()
+    write(file, with_robots.replace(", " + robot.format("goes")[2:], ""))
+    assert await run_publish(settings, file, adopt=True, dry_run=True) == 0
+    assert "отменятся: goes (3)" in capsys.readouterr().out
+    assert await run_publish(settings, file, adopt=True, dry_run=True, json=True) == 0
+    assert json.loads(capsys.readouterr().out)["robots_given_up"] == {"goes": 3}
+    assert await recorded(pool, e.RobotCancelled.TOPIC) == [], "nothing was written"
+    assert await run_publish(settings, file, adopt=True) == 0
+    cancelled = await recorded(pool, e.RobotCancelled.TOPIC)
+    assert Counter((one["data"]["robot"], one["data"]["by"]) for one in cancelled) == {("goes", "adopted"): 3}
+
+
 async def test_M7_leads_of_erased_persons_stand_in_nobodys_way(
     settings: Settings, pool: Pool, leads: Leads, tmp_path: Path, pipeline: str, file: Path,
     capsys: pytest.CaptureFixture[str],

@@ -519,6 +519,32 @@ async def test_M2_each_projection_row_changed_by_hand_is_found(system: System) -
     assert (await system.verify()).ok
 
 
+ROBOT_ROWS = (
+    "UPDATE proj_robots_1.runs SET due_at = due_at + interval '1 hour' WHERE lead = $1",
+    "UPDATE proj_robots_1.runs SET outcome = 'ran' WHERE lead = $1",
+    "DELETE FROM proj_robots_1.runs WHERE lead = $1",
+)
+
+
+async def test_N2_a_robots_row_changed_by_hand_is_found(system: System) -> None:
+    lead = system.made[0]
+    await system.leads.send(lead, "pause", until="2099-01-12", reason="отпуск")
+    await system.publish()
+    await system.project()
+    report = await system.verify()
+    assert (report.ok, report.counts["rows of robots.runs"]) == (True, 1), "the pause that comes back by itself"
+    for sql in ROBOT_ROWS:
+        async with system.pool.acquire() as connection:
+            backup = await _tables(connection)
+            assert not (await connection.execute(sql, lead)).endswith(" 0"), sql
+        report = await system.verify()
+        assert {difference.place for difference in report.differences} == {"projection"}
+        assert all("robots.runs" in difference.detail for difference in report.differences), sql
+        async with system.pool.acquire() as connection:
+            await _put_back(connection, backup)
+    assert (await system.verify()).ok
+
+
 async def _tables(connection: Database) -> dict[str, list[Any]]:
     names = await connection.fetch("SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname LIKE 'proj%'")
     return {name: await connection.fetch(f"SELECT * FROM {name}") for (name,) in names}

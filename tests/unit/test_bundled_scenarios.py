@@ -77,9 +77,12 @@ def test_M3_every_scenario_file_stands_beside_a_pipeline() -> None:
     [
         ("classic", {"S1", "S2", "S3", "S4", "C1", "C2", "C3"}),
         ("countertops", {"Q1", "Q2", "Q4", "Q8", "S2", "S3", "C1", "P4"}),
-        ("services", {"P3", "P4", "P5", "P7", "P10", "S1", "S3", "S4", "C1", "C3", "C5", "C7", "K2", "N12"}),
-        ("english", {"C1", "C6", "C7", "P4"}),
-        ("qualification", {"C1", "C7", "C8"}),
+        (
+            "services",
+            {"P3", "P4", "P5", "P6", "P7", "P9", "P10", "S1", "S3", "S4", "C1", "C3", "C5", "C7", "K2", "N12"},
+        ),
+        ("english", {"C1", "C2", "C6", "C7", "C9", "P4"}),
+        ("qualification", {"C1", "C2", "C7", "C8"}),
     ],
 )
 def test_M3_each_rule_of_the_texts_has_a_scenario(pipeline: str, features: set[str]) -> None:
@@ -116,6 +119,27 @@ BROKEN = [
     ),
     ("english", "moves: [{to: deal, auto: true}]", "moves: [{to: deal}]", "сам становится сделкой"),
     ("qualification", 'reaction to us"}, proposes: poor}', 'reaction to us"}}', "Негативная реакция"),
+    ("english", "period: {hours: 1, working: true}", "period: {hours: 2, working: true}", "в обещанный рабочий час"),
+    ("english", "        start: {after: thanks}\n", "", "ждёт его, и письмо уходит одно"),
+    ("english", "        when_predecessor_did_not_run: run\n", "", "перезвонить всё равно надо"),
+    (
+        "english",
+        'when: "lead.attempts >= 3"\n        do: {reject',
+        'when: "lead.attempts >= 0"\n        do: {reject',
+        "Никто не звонил",
+    ),
+    ("english", 'when: "lead.attempts >= 5"', 'when: "lead.attempts >= 4"', "Пять звонков"),
+    ("qualification", "start: {delay: {months: 1}}", "start: {delay: {months: 2}}", "Месяц без ответа"),
+    (
+        "services",
+        "        start: {delay: {days: 14}, in_hours: true}\n        once: person\n",
+        "        start: {delay: {days: 14}}\n",
+        "каждое один раз",
+    ),
+    ("services", "    marketing: true\n", "", "Кто отказался от рекламы"),
+    ("services", "start: {day: 12-29}", "start: {day: 12-31}", "С Новым годом"),
+    ("services", "        when: \"lead.outcome == 'contact'\"\n", "", "Кто просил не обращаться"),
+    ("services", "every: {months: 3}", "every: {months: 4}", "поддерживают снова и снова"),
     ("classic", "final: true", "final: false", "только руководитель"),
 ]
 

@@ -70,6 +70,24 @@ def test_P2_four_columns_and_one_row_per_status_under_a_heading_row_in_each_form
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {5}
 
 
+def test_P2_what_happens_by_itself_stands_behind_the_sellers_actions() -> None:
+    won = {row.status: row for row in rows(SERVICES, "ru")}["Успешно реализовано"]
+    assert won.actions[-3:] == (
+        "Само собой: звонок «Узнать, как дела у клиента», срок 5 раб. дн. — через 1 мес. и снова через каждые 3 мес. "
+        "в рабочее время",
+        "Само собой: задача «Узнать и записать, как клиент относится к реализации», срок 5 раб. дн. — через 14 дн. "
+        "в рабочее время, если !has(facts.opinion)",
+        "Само собой: задача «Попросить рекомендации о новых клиентах», срок 5 раб. дн. — через 7 дн. "
+        "и снова через каждые 7 дн. в рабочее время, если has(facts.realised) && !has(facts.recommendations_asked)",
+    )
+    assert won.actions[0] == "Регулярно звонить и записывать мнение клиента"
+    english = {row.status: row for row in rows(SERVICES, "en")}["Closed, not realised"]
+    assert english.actions[-1] == (
+        "By itself: a call: “A year has passed: try to come back to the client”, due in 5 working days — after 12 months, "
+        "if lead.outcome == 'contact'"
+    )
+
+
 def test_P2_the_nine_statuses_are_a_table_of_ten_rows_as_the_text_has_it() -> None:
     table = table_of(written(SERVICES, "html", "ru"))
     assert len(table) == 10

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.leads.scenarios import Played, Script, ScriptError, read_script, run_script
-from services.leads.scenarios.phrases import ACTORS, PHRASES, TIME_PASSES, Phrase
+from services.leads.scenarios.phrase import Phrase
+from services.leads.scenarios.phrases import ACTORS, PHRASES
 from services.pipelines import bundled
 from services.pipelines.language import read_pipeline
 
@@ -88,7 +89,7 @@ def scripts(draw: st.DrawFn) -> tuple[int, str]:
             before, _, rest = text.partition("«")
             text = f"{before}\x00{draw(st.sampled_from(titles))}\x01{rest.partition('»')[2]}"
         who = f"{draw(st.sampled_from([names[0][0] for names in ACTORS.values()]))} "
-        acting = phrase.part == "when" and phrase is not TIME_PASSES
+        acting = phrase.part == "when" and not phrase.alone
         word = {"given": "Дано", "when": "Когда", "then": "Тогда"}[phrase.part]
         line = f"{word} {who if acting else ''}{text}".replace("\x00", "«").replace("\x01", "»")
         if phrase.what == "fields":

@@ -9,7 +9,8 @@ import pytest
 
 from contracts.pipeline import Pipeline
 from services.leads.scenarios import ScriptError, read_script, run_script
-from services.leads.scenarios.phrases import ACTORS, PHRASES, TIME_PASSES, Phrase
+from services.leads.scenarios.phrase import Phrase
+from services.leads.scenarios.phrases import ACTORS, PHRASES
 from services.leads.scenarios.script import Language
 from services.leads.scenarios.texts import TEXTS
 from services.pipelines import bundled
@@ -25,7 +26,7 @@ WORDS: dict[Language, tuple[str, str, dict[str, str]]] = {
 def sentence(phrase: Phrase, language: Language) -> str:
     """The phrase's example as a sentence of a scenario."""
     index = 0 if language == "ru" else 1
-    who = f"{ACTORS['seller'][index][0]} " if phrase.part == "when" and phrase is not TIME_PASSES else ""
+    who = f"{ACTORS['seller'][index][0]} " if phrase.part == "when" and not phrase.alone else ""
     return f"{WORDS[language][2][phrase.part]} {who}{phrase.example[index]}"
 
 

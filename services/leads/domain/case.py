@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from contracts import commands as c
 from contracts.commands import Missing, Refusal
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline, Stage, StageMove
+from services.leads.domain.permissions import Permission
 from services.leads.domain.state import LeadState
 
 
@@ -37,6 +38,8 @@ class Case:
     other_open_lead: UUID | None = None
     history: bool = False
     """Whether it is a fact of the past that an import brings: it happened, whatever nobody wrote down about it then."""
+    refused: Mapping[str, Permission] = field(default_factory=dict)
+    """The channels that the person does not want to be contacted on, and the word that says so (C7)."""
 
     @property
     def actor(self) -> Actor | None:

@@ -135,6 +135,25 @@ def answer_to_offer(case: Case) -> Broken | None:
     return None
 
 
+CONTACT_OF_PLAN = {"call": "phone", "letter": "email"}
+"""The channel that a planned activity uses to reach the client."""
+
+
+def contact_allowed(case: Case) -> Broken | None:
+    body = body_of(case)
+    channel = CONTACT_OF_PLAN.get(body.kind) if isinstance(body, c.Plan) else None
+    said = case.refused.get(channel) if channel is not None else None
+    if said is None:
+        return None
+    until_ru = f" до {said.until:%d.%m.%Y}" if said.until is not None else ""
+    until_en = f" until {said.until:%d %B %Y}" if said.until is not None else ""
+    ru, en = ("не звонить", "not to be called") if channel == "phone" else ("не писать", "not to be written to")
+    return Broken(
+        f"Клиент просил {ru}{until_ru} (записано {said.at:%d.%m.%Y}, {said.by}). Если он передумал, запишите его слово.",
+        f"The client asked {en}{until_en} (recorded {said.at:%d %B %Y}, {said.by}). If they changed their mind, record it.",
+    )
+
+
 def time_holds(case: Case) -> Broken | None:
     at, now = case.happened_at, case.now
     if at is None or now is None:

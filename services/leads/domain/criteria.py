@@ -147,6 +147,7 @@ def values_of(state: LeadState, pipeline: Pipeline) -> dict[str, dict[str, Any]]
         "phone": state.phone,
         "email": state.email,
         "attempts": attempts(state),
+        "outcome": state.outcome,
         "tags": sorted(state.tags),
     }
     facts: dict[str, Any] = {}

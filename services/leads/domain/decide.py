@@ -7,8 +7,8 @@ command is done all the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from services.leads.domain.card import Unreadable, read_value
 from services.leads.domain.case import Case
 from services.leads.domain.criteria import held
 from services.leads.domain.identities import normalise_email, normalise_phone
+from services.leads.domain.permissions import Permission
 from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES, broken_against, no_such_stage, refused
 from services.leads.domain.state import LeadState, evolve_lead
 
@@ -46,6 +47,8 @@ class Surroundings:
     """Whether an import brings it as a fact of the past (`services.leads.domain.history`)."""
     activity: UUID | None = None
     """The id of the activity that a plan makes."""
+    refused: Mapping[str, Permission] = field(default_factory=dict)
+    """The channels that the person does not want to be contacted on, and the word that says so (C7)."""
 
 
 def decide(
@@ -74,7 +77,17 @@ def _decide(
     target = pipeline.by_id.get(target_id) if target_id else None
     if target_id and target is None:
         return no_such_stage(target_id, pipeline)
-    case = Case(state, pipeline, target, command, now, around.responsibles, around.other_open_lead, around.history)
+    case = Case(
+        state,
+        pipeline,
+        target,
+        command,
+        now,
+        around.responsibles,
+        around.other_open_lead,
+        around.history,
+        around.refused,
+    )
     refusal = refused(case, COMMAND_RULES if target is None else RULES)
     if refusal is not None:
         return refusal

@@ -233,6 +233,14 @@ COMMAND_RULES: tuple[Rule, ...] = (
         (c.Reopen, c.Move, c.Convert, c.Undo),
     ),
     Rule(
+        "C7.contact_allowed",
+        "Звонок и письмо не планируют тому, кто просил не звонить и не писать.",
+        "No call or letter is planned for whoever asked not to be called or written to.",
+        "What a client refused is obeyed by every person's button, as by every robot (C7).",
+        acting.contact_allowed,
+        (c.Plan,),
+    ),
+    Rule(
         "N12.something_to_undo",
         "Отменяют последний переход: конвертацию — руководитель, закрытие через сутки — те, кому дано возобновить.",
         "The last change of stage is undone: a conversion by a head, an outcome after a day by who may reopen.",

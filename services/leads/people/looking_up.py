@@ -25,7 +25,7 @@ from services.pipelines import registry
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
 
-OF_A_PERSON = (c.Merge, c.Unmerge, c.Permit, c.Confirm, c.Fire, c.Repeat)
+OF_A_PERSON = (c.Merge, c.Unmerge, c.Permit, c.Confirm, c.Fire, c.Repeat, c.Plan)
 """Commands that look at the whole person."""
 
 

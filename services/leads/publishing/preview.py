@@ -16,7 +16,8 @@ from services.database import Database
 from services.leads.publishing import store
 from services.leads.publishing.store import LIVE, Waiting
 from services.pipelines import registry
-from services.pipelines.differences import Change, differences
+from services.pipelines.change import Change
+from services.pipelines.differences import differences
 from services.pipelines.stream import stream_of
 from services.pipelines.succession import Objection, Standing, objections
 

@@ -30,6 +30,8 @@ class Rehearsed:
     preview: Preview
     asked: int = 0
     refused: dict[UUID, Refusal] = field(default_factory=dict)
+    given_up: dict[str, int] = field(default_factory=dict)
+    """By robot that waits now and that the text no longer has: for how many leads it would wait no more (S5, M3)."""
 
     @property
     def would_move(self) -> int:
@@ -69,4 +71,5 @@ async def rehearse(
                 if done.result is not None and done.result.refusal is not None:
                     found.refused[command.lead] = done.result.refusal
             progress("leads", found.asked, max(preview.moving, found.asked))
+        found.given_up = dict(sorted(rehearsal.given_up.items()))
     return found

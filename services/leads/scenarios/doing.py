@@ -5,6 +5,7 @@ Pure. Raises `UnknownNameError` for a name that names nothing and `StepError` fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
@@ -55,7 +56,7 @@ def _perform(step: Step, play: Play, names: Names) -> None:
         return
     if phrase == "today":
         play.pass_time(datetime.combine(_day(names, gaps["day"]), time(10), UTC))
-    elif phrase == "time":
+    elif phrase in ("time", "after"):
         moment = later(play.now, gaps["period"])
         if moment is None:
             raise StepError(say(names.language, "no_period", text=gaps["period"]))
@@ -66,12 +67,33 @@ def _perform(step: Step, play: Play, names: Names) -> None:
         if play.lead is not None:
             raise StepError(say(names.language, "lead_there"))
         play.enter_by_hand(step.actor or "seller", capture_of(step, names))
+    elif phrase in ("mail_down", "mail_up"):
+        play.mail(works=phrase == "mail_up")
+    elif phrase == "dials":
+        _dial(step, play, names)
+    elif phrase in _REFUSED:
+        if play.lead is None:
+            raise StepError(say(names.language, "no_lead_yet"))
+        play.refuse(_REFUSED[phrase])
     elif phrase in _MESSAGES:
         play.arrive(*_MESSAGES[phrase](step, play, names))
     else:
         if play.lead is None:
             raise StepError(say(names.language, "no_lead_yet"))
         play.act(step.actor or "seller", command(step, play, names))
+
+
+def _dial(step: Step, play: Play, names: Names) -> None:
+    """Calls of ours that the client does not answer, a day apart."""
+    text = step.gaps.get("times", "1")
+    if not re.fullmatch(r"[1-9]\d?", text):
+        raise StepError(say(names.language, "no_number", text=text))
+    if play.lead is None:
+        raise StepError(say(names.language, "no_lead_yet"))
+    for number in range(int(text)):
+        if number:
+            play.pass_time(play.now + timedelta(days=1))
+        play.arrive(*_call(answered=False, direction="out")(step, play, names))
 
 
 def command(step: Step, play: Play, names: Names) -> c.CommandBody:
@@ -295,17 +317,18 @@ _COMMANDS: Final[Mapping[str, Callable[[Step, Play, Names], dict[str, Any]]]] = 
 }
 
 
-def _call(*, answered: bool) -> Callable[[Step, Play, Names], tuple[str, dict[str, Any]]]:
+def _call(*, answered: bool, direction: str = "in") -> Callable[[Step, Play, Names], tuple[str, dict[str, Any]]]:
     def rings(step: Step, play: Play, names: Names) -> tuple[str, dict[str, Any]]:
         del step
         phone = play.lead.phone if play.lead is not None else "+79990000001"
         if phone is None:
             raise StepError(say(names.language, "no_phone"))
+        ours = "+74950000000"
         body = {
             "call_id": f"call-{play.now:%Y%m%d%H%M}",
-            "direction": "in",
-            "from": phone,
-            "to": "+74950000000",
+            "direction": direction,
+            "from": phone if direction == "in" else ours,
+            "to": ours if direction == "in" else phone,
             "answered": answered,
             "started_at": play.now,
             "ended_at": play.now + timedelta(seconds=40),
@@ -340,6 +363,14 @@ def _form(step: Step, play: Play, names: Names) -> tuple[str, dict[str, Any]]:
     return "form", {**typed, **({"source": source} if source else {})}
 
 
+_REFUSED: Final = {
+    "refuses": "email",
+    "refuses_calls": "phone",
+    "refuses_sms": "sms",
+    "refuses_ads": "ads",
+    "refuses_all": "all",
+}
+"""Which channel the client refuses (C7)."""
 _MESSAGES: Final[Mapping[str, Callable[[Step, Play, Names], tuple[str, dict[str, Any]]]]] = {
     "rings": _call(answered=True),
     "rings_missed": _call(answered=False),

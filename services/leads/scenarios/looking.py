@@ -17,6 +17,7 @@ from services.leads.domain.proposals import proposals
 from services.leads.domain.rules import check
 from services.leads.domain.state import CONTACT_FIELDS
 from services.leads.scenarios.doing import StepError
+from services.leads.scenarios.looking_at_robots import LOOKS
 from services.leads.scenarios.naming import Names, UnknownNameError, near, same
 from services.leads.scenarios.play import REGION, Play
 from services.leads.scenarios.script import Step
@@ -306,4 +307,5 @@ _LOOKS: Final[dict[str, Callable[[Step, Play, Names], Difference | None]]] = {
     "no_deal": _deal(counts=False),
     "override_kept": _override,
     "planned": _planned,
+    **LOOKS,
 }

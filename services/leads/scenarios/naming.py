@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from contracts.pipeline import CardField, Fact, FactOption, Pipeline, Reason, Stage, Titles
-from services.leads.scenarios.phrases import plain
+from contracts.pipeline import CardField, Fact, FactOption, Pipeline, Reason, Robot, Stage, Titles
+from services.leads.scenarios.phrase import plain
 from services.leads.scenarios.script import Language
 from services.leads.scenarios.texts import TEXTS, say
 
@@ -60,6 +60,15 @@ class Names:
     def fact(self, text: str) -> Fact:
         """The fact of this title or id. Raises UnknownNameError."""
         return self._found(text, tuple(self.pipeline.facts_by_id.values()), "no_fact")
+
+    def robot(self, text: str) -> Robot:
+        """The robot of this title or id. Raises UnknownNameError."""
+        return self._found(text, [robot for _, robot in self.pipeline.robots_by_id.values()], "no_robot")
+
+    def robot_title(self, robot: str) -> str:
+        """The title of a robot's id; those of every pipeline have words of their own."""
+        known = self.pipeline.robots_by_id.get(robot)
+        return self.title(known[1].titles) if known else say(self.language, f"robot.{robot}")
 
     def option(self, fact: Fact, text: str) -> FactOption:
         """The option of a fact. Raises UnknownNameError."""

@@ -1,59 +1,15 @@
 """The sentences that scenarios are made of, as data: each in Russian and in English, with an example (docs/howto/pipelines.md).
 
-A pattern is read so: `{name}` is a text in quotes («…» or "…"), `{name*}` the rest of the sentence, `[…]` may be left out,
-`(a|b)` is one of several. Capitals, `ё` for `е` and the number of spaces do not matter. Invariant: the first phrase that fits a
-sentence of its part is meant, and each phrase's example fits no phrase before it (a test holds both).
+What a pattern means stands at `phrase`. Invariant: the first phrase that fits a sentence of its part is meant, and each phrase's
+example fits no phrase before it (a test holds both).
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
-from services.leads.scenarios.script import Language, Part
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """A sentence. `what`: `fields` or `items` where lines with them may stand below it."""
-
-    id: str
-    part: Part
-    ru: str
-    en: str
-    example: tuple[str, str]
-    """In Russian and in English, with a title of the gap's kind in each gap."""
-    what: str = ""
-
-    @cached_property
-    def patterns(self) -> dict[Language, re.Pattern[str]]:
-        """The compiled patterns by language."""
-        return {"ru": _compiled(self.ru), "en": _compiled(self.en)}
-
-    def fits(self, sentence: str, language: Language) -> dict[str, str] | None:
-        """The texts in the gaps, or None where it is another sentence."""
-        found = self.patterns[language].fullmatch(plain(sentence))
-        if found is None:
-            return None
-        spans = {name: found.span(name) for name in found.groupdict() if found.group(name) is not None}
-        return {name: sentence[start:end].strip() for name, (start, end) in spans.items()}
-
-
-def plain(text: str) -> str:
-    """The text as it is compared: letter by letter in the same places."""
-    return text.replace("ё", "е").replace("Ё", "Е")
-
-
-def _compiled(pattern: str) -> re.Pattern[str]:
-    text = re.sub(r"\s+", r"\\s+", plain(pattern).replace(".", r"\."))
-    text = text.replace("[", "(?:").replace("]", ")?")
-    text = re.sub(r"\((?!\?)", "(?:", text)
-    text = re.sub(r"\{(\w+)\*\}", r"(?P<\1>.+?)", text)
-    text = re.sub(r"\{(\w+)\}", r"[«\"“„](?P<\1>[^»\"“”]*)[»\"”“]", text)
-    return re.compile(text, re.IGNORECASE)
-
+from services.leads.scenarios.phrase import Phrase
+from services.leads.scenarios.robot_phrases import HAPPENS, OF_ROBOTS, TO_ROBOTS
 
 ACTORS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "seller": (("продавец", "менеджер"), ("the seller", "a seller", "the manager")),
@@ -189,11 +145,6 @@ _WHEN = (
     ),
 )  # fmt: skip
 
-TIME_PASSES: Final = Phrase(
-    "time", "when", "проходит {period*}", "{period*} pass(es|)", ("проходит 12 месяцев", "12 months pass")
-)
-"""The one thing that happens without anybody acting."""
-
 _THEN = (
     Phrase(
         "stays", "then", "лид остаётся в стадии {stage}", "the lead stays in the stage {stage}",
@@ -278,7 +229,7 @@ _THEN = (
     ),
 )  # fmt: skip
 
-PHRASES: Final[tuple[Phrase, ...]] = (*_GIVEN, *_WHEN, TIME_PASSES, *_THEN)
+PHRASES: Final[tuple[Phrase, ...]] = (*_GIVEN, *_WHEN, *TO_ROBOTS, *HAPPENS, *_THEN, *OF_ROBOTS)
 """All sentences, in the order they are tried."""
 
 REFUSALS: Final = frozenset({"refused", "refused_missing", "refused_rule", "refused_words", "needs_reason"})

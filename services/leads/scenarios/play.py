@@ -1,7 +1,8 @@
 """A lead on trial: the state that real events fold to, acted on by the real rules, in a time of its own (M3).
 
 Pure. Everything a command or message leads to is decided by `services.leads.domain`; here is only what the store would hold: the
-lead, whose identities are whose, what the time is. Ids count up, so one scenario always gives one story.
+lead, whose identities are whose, what the time is; and what the robots service and the delivery service would do (`machines`).
+Ids count up, so one scenario always gives one story.
 """
 
 from __future__ import annotations
@@ -21,26 +22,31 @@ from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Re
 from services.leads.domain.capturing import capture
 from services.leads.domain.channels import READERS
 from services.leads.domain.contact import ContactState, evolve_contact
-from services.leads.domain.decide import Surroundings, automatic_move, decide, entered
+from services.leads.domain.decide import Surroundings, decide, entered
 from services.leads.domain.identities import Identity, normalise_email, normalise_phone
+from services.leads.domain.people import Person, permit
 from services.leads.domain.recognition import recognise
 from services.leads.domain.returning import brought_back
+from services.leads.domain.robots import outward
+from services.leads.domain.robots.following import BY_ITSELF, PIPELINE_RULES, Following, depth_of, follow
+from services.leads.domain.robots.instants import Times
+from services.leads.domain.robots.standing import Armed
 from services.leads.domain.state import LeadState, evolve_lead
+from services.leads.scenarios.machines import MOST_FIRINGS, due_next, fired, reports
+from services.leads.scenarios.times import CALENDAR
 
 START: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 """When every scenario begins, unless it says otherwise: a Monday morning."""
 STEP: Final = timedelta(minutes=1)
 """How much later each act is."""
 REGION: Final = "RU"
-AUTOMATIC_MOVES: Final = 10
-"""How far a lead goes on by itself (decision 8)."""
 ACTORS: Final = {
     "seller": Actor(id="anna", kind="person", role="seller"),
     "head": Actor(id="helen", kind="person", role="head"),
     "client": Actor(id="client", kind="client"),
     "robot": Actor(id="robot", kind="robot"),
 }
-PIPELINE_RULES: Final = Actor(id="pipeline-rules", kind="system")
+DELIVERY: Final = Actor(id="delivery", kind="system")
 SELLERS: Final = ("anna", "boris")
 PAUSE_DAYS: Final = 30
 
@@ -72,6 +78,8 @@ class Play:
         """Changes of stage that the rules decided, from and to."""
         self.another_lead = False
         """Whether a message of the client became a lead of its own."""
+        self.mail_works = True
+        """Whether letters are accepted by the next server at once, or wait."""
         self._contacts: dict[UUID, ContactState] = {}
         self._owners: dict[bytes, Owner] = {}
         self._referred: dict[bytes, Referred] = {}
@@ -105,6 +113,10 @@ class Play:
             self._leave_for(stage, reason)
         self._own_identities()
         self._placing = False
+        paused = [event for event in self.just if isinstance(event, e.LeadPaused)]
+        entry = [*paused, self.just[-1]]
+        self._begin(timedelta(0))
+        self._follow(None, entry, ACTORS["client"], moves=False)
 
     def _leave_for(self, stage: Stage, reason: str | None) -> None:
         here = self.there().stage
@@ -136,6 +148,7 @@ class Play:
     def act(self, actor: str, body: c.CommandBody) -> None:
         """A command is given on the lead; what becomes of it stands in `refusal`, `just` and `lead` from here on."""
         self._begin()
+        self._let_pass(self.now)
         state, by = self.there(), ACTORS[actor]
         command = c.Command(id=self._id(), lead=state.lead, actor=by, body=body)
         around = Surroundings(SELLERS, region=REGION, activity=self._id() if isinstance(body, c.Plan) else None)
@@ -145,7 +158,7 @@ class Play:
             return
         self._happen(decided, by)
         self._own_identities()
-        self._follow(decided)
+        self._follow(state, decided, by)
 
     def enter_by_hand(self, actor: str, body: c.Capture) -> None:
         """A lead is entered by hand (P10)."""
@@ -166,6 +179,7 @@ class Play:
     def arrive(self, channel: str, body: dict[str, Any]) -> None:
         """A message of the client comes in."""
         self._begin()
+        self._let_pass(self.now)
         reader = READERS[channel]
         made = reader.model.model_validate(body)
         read = reader.read(made, channel, REGION)
@@ -185,9 +199,38 @@ class Play:
         for reference in arrival.own:
             self._referred.setdefault(reference.hmac, Referred(arrival.inbound_id, found.contact, found.lead))
 
+    def refuse(self, channel: Any) -> None:
+        """The client refuses to be contacted on a channel (C7); what is on its way there stops."""
+        self._begin()
+        state, body = self.there(), c.Permit(channel=channel, allowed=False, how="call")
+        for contact, event in permit(state, body, self.person):
+            self._contact_events(contact, [event])
+        channels = frozenset({"email", "sms", "ads"} if channel == "all" else {channel})
+        stopped = tuple(outward.refused(state, channels, self._id()))
+        self._happen(stopped, ACTORS["client"])
+        self._follow(state, stopped, ACTORS["client"])
+
+    def mail(self, *, works: bool) -> None:
+        """The mail goes down, or works again: what waits goes out then."""
+        self._begin(timedelta(0))
+        self.mail_works = works
+        self._settle()
+
     def pass_time(self, moment: datetime) -> None:
-        """It is later."""
+        """It is later; whatever was due meanwhile happened when it was due."""
+        self._begin(timedelta(0))
+        self._let_pass(moment)
         self.now = moment
+
+    @property
+    def person(self) -> Person:
+        """The client."""
+        return Person((self._contacts[self.there().contact],))
+
+    @property
+    def times(self) -> Times:
+        """The moment, and the working time of scenarios."""
+        return Times(self.now, CALENDAR)
 
     def there(self) -> LeadState:
         """The lead. Raises LookupError where there is none yet."""
@@ -207,8 +250,8 @@ class Play:
 
     # --- the store's part ------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        self.now += STEP
+    def _begin(self, step: timedelta = STEP) -> None:
+        self.now += step
         self.refusal, self.just, self.by_itself, self.another_lead = None, (), set(), False
 
     def _refused(self, refusal: Refusal, by: Actor) -> None:
@@ -227,21 +270,57 @@ class Play:
         if self.lead is not None and found.lead != self.lead.lead:
             self.another_lead = True
             return
+        before = self.lead
         if self.lead is None:
             self._start(found.lead, found.lead_events, by)
         else:
             self._happen(found.lead_events, by)
         self._happen(found.ruled, PIPELINE_RULES)
-        self._follow((*found.lead_events, *found.ruled))
+        self._follow(before, (*found.lead_events, *found.ruled), by)
 
-    def _follow(self, events: Sequence[e.Event]) -> None:
-        """Whatever the lead does by itself now."""
-        for _ in range(AUTOMATIC_MOVES):
-            events = automatic_move(self.there(), events, self.pipeline)
-            if not events:
+    def _follow(self, before: LeadState | None, events: Sequence[e.Event], by: Actor, *, moves: bool = True) -> None:
+        """Whatever the lead does by itself now, as far as it goes."""
+        self._after(before, events, by, moves=moves)
+        self._settle()
+
+    def _after(self, before: LeadState | None, events: Sequence[e.Event], by: Actor, *, moves: bool = True) -> None:
+        depth = depth_of(before, by, events) if before is not None else 0
+        now = Following(
+            self.pipeline, self.times, Surroundings(SELLERS, region=REGION), self._id(), self._record, moves
+        )
+        follow(now, before, self.there(), events, depth)
+
+    def _record(self, events: Sequence[e.Event], by: Actor, depth: int) -> LeadState:
+        self._happen(events, by, depth)
+        return self.there()
+
+    def _let_pass(self, moment: datetime) -> None:
+        """Every robot that is due until then fires, in order, each at its instant."""
+        for _ in range(MOST_FIRINGS):
+            armed = due_next(self.lead, moment)
+            if armed is None:
                 return
-            self._happen(events, PIPELINE_RULES)
-            self.by_itself.update(event.stage for event in events if isinstance(event, e.StageEntered))
+            self.now = max(self.now, armed.due_at)
+            self._fire(armed)
+            self._deliver()
+
+    def _settle(self) -> None:
+        """What is due now happens, and what it asks for is delivered."""
+        self._deliver()
+        self._let_pass(self.now)
+
+    def _fire(self, armed: Armed) -> None:
+        state, by = self.there(), Actor(id=armed.robot, kind="robot")
+        events = fired(state, armed, self.pipeline, self.times, self.person, SELLERS)
+        self._happen(events, by)
+        self._after(state, events, by)
+
+    def _deliver(self) -> None:
+        """The delivery service tells what came of everything that it can carry out now."""
+        while self.lead is not None and (told := reports(self.there(), self._id(), mail_works=self.mail_works)):
+            state = self.there()
+            self._happen(told, DELIVERY)
+            self._after(state, told, DELIVERY)
 
     def _start(self, lead: UUID, events: Sequence[e.Event], by: Actor) -> None:
         self.lead = evolve_lead(None, self._meta(lead, 1, events[0], by), events[0])
@@ -249,10 +328,13 @@ class Play:
         self.story.append(Entry(self.now, by, events[0]))
         self._happen(events[1:], by)
 
-    def _happen(self, events: Iterable[e.Event], by: Actor) -> None:
+    def _happen(self, events: Iterable[e.Event], by: Actor, depth: int = 0) -> None:
         for event in events:
             state = self.there()
-            self.lead = evolve_lead(state, self._meta(state.lead, state.version + 1, event, by), event)
+            meta = self._meta(state.lead, state.version + 1, event, by).model_copy(update={"autodepth": depth})
+            self.lead = evolve_lead(state, meta, event)
+            if isinstance(event, e.StageEntered) and by.kind in BY_ITSELF and not self._placing:
+                self.by_itself.add(event.stage)
             self.just = (*self.just, event)
             self.story.append(Entry(self.now, by, event))
             if isinstance(event, e.StageEntered) and event.from_stage and not self._placing:

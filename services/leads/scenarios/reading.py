@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from services.leads.scenarios.phrases import ACTORS, PHRASES, TIME_PASSES, Phrase, plain
+from services.leads.scenarios.phrase import Phrase, plain
+from services.leads.scenarios.phrases import ACTORS, PHRASES
 from services.leads.scenarios.script import Detail, Language, Part, Scenario, Script, ScriptError, Step
 from services.leads.scenarios.texts import say
 
@@ -126,7 +127,7 @@ class _Reader:
         sentence = sentence.rstrip(".") if not sentence.endswith("..") else sentence
         actor, act = _actor(sentence, self.language)
         for phrase in _tried(part, actor is not None):
-            gaps = phrase.fits(act if phrase.part == "when" and phrase is not TIME_PASSES else sentence, self.language)
+            gaps = phrase.fits(act if phrase.part == "when" and not phrase.alone else sentence, self.language)
             if gaps is not None:
                 return Step(part, number, whole, phrase.id, gaps, actor if phrase.part == "when" else None)
         near = _nearest(sentence if actor is None else act, part, self.language, acting=actor is not None)
@@ -176,10 +177,10 @@ def _actor(sentence: str, language: Language) -> tuple[str | None, str]:
 def _tried(part: Part, acting: bool) -> Iterator[Phrase]:
     """The phrases a sentence can be. What was given may be said as acts too."""
     for phrase in PHRASES:
-        if phrase.part == "when" and phrase is not TIME_PASSES:
+        if phrase.part == "when" and not phrase.alone:
             if acting and part in ("given", "when"):
                 yield phrase
-        elif phrase.part == part or (phrase is TIME_PASSES and part == "given"):
+        elif phrase.part == part or (phrase.alone and part == "given"):
             yield phrase
 
 
@@ -188,7 +189,7 @@ def _nearest(sentence: str, part: Part, language: Language, *, acting: bool) -> 
     index = 0 if language == "ru" else 1
     who = f"{_somebody(language)} "
     examples = [
-        (who if phrase.part == "when" and phrase is not TIME_PASSES else "") + phrase.example[index]
+        (who if phrase.part == "when" and not phrase.alone else "") + phrase.example[index]
         for phrase in PHRASES
         if phrase.part == part or (part == "given" and acting and phrase.part == "when")
     ]

@@ -8,6 +8,7 @@ from typing import Any, Final
 from contracts import events as e
 from contracts.commands import Refusal
 from contracts.personal import known
+from services.leads.scenarios.looking_at_robots import in_words
 from services.leads.scenarios.naming import Names
 from services.leads.scenarios.play import Entry, Play
 from services.leads.scenarios.texts import say
@@ -82,6 +83,19 @@ def _plain(key: str) -> Callable[[Any, Names], str]:
     return lambda event, names: say(names.language, key)
 
 
+def _robot(event: e.RobotEvent, names: Names) -> str:
+    return say(names.language, "story.robot", robot=names.robot_title(event.robot), what=in_words(event, names))
+
+
+def _effect(key: str) -> Callable[[Any, Names], str]:
+    return lambda event, names: say(names.language, key, what=say(names.language, f"effect.{event.effect_kind}"))
+
+
+def _trigger(event: e.TriggerFired, names: Names) -> str:
+    triggers = {trigger.id: trigger for stage in names.pipeline.stages for trigger in stage.triggers}
+    return say(names.language, "story.trigger", trigger=names.title(triggers[event.trigger].titles))
+
+
 _TELL: Final[dict[type[e.Event], Callable[[Any, Names], str]]] = {
     e.LeadCaptured: lambda event, names: say(names.language, "story.captured", source=event.source),
     e.StageEntered: _entered,
@@ -111,5 +125,13 @@ _TELL: Final[dict[type[e.Event], Callable[[Any, Names], str]]] = {
     e.FileAttached: lambda event, names: say(names.language, "story.attached", what=known(event.name)),
     e.ActivityPlanned: _activity("story.planned"),
     e.ActivityDone: _activity("story.done"),
+    e.RobotArmed: _robot,
+    e.RobotRan: _robot,
+    e.RobotSkipped: _robot,
+    e.RobotCancelled: _robot,
+    e.RobotFailed: _robot,
+    e.EffectRequested: _effect("story.requested"),
+    e.EffectDone: _effect("story.delivered"),
+    e.TriggerFired: _trigger,
 }
 """How each event is told; one that is not here is told by its type's last word."""

@@ -144,6 +144,7 @@ async def _rehearse(settings: Settings, pool: Pool, clock: Clock, asked: Asked, 
                 **telling.as_object(found.preview),
                 "would_move": found.would_move,
                 "refused": telling.refused_object(found.refused),
+                "robots_given_up": found.given_up,
             }
         )
     else:

@@ -46,6 +46,10 @@ WORDS = {
     "in_force": ("{name}: версия {number} действует и так", "{name}: version {number} is in force already"),
     "moved": ("Переведено лидов: {count}", "{count} leads moved over"),
     "would_move": ("Перешло бы лидов: {count}", "{count} leads would move over"),
+    "given_up": (
+        "Роботов, которые ждут, в новой версии нет; они отменятся: {robots}",
+        "Robots that are waiting are not in the new version and would be cancelled: {robots}",
+    ),
     "refused": ("Не переведены ({count}), с причиной:", "Not moved ({count}), with the reason:"),
     "would_refuse": ("Не перешли бы ({count}), с причиной:", "Would not move ({count}), with the reason:"),
     "failed": ("внутренняя ошибка, журнал службы говорит почему", "an error of the service's own, its log says why"),
@@ -138,6 +142,10 @@ def rehearsed(found: Rehearsed, say: Say) -> list[str]:
     """What a rehearsal found."""
     lines = [say("would_move", count=f"{found.would_move:,}")]
     lines += refusals(found.refused, say("would_refuse", count=len(found.refused)), say)
+    if found.given_up:
+        lines.append(
+            say("given_up", robots=", ".join(f"{robot} ({count:,})" for robot, count in found.given_up.items()))
+        )
     return [*lines, say("dry")]
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from contracts.topics import EVENTS_TOPIC_OF_KIND, LEADS_INBOUND, LEADS_REFUSALS
 from services.database import Database
 from services.ops.progress import Progress
-from services.ops.verify import chain, claims, imports, inbound, refusals, store, topics
+from services.ops.verify import chain, claims, effects, imports, inbound, refusals, store, topics
 from services.ops.verify.log_end import LogEnds, LogReader, log_reader
 from services.ops.verify.opened import load_keys, open_stream
 from services.ops.verify.projected.compare import ProjectionCheck
@@ -100,7 +100,7 @@ async def _store(
 ) -> None:
     """Every stream: its chain, its claims, its rows in the projections, its timers; and notes for the passes over the topics."""
     master, pepper, range_events = how
-    total, done, number = await store.estimated_events(database), 0, 0
+    total, done, number, doubtful = await store.estimated_events(database), 0, 0, 0
     ring = KeyRing(master)
     async for begin, end, rows in ranges(database, range_events):
         number += 1
@@ -120,10 +120,14 @@ async def _store(
         companies = [(stream.id, events) for stream, events in opened if stream.kind == "company"]
         of_range = claims.Range(begin, end, leads, deals, contacts, companies)
         await claims.check_claims(database, of_range, pepper, report)
+        works = [(stream.id, events) for stream, events in opened if stream.kind in ("lead", "deal")]
+        doubtful += await effects.check_effects(database, begin, end, works, report)
         await projections.check(database, begin, end, opened)
         await timers.check(database, begin, end, ((stream.id, stream.kind, events) for stream, events in opened))
         done += len(rows)
         progress("events", done, max(total, done))
+    if doubtful:
+        report.note(f"{doubtful} effects may have gone out more than once; see: leadline effects --doubtful")
 
 
 async def _topics(

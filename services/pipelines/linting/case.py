@@ -7,10 +7,12 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from contracts.pipeline import Pipeline, Stage
+from contracts.pipeline import Pipeline, Stage, Titles
+from contracts.pipeline.names import Path
 from services.pipelines.linting.constant import constant
 from services.pipelines.linting.titles import Reading, read_title
 from services.pipelines.linting.ways import Ways
+from services.pipelines.templates import Problem, checked
 
 if TYPE_CHECKING:
     from services.pipelines.linting.history import History
@@ -61,7 +63,17 @@ class Case:
             found |= {asked.when for asked in (*stage.mandatory, *stage.desirable)}
             for move in stage.moves or ():
                 found |= {move.when, *(c.when for c in move.needs)}
+            found |= {*(robot.when for robot in stage.robots), *(trigger.when for trigger in stage.triggers)}
         return {text for text in found if text is not None}
+
+    @cached_property
+    def letters(self) -> tuple[tuple[Path, Problem, Titles], ...]:
+        """What is wrong with the templates: where, what, and how the template is called."""
+        return tuple(
+            (("templates", n, *problem.path), problem, template.titles)
+            for n, template in enumerate(self.pipeline.templates)
+            for problem in checked(template, self.pipeline)
+        )
 
     @cached_property
     def ways(self) -> Ways:

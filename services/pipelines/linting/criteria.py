@@ -141,6 +141,8 @@ def _whens(case: Case) -> Iterator[tuple[Path, str, tuple[str, ...]]]:
             *(("mandatory", m, a.when) for m, a in enumerate(stage_.mandatory)),
             *(("desirable", m, a.when) for m, a in enumerate(stage_.desirable)),
             *(("moves", m, move.when) for m, move in enumerate(stage_.moves or ())),
+            *(("robots", m, robot.when) for m, robot in enumerate(stage_.robots)),
+            *(("triggers", m, trigger.when) for m, trigger in enumerate(stage_.triggers)),
         )
         for name, m, when in asked:
             if when is not None:

@@ -13,7 +13,8 @@ from services.pipelines.linting.case import Case, Settings
 from services.pipelines.linting.finding import Finding, Found, Said
 from services.pipelines.linting.history import History
 from services.pipelines.linting.lexicon import Lexicons
-from services.pipelines.linting.rules import LINT_RULES, RULES_BY_ID, LintRule
+from services.pipelines.linting.rule import LintRule
+from services.pipelines.linting.rules import LINT_RULES, RULES_BY_ID
 
 NO_HISTORY = History()
 GONE = RULES_BY_ID["S5.expected_is_gone"]

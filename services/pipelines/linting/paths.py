@@ -124,7 +124,7 @@ def automatic_loop(case: Case) -> Iterator[Found]:
     """Automatic moves that lead round in a circle and, once made, can all be made again."""
     pipeline = case.pipeline
     steps = {
-        stage.id: [way for way in case.ways.out[stage.id] if way.auto and all(_stays(c, pipeline) for c in way.asked)]
+        stage.id: [way for way in case.ways.out[stage.id] if way.auto and all(stays(c, pipeline) for c in way.asked)]
         for _, stage in case.open_stages
     }
     told: set[frozenset[str]] = set()
@@ -145,7 +145,8 @@ def automatic_loop(case: Case) -> Iterator[Found]:
         )
 
 
-def _stays(criterion: object, pipeline: Pipeline) -> bool:
+def stays(criterion: object, pipeline: Pipeline) -> bool:
+    """Whether a criterion that was met once stays met in later visits of the stage."""
     return not isinstance(criterion, FactCriterion) or pipeline.facts_by_id[criterion.fact].holds == "lead"
 
 

@@ -6,28 +6,10 @@ Ids are for ever: pipelines name them in `expected_findings`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
 from services.pipelines.linting import card, criteria, history, naming, paths, scale, work
-from services.pipelines.linting.case import Case
-from services.pipelines.linting.finding import Found, Said, Severity
-
-
-@dataclass(frozen=True, slots=True)
-class LintRule:
-    """A rule: its id, how grave a finding is, what it looks for, why that harms, how to mend it, and the function that looks."""
-
-    id: str
-    severity: Severity
-    what: Said
-    why: Said
-    mend: Said
-    look: Callable[[Case], Iterator[Found]] | None = None
-    """None: the linter itself finds it, by comparing all findings with those expected."""
-    of_history: bool = False
-    """Whether it reads the figures of past visits (`leadline lint --history`)."""
-
+from services.pipelines.linting.automation_rules import AUTOMATION_RULES
+from services.pipelines.linting.finding import Said
+from services.pipelines.linting.rule import LintRule
 
 LINT_RULES: tuple[LintRule, ...] = (
     # --- the scale as a whole
@@ -200,8 +182,8 @@ LINT_RULES: tuple[LintRule, ...] = (
             "A lead that nothing reminds of is forgotten.",
         ),
         Said(
-            "Добавьте steps (шаги продавца) или limit (срок в стадии).",
-            "Add steps (of the seller) or a limit (of the time in the stage).",
+            "Добавьте роботов, steps (шаги продавца) или limit (срок в стадии).",
+            "Add robots, steps (of the seller) or a limit (of the time in the stage).",
         ),
         work.idle,
     ),
@@ -384,6 +366,7 @@ LINT_RULES: tuple[LintRule, ...] = (
         ),
         paths.automatic_loop,
     ),
+    *AUTOMATION_RULES,
     # --- from history
     LintRule(
         "S5.short_lived",

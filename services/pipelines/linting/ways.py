@@ -1,6 +1,7 @@
 """The ways a lead can go by a pipeline as written, and what is wrong with them: unreachable, dead ends, loops (S5, N3, N10).
 
-Pure. A way is what `check` would let a person (or the system, where a move is automatic) do without an override.
+Pure. A way is what `check` would let a person (or the system, where a move is automatic, or a robot or trigger makes it) do
+without an override.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from contracts.pipeline import (
     Criterion,
     FactCriterion,
     FieldCriterion,
+    MoveTo,
     Pipeline,
+    RejectAs,
+    Robot,
     Role,
     Stage,
+    Trigger,
 )
 from services.pipelines.linting.finding import Path
 
@@ -47,14 +52,37 @@ class Ways:
     @cached_property
     def out(self) -> dict[str, tuple[Way, ...]]:
         """The ways out of each stage that somebody or something can go."""
+        machines = self._by_machines
         return {
             stage.id: tuple(
                 way
                 for way in self._of(n, stage)
-                if (way.auto or way.by) and (way.when is None or way.when not in self.closed)
+                if (way.auto or way.by or (stage.id, way.to) in machines)
+                and (way.when is None or way.when not in self.closed)
             )
             for n, stage in enumerate(self.pipeline.stages)
         }
+
+    @cached_property
+    def possible(self) -> dict[str, frozenset[str]]:
+        """Where a lead could go from each stage if everybody might move it; rules ask a robot or trigger for no role."""
+        return {
+            stage.id: frozenset(way.to for way in self._of(n, stage)) for n, stage in enumerate(self.pipeline.stages)
+        }
+
+    @cached_property
+    def _by_machines(self) -> frozenset[tuple[str, str]]:
+        """Stages that robots and triggers move leads out of, and to."""
+        found: set[tuple[str, str]] = set()
+        for stage in self.pipeline.stages:
+            for robot in stage.robots:
+                to = machine_target(robot)
+                if to is not None and (robot.when is None or robot.when not in self.closed):
+                    found.add((stage.id, to))
+            for trigger in stage.triggers:
+                if trigger.when is None or trigger.when not in self.closed:
+                    found |= {(here, stage.id) for here in trigger_sources(trigger, stage, self.pipeline)}
+        return frozenset(found)
 
     def _of(self, n: int, stage: Stage) -> Iterator[Way]:
         pipeline, scale = self.pipeline, self.pipeline.scale
@@ -134,6 +162,26 @@ class Ways:
         if criterion.fact in OF_THE_STAGE:
             return False
         return self.pipeline.facts_by_id[criterion.fact].holds == "lead"
+
+
+def machine_target(robot: Robot) -> str | None:
+    """Where a robot takes the lead; None: it leaves it where it is."""
+    match robot.do:
+        case MoveTo(move=to) | RejectAs(reject=to):
+            return to
+    return None
+
+
+def trigger_sources(trigger: Trigger, stage: Stage, pipeline: Pipeline) -> tuple[str, ...]:
+    """The stages that a trigger moves leads out of, as `services.leads.domain.robots.triggers` does."""
+    if trigger.from_stages:
+        return trigger.from_stages
+    place = pipeline.place(stage.id)
+    return tuple(
+        other.id
+        for other in pipeline.stages
+        if other.kind == "open" and other.id != stage.id and (place is None or (pipeline.place(other.id) or 0) < place)
+    )
 
 
 def implied(criterion: Criterion, by: Iterable[Criterion]) -> bool:

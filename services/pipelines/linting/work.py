@@ -50,14 +50,16 @@ def activity_as_criterion(case: Case) -> Iterator[Found]:
 
 
 def idle(case: Case) -> Iterator[Found]:
-    """An open stage without robot, task or deadline. Steps of the playbook and a time limit count."""
+    """An open stage without robot, task or deadline. Steps of the playbook, a time limit, and a trigger that names the stage
+    count."""
+    named = {name for stage in case.pipeline.stages for trigger in stage.triggers for name in trigger.from_stages}
     for n, stage in case.open_stages:
-        if stage.limit is None and not stage.steps:
+        if stage.limit is None and not stage.steps and not stage.robots and stage.id not in named:
             yield Found(
                 ("stages", n),
                 Said(
-                    f"в «{stage.titles.ru}» ничего не назначено: ни шагов, ни срока",
-                    f"nothing is due in “{stage.titles.en}”: no steps, no limit",
+                    f"в «{stage.titles.ru}» ничего не назначено: ни роботов, ни шагов, ни срока",
+                    f"nothing is due in “{stage.titles.en}”: no robots, no steps, no limit",
                 ),
                 (stage.id,),
             )

@@ -38,6 +38,8 @@ class Problem:
     line: int | None
     en: str
     ru: str
+    about: Literal["unsubscribe"] | None = None
+    """What it is about, where a rule of its own looks for that."""
 
 
 def checked(template: Template, pipeline: Pipeline, company: Collection[str] = COMPANY_NAMES) -> list[Problem]:
@@ -97,6 +99,7 @@ def _of_text(path: Path, text: str, known: dict[str, frozenset[str]], needs_way_
             "an advertising message has to say how one ends it; write {{ unsubscribe }} where that address is to stand",
             "в рекламном сообщении должно быть сказано, как от него отказаться; напишите {{ unsubscribe }} там, где быть этому "
             "адресу",
+            "unsubscribe",
         )
     for applied in written.filters:
         if applied.name == "safe":
@@ -118,6 +121,7 @@ def _known(pipeline: Pipeline, company: Collection[str]) -> dict[str, frozenset[
         "card": frozenset(f"card.{name}" for name in fields),
         "stored": frozenset(f"stored.{name}" for name in fields),
         "facts": frozenset(f"facts.{name}" for name in pipeline.facts_by_id),
+        "terms": frozenset(f"terms.{name}" for name in pipeline.terms_by_id),
         "company": frozenset(f"company.{name}" for name in company),
     }
 

@@ -33,9 +33,9 @@ from services.pipelines.templates.tokens import Token, line_of, tokens_of, wrong
 BRANCHES: Final = 30
 """How many elif an if may have."""
 SETS: Final = 100
-ROOTS: Final = frozenset({"lead", "card", "stored", "facts", "company", "now", "today", "unsubscribe"})
+ROOTS: Final = frozenset({"lead", "card", "stored", "facts", "company", "terms", "now", "today", "unsubscribe"})
 """What a template sees (`values`)."""
-GROUPS: Final = frozenset({"lead", "card", "stored", "facts", "company"})
+GROUPS: Final = frozenset({"lead", "card", "stored", "facts", "company", "terms"})
 """Those of them that are maps."""
 _NAME = re.compile(r"-?[ \t\r\n]*([A-Za-z_][A-Za-z0-9_]*)")
 _OPENING = re.compile(r"\{\{|\{%|\{#")

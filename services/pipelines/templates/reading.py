@@ -13,6 +13,8 @@ from typing import Final, Literal
 
 import phonenumbers
 
+from contracts.pipeline import Period
+
 Language = Literal["ru", "en"]
 THIN: Final = "\u202f"
 """Narrow no-break space: between thousands, and before a currency's sign."""
@@ -134,6 +136,47 @@ def read_money(text: str) -> tuple[Decimal, str] | None:
     if found is None or amount is None:
         return None
     return amount, found[2] or next(code for code, sign in SIGNS.items() if sign == found[3])
+
+
+_GENITIVE: Final = ("", "одного", "двух", "трёх", "четырёх", "пяти", "шести", "семи", "восьми", "девяти", "десяти")
+_ENGLISH: Final = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_UNITS: Final = (
+    ("months", ("месяца", "месяцев"), ("month", "months")),
+    ("days", ("дня", "дней"), ("day", "days")),
+    ("hours", ("часа", "часов"), ("hour", "hours")),
+    ("minutes", ("минуты", "минут"), ("minute", "minutes")),
+)
+"""Parts of a period: its Russian forms in the genitive (of one; of several), and the English ones."""
+
+
+def period_in(language: Language, period: Period) -> str:
+    """A period as it stands after «в течение» and “within”: «одного рабочего часа», “one working hour”."""
+    parts = []
+    for unit, ru, en in _UNITS:
+        number = int(getattr(period, unit))
+        if number:
+            told = _russian(number, unit, ru) if language == "ru" else _english(number, en)
+            parts.append(told.replace("*", _working(period, unit, number, language)))
+    return (" и " if language == "ru" else " and ").join(parts)
+
+
+def _russian(number: int, unit: str, forms: tuple[str, str]) -> str:
+    one = number % 10 == 1 and number % 100 != 11
+    words = _GENITIVE[number] if number < len(_GENITIVE) else str(number)
+    return f"{'одной' if number == 1 and unit == 'minutes' else words} *{forms[not one]}"
+
+
+def _english(number: int, forms: tuple[str, str]) -> str:
+    return f"{_ENGLISH[number] if number < len(_ENGLISH) else number} *{forms[number != 1]}"
+
+
+def _working(period: Period, unit: str, number: int, language: Language) -> str:
+    if not period.working or unit == "months":
+        return ""
+    if language == "en":
+        return "working "
+    one = number % 10 == 1 and number % 100 != 11
+    return ("рабочей " if unit == "minutes" else "рабочего ") if one else "рабочих "
 
 
 def phone_in(text: str) -> str | None:

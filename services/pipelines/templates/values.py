@@ -22,6 +22,7 @@ from services.pipelines.templates.reading import (
     moment_in,
     money_in,
     number_in,
+    period_in,
     phone_in,
     read_money,
     read_number,
@@ -66,8 +67,9 @@ def values_for(
 
     `lead`, `company`: texts. `card`: fields by id, as people read them: 24.11.2026 or 24 November 2026, 18:30, 120 000 ₽, 2,4 мм,
     да or yes, an option's title. `stored`: the same fields as they are kept, for conditions: ids of options, `yes`, `no`,
-    `unknown`, numbers as numbers, 2026-11-24. `facts`: the title of the fact's option, its value, or true. `now`, `today`: on the
-    clock of the zone. `unsubscribe`: the address that ends such letters, where there is one. `now` is an instant with a zone.
+    `unknown`, numbers as numbers, 2026-11-24. `facts`: the title of the fact's option, its value, or true.
+    `terms`: the pipeline's named periods in words, «одного рабочего часа». `now`, `today`: on the clock of the zone.
+    `unsubscribe`: the address that ends such letters, where there is one. `now` is an instant with a zone.
     """
     local = now.astimezone(zone)
     return {
@@ -89,6 +91,7 @@ def values_for(
         },
         "facts": {fact: _fact(pipeline, fact, value, language) for fact, value in lead.facts.items()},
         "company": _known(company),
+        "terms": {term.id: period_in(language, term.period) for term in pipeline.terms},
         "now": moment_in(language, local),
         "today": day_in(language, local.date()),
         **({"unsubscribe": unsubscribe} if unsubscribe else {}),

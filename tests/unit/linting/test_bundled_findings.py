@@ -15,7 +15,7 @@ EXPECTED = {
     "loans": {"S5.stage_count", "S5.no_exit_criterion", "S5.idle_stage"},
     "qualification": set[str](),
     "services": {"S5.stage_count", "S4.action_title", "N10.no_way_back"},
-    "trial_lesson": {"S5.mixed_style", "N10.no_way_back"},
+    "trial_lesson": {"S5.mixed_style", "N10.no_way_back", "R3.template_gap"},
 }
 
 

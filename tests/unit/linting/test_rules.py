@@ -11,6 +11,7 @@ from contracts.pipeline import Pipeline
 from services.pipelines.linting.case import Settings
 from services.pipelines.linting.history import History, Passing, Stay, Swing
 from services.pipelines.linting.rules import LINT_RULES, RULES_BY_ID
+from tests.unit.linting.automation_cases import FLAGGED_ROBOTS, RIGHT_ROBOTS, robot, trigger
 from tests.unit.linting.pipelines import LOST, WON, findings, named, pipeline, stage, stages_of, titles
 
 SEEN: list[dict[str, Any]] = [{"fact": "seen"}]
@@ -124,6 +125,8 @@ FLAGGED: dict[str, list[Pipeline]] = {
         when("facts.measured"),
         when("budget > 1"),
         when("lead.shoe_size == 42"),
+        pipeline(stage("s0", robots=[robot("r0", {"tag": "hot"}, when="card.nothing == 'x'")])),
+        pipeline(stage("s0"), stage("lost", "Отказ", "lost", "Refused", triggers=[trigger("t0", when="facts.gone")])),
         pipeline(stage("s0", moves=[{"to": "won", "when": "((", "needs": SEEN}])),
         pipeline(stage("s0", mandatory=[{"field": "size", "when": "1 +"}]), fields=[FIELD]),
     ],
@@ -135,6 +138,8 @@ FLAGGED: dict[str, list[Pipeline]] = {
         when("card.glass == 'single' && card.glass == 'double'"),
         when("card.size == 'x' && 1 > 2"),
         when("facts.answer == 'maybe'"),
+        pipeline(stage("s0", robots=[robot("r0", {"move": "won"}, when="1 > 2")])),
+        pipeline(stage("s0"), stage("lost", "Отказ", "lost", "Refused", triggers=[trigger("t0", when="true")])),
     ],
     "S5.not_editable": [
         pipeline(stage("s0", mandatory=["size"]), fields=[HIDDEN]),
@@ -180,6 +185,7 @@ FLAGGED: dict[str, list[Pipeline]] = {
             facts=[OWN],
         ),
     ],
+    **FLAGGED_ROBOTS,
     "S5.short_lived": [named("Новый", "В обработке")],
     "S5.skipped": [named("Новый", "В обработке")],
     "S5.ping_pong": [named("Новый", "В обработке")],
@@ -257,6 +263,8 @@ RIGHT: dict[str, list[Pipeline]] = {
     "S5.idle_stage": [
         pipeline(stage("s0", limit={"after": {"days": 1}})),
         pipeline(stage("s0", steps=[titles("Позвонить")])),
+        pipeline(stage("s0", robots=[robot("r0", {"tag": "hot"})])),
+        pipeline(stage("s0"), stage("lost", "Отказ", "lost", "Refused", triggers=[trigger("t0", from_stages=["s0"])])),
     ],
     "S5.criterion_never_holds": [
         pipeline(stage("s0", exit=[{"fact": "agreed"}]), facts=[OWN]),
@@ -315,6 +323,10 @@ RIGHT: dict[str, list[Pipeline]] = {
     ],
     "S5.dead_end": [
         pipeline(stage("s0", by=[], exit=SEEN, moves=[auto("won")])),
+        pipeline(stage("s0", by=[], exit=SEEN, robots=[robot("r0", {"move": "won"})])),
+        pipeline(
+            stage("s0", by=[], exit=SEEN), stage("won", "Сделка", "won", "Deal", triggers=[trigger("t0", on="visit")])
+        ),
         pipeline(stage("s0", moves=[{"to": "s1"}, {"to": "won"}]), stage("s1", moves=[{"to": "s0"}])),
     ],
     "S5.result_leads_nowhere": [
@@ -341,6 +353,7 @@ RIGHT: dict[str, list[Pipeline]] = {
         ),
         pipeline(stage("s0", moves=[auto("s1", {"fact": "seen"})]), stage("s1", moves=[{"to": "s0"}, {"to": "won"}])),
     ],
+    **RIGHT_ROBOTS,
     "S5.short_lived": [named("Новый", "В обработке")],
     "S5.skipped": [named("Новый", "В обработке")],
     "S5.ping_pong": [named("Новый", "В обработке")],

@@ -39,6 +39,7 @@ def test_R3_everything_is_there_as_people_read_it() -> None:
         "stored": {**LEAD.card, "lessons": 5, "length": 2.4},
         "facts": {"seen": True, "level_told": "начальный"},
         "company": {"name": "Школа «Ключ»", "phone": "+7 495 123-45-67", "signature": "<b>Ключ</b>"},
+        "terms": {},
         "now": "24.11.2026, 00:30",
         "today": "24.11.2026",
         "unsubscribe": "https://school.example/u/1",

@@ -23,6 +23,7 @@ from services.ops.verify.log_end import LogEnds
 from services.ops.verify.opened import Opened
 from services.ops.verify.projected import folds, store
 from services.ops.verify.projected.funnel import funnel
+from services.ops.verify.projected.robots import robots
 from services.ops.verify.projected.store import Row, Table
 from services.ops.verify.report import Report
 from services.ops.verify.seen import check_seen
@@ -126,6 +127,8 @@ class ProjectionCheck:
                 expected[store.FUNNEL_LEADS] += map(Expected, of_funnel.lead)
                 expected[store.FUNNEL_VISITS] += map(Expected, of_funnel.visits)
                 expected[store.FUNNEL_PAST] += map(Expected, of_funnel.past)
+                for table, rows in zip(store.OF_ROBOTS, robots(stream.id, events), strict=True):
+                    expected[table] += map(Expected, rows)
             elif stream.kind == "contact":
                 wiped = stream.id in build.wiped
                 person = folds.person(stream.id, events)

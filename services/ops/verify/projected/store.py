@@ -41,9 +41,13 @@ COMPANY_PEOPLE = Table("people", "company_people", "contact", ("contact", "compa
 FUNNEL_LEADS = Table("funnel", "leads", "lead", ("lead",))
 FUNNEL_VISITS = Table("funnel", "visits", "lead", ("lead", "visit"))
 FUNNEL_PAST = Table("funnel", "past_visits", "lead", ("lead", "visit", "known_from"))
+ROBOT_RUNS = Table("robots", "runs", "lead", ("lead", "timer"))
+ROBOT_EFFECTS = Table("robots", "effects", "lead", ("lead", "effect"))
+TRIGGER_PULLS = Table("robots", "pulls", "lead", ("lead", "version"))
 OF_COMPANIES = (COMPANIES, COMPANY_IDENTITIES, COMPANY_WORDS, COMPANY_PEOPLE)
 OF_FUNNEL = (FUNNEL_LEADS, FUNNEL_VISITS, FUNNEL_PAST)
-TABLES = (CARDS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, DUPLICATES, *OF_COMPANIES, *OF_FUNNEL)
+OF_ROBOTS = (ROBOT_RUNS, ROBOT_EFFECTS, TRIGGER_PULLS)
+TABLES = (CARDS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, DUPLICATES, *OF_COMPANIES, *OF_FUNNEL, *OF_ROBOTS)
 PROJECTIONS = tuple(sorted({table.projection for table in TABLES}))
 
 
