@@ -376,6 +376,8 @@ class StartRobots(CommandBody):
     at: AwareDatetime | None = None
     """Left out: now."""
     robot: Name | None = None
+    fresh: bool = False
+    """Leave alone, too, what a person cancelled or what failed in this stage visit: start only what never waited in it."""
 
 
 class ChangeLabel(CommandBody):

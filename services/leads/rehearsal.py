@@ -71,6 +71,15 @@ class Rehearsal:
     erased: set[UUID] = field(default_factory=set)
     given_up: Counter[str] = field(default_factory=Counter)
     """Robots that wait for a lead and that its next version no longer has: how many would wait no more."""
+    before: dict[UUID, Head] = field(default_factory=dict)
+    """The streams of the work taken last, as they were before it."""
+    batch: LeadBatch | None = None
+    """That work's batch, with what it knows after it."""
+
+    def forget(self) -> None:
+        """Drop what was rehearsed: what is taken next does not build on it, and thousands of pieces fill no memory."""
+        self.keys, self.heads, self.owners, self.open_leads, self.rows = _Keys(), {}, {}, {}, {}
+        self.erased, self.before, self.batch = set(), {}, None
 
     async def take(self, work: Sequence[Work]) -> list[Done]:
         """What would become of this work, after all before it. Raises WorkFailedError where a piece would be kept aside."""
@@ -96,6 +105,7 @@ class Rehearsal:
                 self.owners.setdefault(hmac, owner)
         for row, answer in batch.rows.items():
             self.rows.setdefault(row, answer)
+        self.before, self.batch = {stream: self.heads[stream] for stream in batch.heads}, batch
         batch.heads, batch.owners, batch.open_leads, batch.rows = self.heads, self.owners, self.open_leads, self.rows
         batch.erased = self.erased
         waiting = {

@@ -58,20 +58,7 @@ async def _fire(
     if armed is not None and armed.due_at <= batch.now and await adopting.takes_none(batch, database, state.pipeline):
         return (e.RobotCancelled(robot=armed.robot, timer=armed.timer, visit=armed.visit, by="archived"),)
     newest, _ = await registry.current(database, state.pipeline)
-    person = person_of(batch, state)
-    around = Around(
-        times=batch.times,
-        surroundings=surroundings(batch, state),
-        person=person,
-        fill=filler(batch, newest),
-        templates=newest,
-        turn=Turn(tuple(batch.settings.responsibles), batch.turn),
-        heads=tuple(staff.name for staff in batch.settings.staff if staff.role == "head"),
-        language=batch.settings.language,
-        message_domain=batch.settings.mail_id_domain,
-        ran_for_person=_ran_for(batch, state, person),
-    )
-    decided = fire(state, body, pipeline, around)
+    decided = fire(state, body, pipeline, around_of(batch, state, newest))
     if isinstance(decided, Refusal):
         return decided
     against = await adopting.archived_refusal(batch, state, decided, database) or deletion(batch, state, decided)[1]
@@ -85,6 +72,23 @@ async def _fire(
         batch.turn += 1
         batch.out.turns.append(batch.turn)
     return decided
+
+
+def around_of(batch: LeadBatch, state: LeadState, newest: Pipeline) -> Around:
+    """What a robot's act on a lead of the batch needs to know beyond it. `newest`: the version in force."""
+    person = person_of(batch, state)
+    return Around(
+        times=batch.times,
+        surroundings=surroundings(batch, state),
+        person=person,
+        fill=filler(batch, newest),
+        templates=newest,
+        turn=Turn(tuple(batch.settings.responsibles), batch.turn),
+        heads=tuple(staff.name for staff in batch.settings.staff if staff.role == "head"),
+        language=batch.settings.language,
+        message_domain=batch.settings.mail_id_domain,
+        ran_for_person=_ran_for(batch, state, person),
+    )
 
 
 def _ran_for(batch: LeadBatch, state: LeadState, person: Person) -> frozenset[str]:
@@ -102,7 +106,7 @@ def _repeat(batch: LeadBatch, state: LeadState, _: Pipeline, body: Any) -> Decid
 
 
 def _start(batch: LeadBatch, state: LeadState, pipeline: Pipeline, body: Any) -> Decided:
-    return arming.restart(state, pipeline, batch.times, body.at or batch.now, body.robot)
+    return arming.restart(state, pipeline, batch.times, body.at or batch.now, body.robot, fresh=body.fresh)
 
 
 _BY_HAND: Final[dict[type[c.CommandBody], Callable[[LeadBatch, LeadState, Pipeline, Any], Decided]]] = {

@@ -10,9 +10,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
+from contracts.commands import Command, CommandResult
 from services.clock import Clock
 from services.database import Pool
 from services.leads.batcher import AwayError, Batcher
+from services.leads.handlers import Reader
 from services.leads.memory import Memory
 from services.leads.work import Done, Work
 from services.privacy.store import KeyRing
@@ -21,6 +23,7 @@ from services.settings import Settings
 TRIES, BETWEEN_SECONDS = 5, 2.0
 
 Take = Callable[[Sequence[Work]], Awaitable[list[Done]]]
+Send = Callable[[Sequence[Command]], Awaitable[Sequence[CommandResult | None]]]
 
 
 @asynccontextmanager
@@ -52,3 +55,23 @@ async def batching(settings: Settings, pool: Pool, clock: Clock) -> AsyncIterato
         await asyncio.wait({working}, timeout=settings.stop_within)
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+
+
+@asynccontextmanager
+async def sending(settings: Settings, pool: Pool, clock: Clock) -> AsyncIterator[Send]:
+    """Carries commands out in a batcher of this process; one that fails by itself (None) takes no other with it."""
+    reader = Reader(settings, pool)
+    async with batching(settings, pool, clock) as take:
+
+        async def send(commands: Sequence[Command]) -> list[CommandResult | None]:
+            answers = await asyncio.gather(*(take([reader.command(c)]) for c in commands), return_exceptions=True)
+            results: list[CommandResult | None] = []
+            for answer in answers:
+                if isinstance(answer, AwayError) or (
+                    isinstance(answer, BaseException) and not isinstance(answer, Exception)
+                ):
+                    raise answer
+                results.append(None if isinstance(answer, BaseException) else answer[0].result)
+            return results
+
+        yield send

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -20,6 +21,20 @@ app = App(
     result_action="return_value",
 )
 
+
+def moment_of(_kind: Any, tokens: Sequence[Any]) -> datetime:
+    """A time as it is typed, with its zone. Raises ValueError, which the command line tells."""
+    text = tokens[0].value
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ValueError(f"{text!r} is no time with a zone; write 2026-11-22T09:00:00+03:00")
+    return moment
+
+
+Moment = Annotated[datetime | None, Parameter(converter=moment_of)]
 Data = Annotated[Path | None, Parameter(help="data folder of `leadline up` (default: the environment, else ./data)")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="print JSON")]
 

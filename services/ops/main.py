@@ -1,5 +1,6 @@
 """The `leadline` command (spec I): one function per command, everything heavy imported inside it. Those about pipelines stand in
-`services.ops.pipeline_commands`, the one about calendars in `services.ops.calendar_commands`.
+`services.ops.pipeline_commands`, the one about calendars in `services.ops.calendar_commands`, those about robots in
+`services.ops.robot_commands`.
 
 Invariants: bad input, a missing system, a server that does not answer end in one clear line on stderr and exit status 2 (or
 the command's own); Ctrl-C ends with 130; nothing secret is printed but a new token, once.
@@ -17,30 +18,16 @@ from uuid import UUID
 
 from cyclopts import App, CycloptsError, Parameter
 
-from services.ops import calendar_commands, pipeline_commands  # noqa: F401  # their commands are the application's too
-from services.ops.command_line import Data, Json, app, run
+from services.ops import calendar_commands, pipeline_commands, robot_commands  # noqa: F401  # their commands too
+from services.ops.command_line import Data, Json, Moment, app, moment_of, run
 from services.ops.place import BAD_INPUT, OpsError, find_place
 
 Role = Literal["seller", "head", "ops", "auditor", "adapter"]
 
 
-def _moment(_kind: Any, tokens: Sequence[Any]) -> datetime:
-    text = tokens[0].value
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError(f"{text!r} is no time with a zone; write 2026-11-22T09:00:00+03:00")
-    return moment
-
-
 def _port(_kind: Any, port: int | None) -> None:
     if port is not None and not 0 <= port <= 65535:
         raise ValueError("a port is a number from 0 to 65535 (0: any free one)")
-
-
-Moment = Annotated[datetime | None, Parameter(converter=_moment)]
 
 
 @app.command
@@ -50,7 +37,7 @@ def up(
     port: Annotated[int | None, Parameter(validator=_port, help="of the web (default 8080; 0: any free one)")] = None,
     demo: Annotated[bool, Parameter(negative="", help="open forms, three sellers, a token to sign in with")] = False,
     clock: Annotated[
-        datetime | None, Parameter(converter=_moment, help="a practice system whose clock starts at this time")
+        datetime | None, Parameter(converter=moment_of, help="a practice system whose clock starts at this time")
     ] = None,
 ) -> int:
     """Run everything on this machine, in the foreground: Kafka, Postgres, all services, the web."""
@@ -116,7 +103,7 @@ def history(
     lead: UUID,
     *,
     as_of: Annotated[
-        datetime | None, Parameter(converter=_moment, help="only what was recorded up to this time")
+        datetime | None, Parameter(converter=moment_of, help="only what was recorded up to this time")
     ] = None,
     happened: Annotated[
         bool, Parameter(negative="", help="--as-of counts when things happened, not when they were recorded")

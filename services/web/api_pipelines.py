@@ -19,6 +19,7 @@ from services.leads.publishing import store as places
 from services.leads.publishing.listing import listed
 from services.leads.publishing.rehearsing import rehearse
 from services.leads.publishing.run import Asked, ObjectedError, look, publish
+from services.leads.starting.added import added
 from services.pipelines import registry
 from services.pipelines import store as versions
 from services.pipelines.differences import differences
@@ -34,6 +35,7 @@ from services.web.shapes_pipelines import (
     PipelineWhole,
     PublishAsked,
     PublishOut,
+    RobotsAdded,
     StageStanding,
     VersionOut,
     VersionWhole,
@@ -91,6 +93,10 @@ async def whole_of(door: Door, connection: Database, pipeline: str) -> PipelineW
             for version in reversed(every)
         ],
         stages=[StageStanding(stage=stage_out(newest, stage, past), leads=counts.get(stage, {})) for stage in order],
+        robots_added=[
+            RobotsAdded.model_validate(one)
+            for one in added(past[-2] if len(past) > 1 else None, newest, every[-1].number, standing)
+        ],
     )
 
 

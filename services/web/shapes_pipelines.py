@@ -67,11 +67,24 @@ class VersionOut(BaseModel):
     leads: int = Field(description="Leads that stand under it")
 
 
+class RobotsAdded(BaseModel):
+    """A stage with robots that the version in force added: leads that stood there before it have them only when they are started
+    (`leadline robots start`). `leads`: open and paused ones that stand there under this version."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    stage: str
+    titles: Titles
+    robots: list[str]
+    leads: int
+
+
 class PipelineWhole(PipelineOut):
     """A pipeline with its versions, the newest first, and its stages, those in force first."""
 
     versions: list[VersionOut]
     stages: list[StageStanding]
+    robots_added: list[RobotsAdded]
 
 
 class VersionWhole(BaseModel):

@@ -149,3 +149,21 @@ async def test_M3_pages_show_versions_changes_and_a_history_in_the_words_of_its_
         assert "The stage “Шаг 3 (en)” became “Контакт (en)”" in told
     board = (await browser.get(f"/boards/{pipeline}")).text
     assert board
+
+
+async def test_N5_a_head_is_told_that_a_new_version_has_robots_for_leads_that_are_there(
+    web: Web, pipeline: str
+) -> None:
+    await fill(web, 3)
+    robots = "robots: [{id: look, titles: {ru: а, en: b}, do: {tag: seen}}]"
+    text = fourteen(pipeline).replace("id: s02,", f"id: s02, {robots},")
+    page, seller = await web.signed_in("head"), await web.signed_in("seller")
+    async with web.api("head") as head:
+        await head.post("/api/pipelines", json={"text": text})
+        assert (await head.get(f"/api/pipelines/{pipeline}")).json()["robots_added"] == [], "nobody is under it yet"
+        assert "robots start" not in (await page.get(f"/pipelines/{pipeline}")).text
+        await head.post("/api/pipelines", json={"text": text, "adopt_open": True})
+        [told] = (await head.get(f"/api/pipelines/{pipeline}")).json()["robots_added"]
+        assert (told["stage"], told["robots"], told["leads"]) == ("s02", ["look"], 1)
+        assert f"leadline robots start {pipeline} --dry-run" in (await page.get(f"/pipelines/{pipeline}")).text
+        assert "robots start" not in (await seller.get(f"/pipelines/{pipeline}")).text

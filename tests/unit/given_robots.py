@@ -125,7 +125,9 @@ class Robots:
         if isinstance(made, c.CancelRobot):
             decided = outward.cancel(state, made)
         elif isinstance(made, c.StartRobots):
-            decided = arming.restart(state, self.pipeline, self.times, made.at or self.now, made.robot)
+            decided = arming.restart(
+                state, self.pipeline, self.times, made.at or self.now, made.robot, fresh=made.fresh
+            )
         elif isinstance(made, c.Repeat):
             decided = outward.repeat(state, made, self.person, self.now.date())
         else:

@@ -42,6 +42,19 @@ async def look_up_persons(batch: LeadBatch, database: Database, contacts: Iterab
     return heads
 
 
+async def look_up_whole(batch: LeadBatch, database: Database, contacts: Iterable[UUID], *, leads: bool) -> None:
+    """Every contact of these people; with `leads`, their leads too."""
+    heads = await look_up_persons(batch, database, contacts)
+    if not heads:
+        return
+    members = await store.members(database, heads)
+    batch.persons |= members
+    await batch.have(database, members.keys())
+    if leads:
+        owned = await store.leads_of(database, heads | members.keys())
+        await batch.have(database, {lead for found in owned.values() for lead in found})
+
+
 async def look_up(batch: LeadBatch, database: Database) -> None:
     """For commands on persons, and erasures: all contacts of each person, and the leads that the command touches."""
     leads: set[UUID] = set()

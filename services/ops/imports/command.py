@@ -125,6 +125,11 @@ def _print(plan: Plan, summary: Summary, rejected: Path | None, seconds: float) 
     told = "; ".join(f"{count:,} {words}" for words, count in parts.items() if count)
     out.print(f"{summary.rows:,} rows: {told or 'none'}")
     out.print(f"{summary.leads:,} new leads; {seconds:.1f} s, {summary.rows / max(seconds, 0.001):,.0f} rows/s")
+    if rejected is not None and summary.leads and any(s.robots or s.kind == "postponed" for s in plan.pipeline.stages):
+        out.print(
+            "an import starts no robots, nor brings paused leads back on their date. To see what they would do, and start them: "
+            f"leadline robots start {plan.pipeline.pipeline} --source imported"
+        )
     if summary.unreadable:
         out.print(f"{summary.unreadable:,} rows with a phone or e-mail that cannot be read: kept as text, finds nobody")
     if not summary.examples:

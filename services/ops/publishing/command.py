@@ -7,10 +7,8 @@ be done, or not to the end: the same command goes on. Leads move through a batch
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +18,10 @@ from services.ops.progress import shown
 from services.ops.terminal import console, plain, print_json
 
 if TYPE_CHECKING:
-    from contracts.commands import Command, CommandResult
     from contracts.meta import Actor
     from services.clock import Clock
     from services.database import Pool
-    from services.leads.publishing.run import Asked, Published, Send
+    from services.leads.publishing.run import Asked, Published
     from services.ops.publishing.telling import Say
     from services.settings import Settings
 
@@ -183,33 +180,10 @@ def _confirmed(question: str) -> bool:
 
 async def _publish(settings: Settings, pool: Pool, clock: Clock, asked: Asked, progress: object) -> Published:
     from services.leads.publishing.run import publish
+    from services.ops.batching import sending
 
-    async with _sending(settings, pool, clock) as send:
+    async with sending(settings, pool, clock) as send:
         return await publish(pool, clock, asked, publisher(), send, progress=progress)  # type: ignore[arg-type]
-
-
-@asynccontextmanager
-async def _sending(settings: Settings, pool: Pool, clock: Clock) -> AsyncIterator[Send]:
-    """Carries commands out in a batcher of this process; one that fails by itself takes no other with it."""
-    from services.leads.batcher import AwayError
-    from services.leads.handlers import Reader
-    from services.ops.batching import batching
-
-    reader = Reader(settings, pool)
-    async with batching(settings, pool, clock) as take:
-
-        async def send(commands: Sequence[Command]) -> list[CommandResult | None]:
-            answers = await asyncio.gather(*(take([reader.command(c)]) for c in commands), return_exceptions=True)
-            results: list[CommandResult | None] = []
-            for answer in answers:
-                if isinstance(answer, AwayError) or (
-                    isinstance(answer, BaseException) and not isinstance(answer, Exception)
-                ):
-                    raise answer
-                results.append(None if isinstance(answer, BaseException) else answer[0].result)
-            return results
-
-        yield send
 
 
 def publisher() -> Actor:

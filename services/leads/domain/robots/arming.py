@@ -220,17 +220,20 @@ def _result_recorded(state: LeadState) -> Iterator[e.Event]:
             yield e.ActivityDone(activity=activity, activity_kind=planned.kind, reason="recorded")
 
 
-def restart(state: LeadState, pipeline: Pipeline, times: Times, at: datetime, only: str | None) -> tuple[e.Event, ...]:
+def restart(
+    state: LeadState, pipeline: Pipeline, times: Times, at: datetime, only: str | None, *, fresh: bool = False
+) -> tuple[e.Event, ...]:
     """N5: the robots of the stage where the lead stands, as if it had entered it at `at`: those that it has not had.
 
-    A pause without a waiting timer gets one.
+    A pause without a waiting timer gets one. `fresh`: none that ever waited in this stage visit, whatever became of it.
     """
     here = pipeline.by_id.get(state.stage)
+    waited = {robot for visit, robot in state.automation.armings if visit == state.root} if fresh else set()
     found: list[e.Event] = []
     if here is not None:
-        robots = [robot for robot in here.robots if only in (None, robot.id)]
+        robots = [robot for robot in here.robots if only in (None, robot.id) and robot.id not in waited]
         found += entry(replace_entered(state, at), robots, times, because="started", at=at)
-    paused = state.kind == "postponed" and state.paused_until is not None and only in (None, PAUSE)
+    paused = state.kind == "postponed" and only in (None, PAUSE) and PAUSE not in waited
     if paused and state.paused_until is not None and not state.automation.waits(state.root, PAUSE):
         begins = in_hours(times, times.calendar.instant(state.paused_until, time(0)))
         found.append(arm(state, PAUSE, max(begins, at), "started", None, times))
