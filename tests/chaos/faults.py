@@ -47,6 +47,7 @@ async def kill_supervisor(scene: Scene) -> None:
 async def kill_everything(scene: Scene) -> None:
     """All at once, as a power switch does to processes."""
     scene.struck = time.monotonic()
+    scene.load.ledger.crashes += 1
     scene.system.kill_everything()
     await scene.up()
 

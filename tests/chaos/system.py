@@ -33,6 +33,8 @@ import psutil
 LEADLINE = Path(sys.executable).with_name("leadline")
 GROUPS = ("leads", "relay", "projections", "reactors", "door")
 RESPONSIBLES = ("anna", "boris", "clara")
+START = "2026-11-30T09:00:00+03:00"
+"""Where a practice clock starts."""
 READY, PR_SET_PDEATHSIG = "leadline is ready", 1
 
 
