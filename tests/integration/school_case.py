@@ -31,7 +31,7 @@ START = datetime(2026, 11, 30, 9, 0, tzinfo=MOSCOW)
 """A Monday."""
 AUDIENCE = "Пробное занятие"
 SELLER = "anna"
-LIMIT = 30.0
+LIMIT = 60.0
 
 
 class _Talk(SMTP):

@@ -10,12 +10,8 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
 from tests.chaos.system import until
 from tests.integration.school_case import AUDIENCE, LIMIT, SELLER, START, Pupil, School, school_at_work
-
-pytestmark = pytest.mark.kafka
 
 THANKS = "Спасибо, мы получили вашу заявку на бесплатное занятие. Наш специалист перезвонит вам в течение одного рабочего часа"
 VK_LEAST = 25
