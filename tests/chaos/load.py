@@ -20,7 +20,7 @@ from tests.chaos.adapter import GAVE_UP, Adapter
 from tests.chaos.ledger import Input, Ledger
 from tests.chaos.system import START, ChaosError, System
 
-FORM_CLIENTS, COMMAND_CLIENTS = 5, 3
+FORM_CLIENTS, COMMAND_CLIENTS = 3, 2
 COMMANDS = ("see", "accept", "see", "accept", "assign", "assign", "move", "reject", "reopen")
 PACES = (0.05, 0.15, 0.15, 0.3)  # seconds between two requests of a client, drawn for each cycle
 AGAIN = (408, 425, 429)

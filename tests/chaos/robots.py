@@ -41,9 +41,8 @@ NEW = """    kind: open
 PROCESSING = """    kind: open
     robots:
       - {id: taken, titles: {ru: "Взят", en: "Taken"}, do: {tag: taken}}
-      - {id: remind, titles: {ru: "Напомнить", en: "Remind"}, start: {delay: {hours: 2}}, do: {email: hello}}
 """
-ARMED_AT_ENTRY = {"new": {"mark", "letter", "later"}, "processing": {"taken", "remind"}}
+ARMED_AT_ENTRY = {"new": {"mark", "letter", "later"}, "processing": {"taken"}}
 """What is armed when a lead enters the stage; `call` is armed by the letter that went out."""
 CLOSED = frozenset({"ran", "skipped", "cancelled", "failed"})
 MOST_ATTEMPTS = 60
