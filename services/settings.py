@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     public_url: str | None = Field(default=None, validation_alias="LEADLINE_PUBLIC_URL")
     """Where the door is seen from outside, for links in letters; unset: letters carry none."""
 
+    demo_mail_port: int | None = Field(default=None, ge=1, le=65535, validation_alias="LEADLINE_DEMO_MAIL_PORT")
+    """Set by `leadline up --demo`: where the door takes letters and makes files of them; unset: it does not."""
     sms_out: OutgoingSms | None = Field(default=None, validation_alias="LEADLINE_SMS_OUT")
     """How short messages go out, a JSON object (docs/howto/send-sms.md); unset: they do not."""
     webhooks: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_\-]{0,63}$")], OutgoingWebhook] = Field(

@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING
 from services.ops.place import DEFAULT_DATA, OpsError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from deploy.embedded.children import ChildSpec
     from deploy.embedded.groups import Running
 
 DEMO = {
@@ -33,6 +36,7 @@ SHOWN_LINES = 20
 def up(data: Path | None, port: int | None, demo: bool, clock: datetime | None) -> int:
     """Run until Ctrl-C or SIGTERM; the exit status. Raises OpsError for what the user can mend."""
     from contracts.topics import TOPICS
+    from deploy.embedded.groups import service_groups
     from deploy.embedded.supervisor import Supervisor
 
     folder = (data or Path(os.environ.get("LEADLINE_DATA") or DEFAULT_DATA)).expanduser()
@@ -45,12 +49,40 @@ def up(data: Path | None, port: int | None, demo: bool, clock: datetime | None) 
             data=folder,
             http_port=8080 if port is None else port,
             prepare=preparing,
+            children=with_ways_out(preparing) if demo else service_groups,
             clock=started_at,
             topics=[os.environ.get("KAFKA_TOPIC_PREFIX", "") + topic.name for topic in TOPICS],
             environment=DEMO if demo else {},
             say=preparing.say,
         ).run()
     )
+
+
+def with_ways_out(preparing: Preparing) -> Callable[[Running], Sequence[ChildSpec]]:
+    """The demo's groups: letters and short messages for which the environment has no way out become files of the door's."""
+
+    def groups(running: Running) -> Sequence[ChildSpec]:
+        from dataclasses import replace
+        from secrets import token_urlsafe
+
+        from deploy.embedded.groups import service_groups
+        from services.channels.demo_out import FOLDER
+
+        mail, sms = (name not in running.environment for name in ("LEADLINE_MAIL_OUT", "LEADLINE_SMS_OUT"))
+        port = running.port("demo-mail")
+        ways: dict[str, str] = {}
+        if mail or sms:
+            ways["LEADLINE_DEMO_MAIL_PORT"] = str(port)
+            preparing.kept_in = running.data / FOLDER
+        if mail:
+            here = {"host": "127.0.0.1", "port": port, "security": "none", "per_minute": 6_000}
+            ways["LEADLINE_MAIL_OUT"] = json.dumps({**here, "from_address": "demo@leadline.example"})
+        if sms:
+            gateway = {"kind": "http", "url": f"{running.http_url}/demo/sms", "token": token_urlsafe(24)}
+            ways["LEADLINE_SMS_OUT"] = json.dumps({**gateway, "sender": "Leadline"})
+        return [replace(spec, env={**spec.env, **ways}) for spec in service_groups(running)]
+
+    return groups
 
 
 def practice_start(folder: Path, clock: datetime | None) -> datetime | None:
@@ -83,6 +115,8 @@ class Preparing:
     def __init__(self, demo: bool) -> None:
         self._demo = demo
         self._token = ""
+        self.kept_in: Path | None = None
+        """Where the demo's letters are, if they go nowhere else."""
 
     async def __call__(self, running: Running) -> None:
         """Prepare; raises EmbeddedError with the end of its output when it fails or takes too long."""
@@ -119,3 +153,5 @@ class Preparing:
             if self._token and line.startswith("leadline is ready"):
                 print(f"demo: sign in as head with the token {self._token}", flush=True)
                 self._token = ""
+                if self.kept_in is not None:
+                    print(f"demo: letters and short messages go nowhere; they are files in {self.kept_in}", flush=True)

@@ -11,6 +11,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import resources
+from pathlib import Path
 
 import structlog
 from asyncpg.exceptions import InvalidSchemaNameError, UndefinedTableError
@@ -21,6 +22,7 @@ from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from projections.reading import NotBuiltError
+from services.channels.demo_out import DemoOut
 from services.channels.errors import UnacceptableError
 from services.channels.http import inbound_router
 from services.channels.intake import Intake
@@ -50,6 +52,7 @@ from services.web import (
     api_ops,
     api_people,
     api_pipelines,
+    demo_sms,
     docs,
     pages,
     pages_automation,
@@ -91,8 +94,10 @@ def create_app(
     *,
     leads: LeadsDoor | None = None,
     demo: bool = False,
+    demo_out: DemoOut | None = None,
 ) -> FastAPI:
-    """The application over an open pool. `leads`: another way to the aggregate service. Raises ValueError for bad keys."""
+    """The application over an open pool. `leads`: another way to the aggregate service; `demo_out`: where the demo's letters and
+    short messages become files. Raises ValueError for bad keys."""
     clock = clock_of(settings.clock, pool)
     door = Door(
         settings=settings,
@@ -109,6 +114,7 @@ def create_app(
         peer_limit=RateLimit(settings.rate_peer, settings.rate_peer_burst),
         journal=Journal(pool, clock, ring, settings.pepper_bytes),
         demo=demo,
+        demo_out=demo_out,
     )
 
     @asynccontextmanager
@@ -150,6 +156,7 @@ def create_app(
     ):
         app.include_router(api.router)
     for part in (
+        demo_sms,
         docs,
         pages,
         pages_board,
@@ -249,15 +256,18 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     health.expect("http")
     pool = await open_pool(settings.database_url, service="door", largest=POOL, cleaned=False)
     try:
-        app = create_app(
-            settings, pool, KeyRing(settings.master_key_bytes), health, demo=os.environ.get("LEADLINE_DEMO") == "1"
-        )
+        demo = os.environ.get("LEADLINE_DEMO") == "1"
+        demo_out = DemoOut(Path(os.environ["LEADLINE_DATA"])) if demo and settings.demo_mail_port else None
+        ring = KeyRing(settings.master_key_bytes)
+        app = create_app(settings, pool, ring, health, demo=demo, demo_out=demo_out)
         looking = asyncio.create_task(_look(pool, health), name="door-looks-at-postgres")
         health.ready("http")
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(serve_http(app, host=settings.http_host, port=settings.http_port, stop=stop))
                 group.create_task(run_mail(settings, app.state.door.intake, health, stop))
+                if demo_out is not None and settings.demo_mail_port is not None:
+                    group.create_task(demo_out.serve("127.0.0.1", settings.demo_mail_port, health, stop))
         except BaseExceptionGroup as failed:
             raise _first(failed) from None
         finally:

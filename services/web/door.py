@@ -22,6 +22,7 @@ from contracts.inbound import Channel
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
 from projections.board import store as board
+from services.channels.demo_out import DemoOut
 from services.channels.http import Sender
 from services.channels.intake import Intake
 from services.channels.journal import Journal
@@ -64,6 +65,8 @@ class Door:
     peer_limit: RateLimit
     journal: Journal
     demo: bool = False
+    demo_out: DemoOut | None = None
+    """Where the demo's letters and short messages become files."""
 
 
 def door_of(request: Request) -> Door:

@@ -68,6 +68,7 @@ async def _page(
         status=status,
         said=said,
         page_path="/ops/effects",
+        demo_folder=door.demo_out.folder if door.demo_out is not None else None,
         lists=lists,
         counts=counts,
         providers=providers,

@@ -12,6 +12,10 @@ EFFECTS_TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Letters, messages, audiences and webhooks that robots asked for. What failed can be repeated: it keeps its id, nothing "
         "goes out twice.",
     ),
+    "effects.demo": (
+        "Это демонстрация: письма и SMS никуда не уходят, они лежат файлами в папке {folder}",
+        "This is a demo: letters and short messages go nowhere, they are files in the folder {folder}",
+    ),
     "effects.failed": ("Не удалось", "Dead letters"),
     "effects.waiting": ("Ждут", "Waiting"),
     "effects.doubtful": ("Могли уйти дважды", "May have gone out twice"),

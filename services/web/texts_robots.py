@@ -114,7 +114,7 @@ ROBOTS: dict[str, tuple[str, str]] = {
     "sent.webhook": ("Внешняя система", "Other system"),
     "sent.notice": ("Письмо сотруднику", "Letter to a colleague"),
     "sent.of": ("{what} «{template}»", "{what} “{template}”"),
-    "effect_done.email": ("принято сервером получателя", "accepted by the recipient's server"),
+    "effect_done.email": ("принято почтовым сервером", "accepted by the mail server"),
     "effect_done.sms": ("принято оператором", "accepted by the operator"),
     "effect_done.audience": ("сделано", "done"),
     "effect_done.webhook": ("принято", "accepted"),

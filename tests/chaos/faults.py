@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import httpx
 
@@ -22,6 +23,7 @@ from tests.chaos.scene import Fault, Scene
 from tests.chaos.system import GROUPS, until
 
 BURST = 50
+DAY = timedelta(days=1)
 
 
 def kill(*names: str) -> Callable[[Scene], Awaitable[None]]:
@@ -38,6 +40,7 @@ async def kill_supervisor(scene: Scene) -> None:
     process = scene.system.process
     assert process is not None
     scene.struck = time.monotonic()
+    scene.load.ledger.crashes += 1  # Postgres may be gone before what became of a letter is stored
     process.kill()
     process.wait(5.0)
     await asyncio.sleep(scene.chance.choice((0.0, 0.3, 3.0)))
@@ -47,6 +50,7 @@ async def kill_supervisor(scene: Scene) -> None:
 async def kill_everything(scene: Scene) -> None:
     """All at once, as a power switch does to processes."""
     scene.struck = time.monotonic()
+    scene.load.ledger.crashes += 1
     scene.system.kill_everything()
     await scene.up()
 
@@ -129,6 +133,19 @@ async def bi_transaction(scene: Scene) -> None:
     scene.later.append(let_go)
 
 
+async def clock_jumps(scene: Scene) -> None:
+    """The practice clock goes a day ahead, so that all that waits is due at once; then back, as only an operator can."""
+    await scene.load.move_clock(DAY)
+    scene.struck = time.monotonic()
+    await asyncio.sleep(scene.chance.uniform(0.2, 2.0))
+    database = await scene.system.connect()
+    try:
+        await database.execute("UPDATE leadline.clock SET practice_now = practice_now - $1::interval", DAY)
+    finally:
+        database.terminate()
+    scene.load.now -= DAY
+
+
 async def burst(scene: Scene) -> None:
     """50 concurrent posts of one new person, the aggregate service killed midway: 50 messages, one lead."""
     posting = asyncio.create_task(scene.load.burst(BURST))
@@ -153,6 +170,7 @@ FAULTS = (
     Fault("SIGSTOP broker, relay taken over", "timing", frozen_broker),
     Fault("rebalance of two leads", "timing", rebalance),
     Fault("BI transaction held, kill -9 relay", "timing", bi_transaction),
+    Fault("clock a day ahead and back", "timing", clock_jumps),
     Fault("power cut of the broker", "disk", power_cut),
     Fault("Kafka folder deleted", "disk", lost_kafka, quiet=True),
     Fault("Postgres restored from older copy", "disk", old_postgres, quiet=True),

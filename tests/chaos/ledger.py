@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
+from tests.chaos.sink import Sink
 from tests.chaos.system import RESPONSIBLES
 
 FIRST_PHONE = 79_100_000_000
@@ -31,6 +32,8 @@ class Input:
     def body(self) -> dict[str, str]:
         """The form. The name is the same for the same person, so that all messages of a person are of one contact."""
         contact = {"phone": self.person} if self.reachable else {}
+        if self.reachable and int(self.person) % 2:  # the others have no address, and their letters are skipped
+            contact["email"] = f"client{self.person[1:]}@chaos.example"
         return {"name": f"Клиент {self.person[-6:]}", "comment": self.marker, "colour": "белый", **contact}
 
 
@@ -58,13 +61,16 @@ class Sent:
 
 @dataclass(slots=True)
 class Ledger:
-    """All that clients know. `leads`: ids they were told; `tries`: requests and records, repeats included."""
+    """All that clients know. `leads`: ids they were told; `tries`: requests and records, repeats included; `crashes`: how often
+    the process that writes letters was killed."""
 
+    sink: Sink
     inputs: list[Input] = field(default_factory=list)
     commands: list[Sent] = field(default_factory=list)
     leads: dict[UUID, None] = field(default_factory=dict)
     tries: int = 0
     people: int = 0
+    crashes: int = 0
 
     def new_person(self) -> str:
         """A phone nobody had before."""

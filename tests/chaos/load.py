@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +18,13 @@ import httpx
 
 from tests.chaos.adapter import GAVE_UP, Adapter
 from tests.chaos.ledger import Input, Ledger
-from tests.chaos.system import ChaosError, System
+from tests.chaos.system import START, ChaosError, System
 
-FORM_CLIENTS, COMMAND_CLIENTS = 5, 3
+FORM_CLIENTS, COMMAND_CLIENTS = 3, 2
 COMMANDS = ("see", "accept", "see", "accept", "assign", "assign", "move", "reject", "reopen")
 PACES = (0.05, 0.15, 0.15, 0.3)  # seconds between two requests of a client, drawn for each cycle
 AGAIN = (408, 425, 429)
+CLOCK_STEP = timedelta(minutes=5)
 KNOWN_PERSON, UNREACHABLE, LOST_ANSWER = 0.4, 0.04, 0.2
 
 
@@ -40,12 +42,18 @@ class Load:
         self._tasks: list[asyncio.Task[None]] = []
         self._recent: list[str] = []
         self._unseen: dict[UUID, None] = {}
-        self.cycle, self.pace = 0, PACES[1]
+        self.cycle, self.pace, self.now = 0, PACES[1], datetime.fromisoformat(START)
 
     def begin(self, cycle: int) -> None:
         """Set the clients to work."""
         self.cycle, self.pace, self._stop = cycle, self._chance.choice(PACES), asyncio.Event()
-        work = [*[self._form] * FORM_CLIENTS, self._pair, *[self._command] * COMMAND_CLIENTS, self._look]
+        work = [
+            *[self._form] * FORM_CLIENTS,
+            self._pair,
+            *[self._command] * COMMAND_CLIENTS,
+            self._look,
+            self._pass_time,
+        ]
         self._tasks = [asyncio.create_task(self._repeat(each)) for each in work]
         for adapter in (self._plain, self._transactional):
             self._tasks.append(asyncio.create_task(adapter.run(self._stop, self.pace, cycle)))
@@ -163,6 +171,20 @@ class Load:
         known = sent.status == 200 or "rules" in sent.answer
         if not known or any(a.status_code != sent.status or a.json() != sent.answer for a in answers):
             raise ChaosError(f"{sent.name} {sent.id}: answers {[(a.status_code, a.text[:300]) for a in answers]}")
+
+    async def _pass_time(self) -> None:
+        """Delayed robots become due while the load runs."""
+        if self._chance.random() < 0.2:
+            await self.move_clock(CLOCK_STEP)
+
+    async def move_clock(self, span: timedelta) -> None:
+        """Move the practice clock on, if somebody answers."""
+        self.now += span
+        url, to = self._system.info["http"] + "/ops/clock", {"to": self.now.isoformat()}
+        with suppress(httpx.TransportError):
+            answer = await self._http.post(url, json=to, headers=self._head)
+            if answer.status_code < 500 and answer.status_code not in (200, 409, *AGAIN):  # 409: another was before
+                raise ChaosError(f"the clock was not moved: {answer.status_code} {answer.text[:300]}")
 
     async def _look(self) -> None:
         """See what became of messages: their leads are what commands are about."""

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from tests.chaos import topics
 from tests.chaos.fold import CONTACT, LEAD, Told, closings, fold
 from tests.chaos.ledger import Input, Ledger, Sent
+from tests.chaos.robots import Counts, check_robots, own_commands
 from tests.chaos.system import System
 from tests.chaos.tables import check_tables
 
@@ -40,6 +41,7 @@ class Verdict:
     events: int = 0
     commands: int = 0
     repeats: int = 0
+    robots: Counts = field(default_factory=Counts)
     outcomes: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
@@ -58,6 +60,8 @@ async def examine(system: System, ledger: Ledger) -> Verdict:
             for row in await database.fetch("SELECT consumer, reason, detail FROM leadline.parked LIMIT 10"):
                 verdict.wrong.append(f"parked: {tuple(row)}")
             await check_tables(database, fold(events), verdict.wrong)
+            letters = dict(ledger.sink.letters)
+            verdict.robots = await check_robots(database, events, letters, ledger.crashes, verdict.wrong)
     finally:
         await database.close()
     by_id = {(event.stream, event.version): event for event in events}
@@ -229,7 +233,7 @@ async def _commands(database: asyncpg.Connection, ledger: Ledger, events: list[T
             wrong.append(f"{about}: is {row['outcome']}, refusal {row['refusal']}, events {_ids(mine)}")
         if sent.door == "http":
             _answered(sent, row, mine, about, wrong)
-    wrong += [f"a row of a command nobody sent: {left}" for left in list(rows)[:10]]
+    wrong += [f"a row of a command nobody sent: {left}" for left in list(rows.keys() - own_commands(events))[:10]]
     return {row["id"] for row in await database.fetch("SELECT id FROM leadline.commands WHERE outcome = 'refused'")}
 
 

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.chaos.robots import Counts
+
 BEGIN, END = "<!-- last long run: begin -->", "<!-- last long run: end -->"
 HEAD = ("#", "fault", "inputs", "commands", "events", "repeats", "recovery s", "start s", "result")
 
@@ -59,6 +61,15 @@ def totals(rows: Sequence[Row], tries: int, seed: int, seconds: float) -> str:
     if warm:
         lines.append(f"Starts of `leadline up` on a folder that was used before: longest {warm[-1]:.1f} s.")
     return "\n".join(lines)
+
+
+def robots(counts: Counts, crashes: int) -> str:
+    """What robots did in the whole run."""
+    return (
+        f"Robots: {counts.ran} ran, each once; {counts.closed} timers closed, {counts.waiting} not due yet. {counts.done} "
+        f"letters done, {counts.letters} at the mail server: {counts.twice} came twice, {counts.doubtful} listed as doubtful, "
+        f"after {crashes} crashes of the process that writes them."
+    )
 
 
 def save(path: Path, text: str) -> None:

@@ -29,6 +29,7 @@ class Scene:
         """kill -9 of these processes and what is below them, at once."""
         pids = [self.system.pid(name) for name in names]
         self.struck = time.monotonic()
+        self.load.ledger.crashes += "reactors" in names
         for pid in pids:
             self.system.kill_tree(pid)
 

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ import psutil
 LEADLINE = Path(sys.executable).with_name("leadline")
 GROUPS = ("leads", "relay", "projections", "reactors", "door")
 RESPONSIBLES = ("anna", "boris", "clara")
+START = "2026-11-30T09:00:00+03:00"
+"""Where a practice clock starts."""
 READY, PR_SET_PDEATHSIG = "leadline is ready", 1
 
 
@@ -58,7 +60,11 @@ async def until(what: str, look: Callable[[], Awaitable[Any]], limit: float, pau
 class System:
     """One data folder. `up` starts it, faults may hit it, `close` removes it."""
 
-    def __init__(self, base: Path | None = None) -> None:
+    def __init__(
+        self, base: Path | None = None, *, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
+        """`arguments`: further ones of `leadline up`; `environment`: settings of its own, over those every system has."""
+        self.arguments, self.environment = tuple(arguments), dict(environment or {})
         self.base = Path(tempfile.mkdtemp(prefix="leadline-chaos-", dir=base))
         self.base.chmod(0o711)  # as root, Postgres' own account must pass through
         self.data = self.base / "data"
@@ -78,10 +84,10 @@ class System:
         begin, began = self.log.stat().st_size if self.log.exists() else 0, time.monotonic()
         busy, mine = _busy(), time.process_time()
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("LEADLINE_", "KAFKA_", "DATABASE_"))}
-        environment |= {"LEADLINE_RESPONSIBLES": json.dumps(RESPONSIBLES), "NO_COLOR": "1"}
+        environment |= {"LEADLINE_RESPONSIBLES": json.dumps(RESPONSIBLES), "NO_COLOR": "1"} | self.environment
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [str(LEADLINE), "up", "--data", str(self.data), "--port", "0"],
+                [str(LEADLINE), "up", "--data", str(self.data), "--port", "0", *self.arguments],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

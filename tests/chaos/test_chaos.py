@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +20,16 @@ import pytest_asyncio
 from tests.chaos import report
 from tests.chaos.faults import FAULTS, choose
 from tests.chaos.ledger import Ledger
-from tests.chaos.load import Load
+from tests.chaos.load import CLOCK_STEP, Load
 from tests.chaos.oracle import Verdict, examine, missing
+from tests.chaos.robots import pipeline
 from tests.chaos.scene import Fault, Scene
-from tests.chaos.system import ChaosError, System, until
+from tests.chaos.sink import Sink
+from tests.chaos.system import START, ChaosError, System, until
 
 ROUNDS, SEED = 5, 3
 RECOVERY_LIMIT = 90.0  # seconds from the fault to a new form on the board
-DRAIN_LIMIT = 120.0
+DRAIN_LIMIT = 180.0
 WARM_LIMIT = 10.0
 OTHERS = 0.15  # share of the machine other programs may have for a start's time to be judged
 TOLD = 12  # complaints shown
@@ -35,11 +37,15 @@ TOLD = 12  # complaints shown
 LEFT = """SELECT
     (SELECT count(*) FROM leadline.outbox) AS outbox,
     $1 - (SELECT count(*) FROM leadline.inbound_outcomes) AS inputs,
-    $2 - (SELECT count(*) FROM leadline.commands) AS commands,
+    (SELECT count(*) FROM unnest($2::uuid[]) AS sent (id) LEFT JOIN leadline.commands AS c USING (id) WHERE c.id IS NULL)
+        AS commands,
     (SELECT count(*) FROM (SELECT originator_id, max(originator_version) AS version FROM leadline.events
                            WHERE kind IN ('lead', 'contact') GROUP BY originator_id) AS e
      LEFT JOIN leadline.seen AS s ON s.stream = e.originator_id AND s.consumer = 'projections' AND s.build = 1
-     WHERE s.version IS DISTINCT FROM e.version) AS unseen"""
+     WHERE s.version IS DISTINCT FROM e.version) AS unseen,
+    (SELECT count(*) FROM leadline.timers, leadline.clock WHERE state = 'sent' OR due_at <= practice_now) AS timers,
+    (SELECT count(*) FROM leadline.effects WHERE state IN ('waiting', 'working', 'answered')) AS effects,
+    (SELECT count(*) FROM leadline.effects, leadline.clock WHERE state = 'waiting' AND next_at > practice_now) AS later"""
 
 
 @dataclass
@@ -55,7 +61,7 @@ class Run:
 
     async def drained(self) -> None:
         """Wait until all that was accepted is decided, published and in every projection."""
-        wanted = len(self.ledger.accepted()), sum(sent.accepted for sent in self.ledger.commands)
+        wanted = len(self.ledger.accepted()), [sent.id for sent in self.ledger.commands if sent.accepted]
         left = ""
 
         async def look() -> bool:
@@ -66,6 +72,8 @@ class Run:
             finally:
                 database.terminate()
             left = str(dict(row))
+            if row["later"]:  # time that stands still would keep it waiting
+                await self.load.move_clock(CLOCK_STEP)
             return not any(row.values())
 
         try:
@@ -116,12 +124,27 @@ class Run:
             raise ChaosError("\n".join([*verdict.wrong[:TOLD], *([f"and {more} more"] if more > 0 else [])]))
 
 
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """Where letters go."""
+    made = Sink()
+    made.open()
+    yield made
+    made.close()
+
+
 @pytest_asyncio.fixture
-async def system() -> AsyncIterator[System]:
-    """A fresh system, up; ended and removed afterwards, whatever happened."""
-    made = System()
+async def system(sink: Sink) -> AsyncIterator[System]:
+    """A fresh system, up, its pipeline with robots; ended and removed afterwards, whatever happened."""
+    # what a killed server lost of a robot's command is sent again soon
+    environment = {"LEADLINE_MAIL_OUT": sink.mail_out, "LEADLINE_ROBOTS_OUTCOME_WITHIN": "5"}
+    made = System(arguments=("--clock", START), environment=environment)
     try:
         await made.up()
+        file = made.base / "classic.yaml"
+        file.write_text(pipeline(), encoding="utf-8")
+        status, out, err = await made.command("publish", str(file), "--yes")
+        assert status == 0, f"{out} {err}"
         yield made
     finally:
         made.close()
@@ -129,7 +152,7 @@ async def system() -> AsyncIterator[System]:
 
 @pytest.mark.chaos
 async def test_K1_K4_K5_M2_nothing_is_lost_or_doubled(
-    system: System, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    system: System, sink: Sink, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     option: Callable[..., str | int | None] = request.config.getoption
     rounds, seed = int(option("--rounds", None) or ROUNDS), int(option("--seed", None) or SEED)
@@ -137,7 +160,7 @@ async def test_K1_K4_K5_M2_nothing_is_lost_or_doubled(
     faults = choose(rounds, chance)
     if wanted := option("--fault", None):
         faults = [each for each in FAULTS if str(wanted) in each.name] * rounds
-    ledger = Ledger()
+    ledger = Ledger(sink)
     clients = random.Random(seed + 1)  # noqa: S311 - of their own, so that faults do not depend on the clients' pace
     load = Load(system, ledger, clients, await system.token("site", "adapter"), await system.token("head", "head"))
     run, rows = Run(system, load, ledger, chance, Verdict(), rounds <= ROUNDS), list[report.Row]()
@@ -157,6 +180,7 @@ async def test_K1_K4_K5_M2_nothing_is_lost_or_doubled(
         finally:
             await load.close()
             summary = report.totals(rows, ledger.tries, seed, time.monotonic() - began)
+            summary += "\n" + report.robots(run.before.robots, ledger.crashes)
             print(f"\n{summary}", flush=True)
     if place := option("--save", None):
         table = "\n".join([report.heading(), *(report.line(row.cells()) for row in rows)])

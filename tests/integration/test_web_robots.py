@@ -152,7 +152,7 @@ async def test_R6_a_robot_is_cancelled_on_the_page_and_what_failed_is_repeated_t
     assert (await browser.post(cancel, data=Forms(page.text).to(cancel))).status_code == 303
     page = await browser.get(f"/leads/{lead}")
     assert "отменил человек, anna" in page.text
-    assert "принято сервером получателя" in page.text
+    assert "принято почтовым сервером" in page.text
     assert "могло уйти дважды" in page.text
     types = await web.leads.types(lead)
     assert (types.count("effect_repeated"), types.count("robot_cancelled")) == (1, 1)
@@ -168,7 +168,7 @@ async def test_C6_a_call_task_shows_the_letter_before_it_and_a_button_that_dials
     page = (await browser.get(f"/leads/{lead}?lang=ru")).text
     task = page[page.index('id="activities"') : page.index('id="robots"')]
     assert 'href="tel:+79161234567"' in task
-    assert "Письмо «Спасибо»: принято сервером получателя" in task
+    assert "Письмо «Спасибо»: принято почтовым сервером" in task
     assert "по роботу «Звонок»" in task
     async with web.api("seller") as api:
         refusal = {"channel": "phone", "allowed": False, "how": "call", "words": "не звоните"}

@@ -1,4 +1,5 @@
-"""The listener for SMTP (RFC 5321): takes letters for the company's addresses, nothing else. aiosmtpd is seen only here.
+"""The listener for SMTP (RFC 5321): takes letters for the company's addresses, nothing else. aiosmtpd is seen only here and in
+`services.channels.demo_out`.
 
 Invariants: 250 after DATA means committed to Postgres; Postgres away is 451, so that the sender tries again; nothing is ever
 sent on, so it cannot be an open relay, and addresses that are not the company's get 550. What a person wrote is never
