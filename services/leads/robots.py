@@ -54,7 +54,7 @@ async def decide_robots(
 async def _fire(
     batch: LeadBatch, command: c.Command, body: c.Fire, state: LeadState, pipeline: Pipeline, database: Database
 ) -> Decided:
-    newest, _ = await registry.current(database, state.pipeline)
+    newest = await _newest(batch, database, state.pipeline)
     person = person_of(batch, state)
     around = Around(
         times=batch.times,
@@ -66,7 +66,7 @@ async def _fire(
         heads=tuple(staff.name for staff in batch.settings.staff if staff.role == "head"),
         language=batch.settings.language,
         message_domain=batch.settings.mail_id_domain,
-        ran_for_person=_ran_for(batch, state, person),
+        ran_for_person=_ran_for(batch, state, person) if _asks(state, body, pipeline) else frozenset(),
     )
     decided = fire(state, body, pipeline, around)
     if isinstance(decided, Refusal):
@@ -82,6 +82,21 @@ async def _fire(
         batch.turn += 1
         batch.out.turns.append(batch.turn)
     return decided
+
+
+async def _newest(batch: LeadBatch, database: Database, name: str) -> Pipeline:
+    """The version in force of a pipeline, asked for once in a batch."""
+    if name not in batch.current:
+        batch.current[name] = await registry.current(database, name)
+    return batch.current[name][0]
+
+
+def _asks(state: LeadState, body: c.Fire, pipeline: Pipeline) -> bool:
+    """Whether the robot that fires asks where it ran before: for it alone the person's other leads are at hand, and looking
+    through a whole batch for each robot is dear."""
+    armed = state.automation.armed.get(body.timer)
+    found = pipeline.robots_by_id.get(armed.robot) if armed is not None else None
+    return found is not None and found[1].once == "person"
 
 
 def _ran_for(batch: LeadBatch, state: LeadState, person: Person) -> frozenset[str]:
