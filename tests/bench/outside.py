@@ -71,7 +71,7 @@ class Outside:
 
     async def counts(self) -> dict[str, int]:
         """End it; what came."""
-        said, _ = await self._process.communicate()
+        said, _ = await self._process.communicate(b"")  # which closes its input
         counted: dict[str, int] = orjson.loads(said)
         return counted
 
