@@ -326,10 +326,10 @@ class LeadBatch:
             state = encode_with(envelope, meta, event, key)
             digest = digest_of(digest, state)
             self.out.events.append(Stored(stream, version, event.TOPIC, kind, state, self.now, digest))
-            if isinstance(event, e.LeadCaptured):
+            if type(event) is e.LeadCaptured:
                 self.out.person_leads.append((stream, event.contact, event.pipeline, happened_at))
             self._evolve(stream, digest, meta, event)
-            if kind == "lead" and isinstance(event, e.StageEntered):
+            if kind == "lead" and type(event) is e.StageEntered:
                 self.turned.append((meta, event))
         if isinstance(after := self.heads[stream].state, LeadState) and (place := place_after(data, after)) is not None:
             self.out.places[stream] = place

@@ -57,8 +57,8 @@ async def _fire(
     armed = state.automation.armed.get(body.timer)
     if armed is not None and armed.due_at <= batch.now and await adopting.takes_none(batch, database, state.pipeline):
         return (e.RobotCancelled(robot=armed.robot, timer=armed.timer, visit=armed.visit, by="archived"),)
-    newest, _ = await registry.current(database, state.pipeline)
-    decided = fire(state, body, pipeline, around_of(batch, state, newest))
+    newest = await _newest(batch, database, state.pipeline)
+    decided = fire(state, body, pipeline, around_of(batch, state, newest, whole=_asks(state, body, pipeline)))
     if isinstance(decided, Refusal):
         return decided
     against = await adopting.archived_refusal(batch, state, decided, database) or deletion(batch, state, decided)[1]
@@ -74,8 +74,9 @@ async def _fire(
     return decided
 
 
-def around_of(batch: LeadBatch, state: LeadState, newest: Pipeline) -> Around:
-    """What a robot's act on a lead of the batch needs to know beyond it. `newest`: the version in force."""
+def around_of(batch: LeadBatch, state: LeadState, newest: Pipeline, *, whole: bool = True) -> Around:
+    """What a robot's act on a lead of the batch needs to know beyond it. `newest`: the version in force; `whole`: whether it
+    asks where the robot ran before, for the person's other leads."""
     person = person_of(batch, state)
     return Around(
         times=batch.times,
@@ -87,8 +88,23 @@ def around_of(batch: LeadBatch, state: LeadState, newest: Pipeline) -> Around:
         heads=tuple(staff.name for staff in batch.settings.staff if staff.role == "head"),
         language=batch.settings.language,
         message_domain=batch.settings.mail_id_domain,
-        ran_for_person=_ran_for(batch, state, person),
+        ran_for_person=_ran_for(batch, state, person) if whole else frozenset(),
     )
+
+
+async def _newest(batch: LeadBatch, database: Database, name: str) -> Pipeline:
+    """The version in force of a pipeline, asked for once in a batch."""
+    if name not in batch.current:
+        batch.current[name] = await registry.current(database, name)
+    return batch.current[name][0]
+
+
+def _asks(state: LeadState, body: c.Fire, pipeline: Pipeline) -> bool:
+    """Whether the robot that fires asks where it ran before: for it alone the person's other leads are at hand, and looking
+    through a whole batch for each robot is dear."""
+    armed = state.automation.armed.get(body.timer)
+    found = pipeline.robots_by_id.get(armed.robot) if armed is not None else None
+    return found is not None and found[1].once == "person"
 
 
 def _ran_for(batch: LeadBatch, state: LeadState, person: Person) -> frozenset[str]:

@@ -1,8 +1,9 @@
 """`make bench`: (a) actions per second end to end against the ceiling, (b) accepted → visible on the board, memory, (c) to (g)
-what grows with the store (`growth`), (p) where the processor goes (`parts`).
+what grows with the store (`growth`), (h) robots (`robots`), (p) where the processor goes (`parts`).
 
-Everything is on in every figure: both doors, relay, projections, web, fsync. The machine, its fsync latency and the number of
-partitions are printed with the figures. Needs `../shared/trials/ceiling.py` (or `--ceiling FILE`) for the baseline of (a).
+Everything is on in every figure: both doors, relay, projections, web, fsync; in (h) the reactors too. The machine, its fsync
+latency and the number of partitions are printed with the figures. Needs `../shared/trials/ceiling.py` (or `--ceiling FILE`)
+for the baseline of (a).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tests.bench.growth import measure_growth, measure_import
 from tests.bench.latency import measure_latency
 from tests.bench.machine import describe_machine
 from tests.bench.parts import measure_parts
+from tests.bench.robots import measure_robots
 from tests.bench.stack import SERVICES, Stack
 from tests.bench.throughput import measure_ceiling, measure_product, report
 
@@ -34,7 +36,9 @@ async def main() -> int:
         "--sizes", type=int, nargs="+", default=[1_000, 100_000], help="open leads in the store in (c), (d), (e), (g)"
     )
     parser.add_argument("--long", action="store_true", help="those with 1,000,000 open leads too")
-    parser.add_argument("--only", choices=["a", "b", "c", "f", "p"], help="one of them; c: (c), (d), (e) and (g)")
+    parser.add_argument("--entering", type=int, default=10_000, help="leads that enter a stage with robots in (h)")
+    parser.add_argument("--within", type=float, default=60.0, help="seconds in which they do")
+    parser.add_argument("--only", choices=["a", "b", "c", "f", "h", "p"], help="one of them; c: (c), (d), (e) and (g)")
     asked = parser.parse_args()
     async with Stack() as stack:
         print(describe_machine(stack.folder, stack.settings.kafka_partitions), flush=True)
@@ -56,6 +60,8 @@ async def main() -> int:
             print(await measure_latency(stack, asked.rate, asked.seconds), flush=True)
         if asked.only in (None, "f"):
             print(await measure_import(stack), flush=True)
+        if asked.only in (None, "h"):
+            print(await measure_robots(stack, asked.entering, asked.within), flush=True)
         if asked.only in (None, "c"):
             sizes = sorted({*asked.sizes, *([1_000_000] if asked.long else [])})
             print(await measure_growth(stack, sizes), flush=True)

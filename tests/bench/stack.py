@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from deploy.embedded.sandbox import EmbeddedServers
 from projections.schema import prepare
+from services.calendars import publishing as calendars
 from services.clock import SystemClock
 from services.database import Pool, open_pool
 from services.eventlog.admin import ensure_topics
@@ -29,6 +30,9 @@ from services.settings import Settings
 
 READY_SECONDS = 60.0
 SERVICES = ("leads", "relay", "projections", "door")
+"""Those that are on in every figure."""
+REACTORS = "reactors"
+"""Robots and delivery; on in (h)."""
 
 
 class Stack:
@@ -46,7 +50,7 @@ class Stack:
 
     async def __aenter__(self) -> Stack:
         await self.servers.start()
-        self.ports = {name: _free_port() for name in SERVICES}
+        self.ports = {name: _free_port() for name in (*SERVICES, REACTORS)}
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         values = {
             "KAFKA_BOOTSTRAP": self.servers.bootstrap,
@@ -76,6 +80,7 @@ class Stack:
         async with self.pool.acquire() as database:
             await prepare(database)
         await publish_bundled(self.pool, SystemClock())
+        await calendars.renew(self.pool, SystemClock(), self.settings)
         for name in SERVICES:
             await self.start(name)
         return self

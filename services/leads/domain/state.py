@@ -166,9 +166,9 @@ def lead_from(recorded: Iterable[Recorded]) -> LeadState | None:
 
 def evolve_lead(state: LeadState | None, meta: Meta, data: e.Event) -> LeadState:
     """The lead, or the deal, after one more event."""
-    if isinstance(data, e.LeadCaptured):
+    if type(data) is e.LeadCaptured:  # by type: asking a model whether it is another one takes a microsecond
         return _captured(meta, data)
-    if isinstance(data, e.DealOpened):
+    if type(data) is e.DealOpened:
         return _opened(meta, data)
     assert state is not None, f"{meta.event_id}: a stream begins with {e.LeadCaptured.TOPIC} or {e.DealOpened.TOPIC}"
     change = _LEAD_CHANGES.get(type(data))

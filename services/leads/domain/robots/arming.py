@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, time
+from functools import cache
 from typing import Any, Final
 from uuid import uuid5
 
@@ -28,6 +29,24 @@ MEETING: Final = "meeting_result"
 RESULT_OWED: Final = "Записать результат встречи / Record the result of the meeting"
 BUILT_IN: Final = frozenset({PAUSE, MEETING})
 """Robots of every pipeline; `contracts.pipeline.automation.RESERVED` keeps their names free."""
+_MOVING: Final = (
+    e.StageEntered,
+    e.LeadAdopted,
+    e.DealWithdrawn,
+    e.DealRestored,
+    e.LeadMerged,
+    e.LeadPaused,
+    e.CardRecorded,
+    e.ActivityDone,
+    e.MeetingHeld,
+    e.RobotRan,
+    e.RobotSkipped,
+    e.RobotFailed,
+    e.RobotCancelled,
+    e.EffectDone,
+    e.EffectFailed,
+)
+"""What `react` looks at: one for each of its cases."""
 
 
 def react(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline, times: Times) -> tuple[e.Event, ...]:
@@ -36,6 +55,8 @@ def react(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline, times: 
         return ()
     found: list[e.Event] = []
     for event in just:
+        if not _moves_robots(type(event)):
+            continue
         match event:
             case e.StageEntered():
                 found += _on_change_of_stage(state, event, pipeline, times)
@@ -63,6 +84,13 @@ def react(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline, times: 
                 found += chains.comes_again(state, event, pipeline, times)
                 found += chains.without_predecessor(state, event, pipeline, times)
     return tuple(found)
+
+
+@cache
+def _moves_robots(kind: type[e.Event]) -> bool:
+    """Whether anything follows for robots from such an event. Kept by type: a `match` asks a model in vain a microsecond for
+    each case, and most events of most leads move no robot."""
+    return issubclass(kind, _MOVING)
 
 
 def entry(state: LeadState, robots: Iterable[Robot], times: Times, **how: Any) -> Iterator[e.Event]:
