@@ -40,6 +40,8 @@ POLL_SECONDS: Final = 0.2
 EXPIRE_SECONDS, LONGEST_EXPIRE_SECONDS = 0.1, 2.0
 """Between two looks for outcomes that did not come: each asks the broker how far the topic is, so they get rarer while what is
 overdue only waits to be read."""
+MOST_UNREAD: Final = 1_000
+"""Events on the topics that are not read yet; with more of them nothing is taken for lost."""
 SHOW_SECONDS: Final = 5.0
 STUCK_SECONDS: Final = 90.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 0.1, 5.0
@@ -160,6 +162,11 @@ class Firing:
                 metrics.LATE.observe(max(0.0, (now - one.armed.due_at).total_seconds()))
 
     async def _expire(self) -> None:
+        if (
+            await self._gate.unread() > MOST_UNREAD
+        ):  # their outcomes may stand there: sending again would only add to the heap
+            self._expire_pause = LONGEST_EXPIRE_SECONDS
+            return
         _, ends = await self._kafka.bounds(self._slots)
         async with self._pool.acquire() as database, database.transaction():
             if not await store.hold_live(database):

@@ -7,7 +7,7 @@ those in Postgres, so another instance's reading counts. Closed again by `renew`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.database import Pool
 from services.eventlog.consuming.log import Log
@@ -36,9 +36,18 @@ class Gate:
         if ends is None:
             _, ends = await self._log.bounds(self._slots)
             self._ends = ends
-        async with self._pool.acquire() as database:
-            read = await store.positions(database, self._topics)
-        left = sum(max(0, end - read.get(slot, 0)) for slot, end in ends.items())
+        left = await self._left(ends)
         if left == 0 and self._ends is ends:  # else it was renewed meanwhile
             self._open = True
         return left if self._open else max(left, 1)
+
+    async def unread(self) -> int:
+        """How many records stand on the topics now that are not read yet: the outcome of what was sent may be among them.
+        Raises as `behind`."""
+        _, ends = await self._log.bounds(self._slots)
+        return await self._left(ends)
+
+    async def _left(self, ends: Mapping[Slot, int]) -> int:
+        async with self._pool.acquire() as database:
+            read = await store.positions(database, self._topics)
+        return sum(max(0, end - read.get(slot, 0)) for slot, end in ends.items())

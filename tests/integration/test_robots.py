@@ -20,7 +20,7 @@ from services.database import Pool
 from services.eventlog.consuming.log import Log
 from services.eventlog.relay.headers import partition_of
 from services.robots import store
-from services.robots.firing import Firing
+from services.robots.firing import MOST_UNREAD, Firing
 from services.robots.gate import Gate
 from services.robots.handlers import EVENT_TOPICS, NotLiveError
 from services.robots.publishing import Commands, Place
@@ -225,6 +225,32 @@ async def test_N2_without_outcome_for_60_s_it_is_sent_again_under_the_next_id(se
         wall.move(DAY)
         await attempts(5)
     assert {c.id for c in await commands(settings)} == {uuid5(timer, f"fire:{n}") for n in range(1, 6)}
+
+
+async def test_N7_nothing_is_sent_again_while_the_outcomes_may_stand_unread(settings: Settings, pool: Pool) -> None:
+    clock, wall, lead, others = HandClock(), HandClock(), Lead(), Lead()
+    lead.arm()
+    for _ in range(MOST_UNREAD + 1):
+        others.arm(due_at=NOON + DAY)
+    async with robots(settings, clock, wall):
+        await send(settings, lead.made)
+        await states(pool, sent=1)
+    way_out = Commands(settings)
+    firing = firing_of(settings, pool, clock, wall, way_out)
+    try:
+        await send(settings, others.made)
+        wall.move(2 * MINUTE)
+        await firing._expire()
+        assert [state for state, _ in (await rows(pool)).values()] == ["sent"], (
+            "the outcome may be among the unread events"
+        )
+        await pool.execute(
+            "UPDATE leadline.positions SET next_offset = next_offset + $1 WHERE consumer = 'robots'", 2_000
+        )
+        await firing._expire()
+        assert [state for state, _ in (await rows(pool)).values()] == ["pending"]
+    finally:
+        await way_out.close()
 
 
 async def test_R1_a_business_clock_a_day_ahead_and_back_loses_and_doubles_nothing(
