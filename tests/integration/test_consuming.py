@@ -52,11 +52,11 @@ async def producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
 
 @pytest.fixture
 async def effects(pool: Pool) -> None:
-    await pool.execute("CREATE TABLE effects (body text, member text)")
+    await pool.execute("CREATE TABLE taken_records (body text, member text)")
 
 
 class Member:
-    """A consumer that writes each record's value to `effects`, in the transaction of its position."""
+    """A consumer that writes each record's value to `taken_records`, in the transaction of its position."""
 
     def __init__(self, settings: Settings, pool: Pool, name: str, **more: Any) -> None:
         self.health = Health("test")
@@ -83,7 +83,7 @@ class Member:
         async with self._pool.acquire() as connection, connection.transaction():
             await move_positions(connection, batch.moves)
             await connection.executemany(
-                "INSERT INTO effects VALUES ($1, $2)",
+                "INSERT INTO taken_records VALUES ($1, $2)",
                 [((r.value or b"(none)").decode("latin-1"), self._name) for r in batch.records],
             )
             self.inside.set()
@@ -126,7 +126,7 @@ async def put(
 
 
 async def taken(pool: Pool) -> list[str]:
-    return [row[0] for row in await pool.fetch("SELECT body FROM effects ORDER BY body")]
+    return [row[0] for row in await pool.fetch("SELECT body FROM taken_records ORDER BY body")]
 
 
 async def positions(pool: Pool) -> dict[Slot, Position]:
@@ -172,7 +172,7 @@ async def test_K4_rebalance_while_batches_run_doubles_and_loses_nothing(
             bodies.extend(more)
 
     async def took(*names: str) -> bool:
-        rows = await pool.fetch("SELECT DISTINCT member FROM effects")
+        rows = await pool.fetch("SELECT DISTINCT member FROM taken_records")
         return {row[0] for row in rows} >= set(names)
 
     writing = asyncio.create_task(write())
@@ -232,7 +232,7 @@ async def test_K4_fenced_consumer_writes_nothing_and_loads_again(
         back = PositionMove("test", 1, slot, now, Position(0, NO_WITNESS))
         async with pool.acquire() as connection, connection.transaction():
             await move_positions(connection, [back])
-            await connection.execute("DELETE FROM effects")
+            await connection.execute("DELETE FROM taken_records")
         await put(settings, producer, ["three"], partition=0)
         await until(all_of(pool, ["one", "three", "two"]))
         assert await taken(pool) == ["one", "three", "two"]
@@ -393,7 +393,7 @@ async def test_K4_lost_answer_to_commit_doubles_nothing(
         async with pool.acquire() as connection, connection.transaction():
             await move_positions(connection, batch.moves)
             await connection.executemany(
-                "INSERT INTO effects VALUES ($1, 'l')", [((r.value or b"").decode(),) for r in batch.records]
+                "INSERT INTO taken_records VALUES ($1, 'l')", [((r.value or b"").decode(),) for r in batch.records]
             )
         times += 1
         if times in (1, 3):
@@ -421,7 +421,7 @@ async def test_K4_a_batch_committed_by_halves_goes_on_where_it_stopped(
         async with pool.acquire() as connection, connection.transaction():
             await move_positions(connection, batch.moves)
             await connection.executemany(
-                "INSERT INTO effects VALUES ($1, 'h')", [((r.value or b"").decode(),) for r in batch.records]
+                "INSERT INTO taken_records VALUES ($1, 'h')", [((r.value or b"").decode(),) for r in batch.records]
             )
 
     async def handle(batch: Batch) -> None:
