@@ -349,6 +349,8 @@ async def test_R3_over_tls_the_certificate_is_looked_at(tmp_path: Path) -> None:
 async def test_R3_nothing_personal_and_no_socket_is_left(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
 ) -> None:
+    gc.collect()
+    recwarn.clear()  # what tests before this one left behind is not ours
     caplog.set_level(0)
     fixed = UUID(int=7)
     said: list[Outcome] = []
