@@ -25,6 +25,7 @@ from services.clock import SystemClock
 from services.database import Pool, open_pool
 from services.eventlog.admin import ensure_topics
 from services.eventlog.migrate import migrate
+from services.pipelines import registry
 from services.settings import Settings
 from tests.integration.containers import ContainerServers, engine_answers
 
@@ -94,6 +95,7 @@ async def settings(
     """Settings of a system of its own: empty migrated database, random secrets; with the mark `kafka` empty topics too, which
     take a second to make and remove."""
     wants_topics = request.node.get_closest_marker("kafka") is not None
+    registry.forget()  # versions of another test's pipelines of the same name
     mark = "t" + secrets.token_hex(5)
     await create_database(servers, mark, template)
     made = Settings(

@@ -42,7 +42,7 @@ stages:
     robots:
       - {id: first, titles: {ru: "Первый", en: "First"}, do: {tag: fresh}}
       - {id: second, titles: {ru: "Второй", en: "Second"}, do: {tag: followed}, start: {after: first}}
-      - {id: never, titles: {ru: "Никогда", en: "Never"}, do: {tag: lost}, when: "fields.comment == 'нет'"}
+      - {id: never, titles: {ru: "Никогда", en: "Never"}, do: {tag: lost}, when: "lead.company == 'нет'"}
       - {id: later, titles: {ru: "Позже", en: "Later"}, do: {tag: old}, start: {delay: {days: 3}}}
       - {id: leave, titles: {ru: "Уйти", en: "Leave"}, do: {move: work}, start: {delay: {days: 5}}}
   - id: work
