@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo
 
 from contracts.pipeline import Pipeline, Template
-from services.leads.domain.criteria import held
+from services.leads.domain import criteria
 from services.leads.domain.robots.acting import Words
 from services.leads.domain.state import LeadState
-from services.pipelines.templates import Language, LeadValues, values_for, write
+from services.pipelines.templates import Language, values_for, write
 from services.privacy.unsubscribing import unsubscribe_link, unsubscribe_token
 from services.settings import Settings
 
@@ -38,20 +38,9 @@ def seen_by_templates(
     settings: Settings, state: LeadState, pipeline: Pipeline, language: str, now: datetime, zone: ZoneInfo
 ) -> dict[str, object]:
     """The names of a template and their values, for a lead."""
-    facts = {fact: found.value for fact in pipeline.facts_by_id if (found := held(state, pipeline, fact)) is not None}
-    lead = LeadValues(
-        name=state.name,
-        company=state.company,
-        phone=state.phone,
-        email=state.email,
-        responsible=state.responsible,
-        stage=state.stage,
-        card=state.card,
-        facts=facts,
-    )
     return values_for(
         pipeline,
-        lead,
+        criteria.seen_by_templates(state, pipeline),
         language=cast(Language, language),
         now=now,
         zone=zone,

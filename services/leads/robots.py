@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
 
 Decided = tuple[e.Event, ...] | Refusal
-MACHINES: Final = ("fire", "report")
 
 
 async def decide_robots(
@@ -40,7 +39,7 @@ async def decide_robots(
 ) -> Decided:
     """The events of such a command, or why it is refused."""
     body = command.body
-    if body.type in MACHINES:
+    if body.type in c.MACHINE_BODIES:
         if command.actor.kind not in ("robot", "system"):
             return _machines_only()
         if isinstance(body, c.Fire):
@@ -139,7 +138,7 @@ def obey_refusal(batch: LeadBatch, state: LeadState, command: c.Command, envelop
     body = command.body
     if not isinstance(body, c.Permit) or body.allowed:
         return
-    channels = frozenset({"email", "sms", "ads"} if body.channel == "all" else {body.channel})
+    channels = frozenset(outward.CHANNEL.values() if body.channel == "all" else (body.channel,))
     contacts = {contact.contact for contact in person_of(batch, state).contacts}
     for lead in [lead for lead in (*batch.leads(), *batch.deals()) if lead.contact in contacts and not lead.erased]:
         events: Sequence[e.Event] = tuple(outward.refused(lead, channels, command.id))

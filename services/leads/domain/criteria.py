@@ -14,6 +14,7 @@ from contracts.pipeline import UNKNOWN, ContactCriterion, Criterion, FactCriteri
 from services.leads.domain.card import plain_value
 from services.leads.domain.state import FactHeld, LeadState
 from services.pipelines.conditions import holds
+from services.pipelines.templates import LeadValues
 
 COMMAND_OF_FACT = {
     "seen": "see",
@@ -156,3 +157,18 @@ def values_of(state: LeadState, pipeline: Pipeline) -> dict[str, dict[str, Any]]
         if now is not None:
             facts[fact] = now.value if now.value is not None else True
     return {"card": card, "lead": {name: value for name, value in lead.items() if value is not None}, "facts": facts}
+
+
+def seen_by_templates(state: LeadState, pipeline: Pipeline) -> LeadValues:
+    """What a template sees of a lead: plain values; what is unknown or erased is absent (R3)."""
+    facts = {fact: found.value for fact in pipeline.facts_by_id if (found := held(state, pipeline, fact)) is not None}
+    return LeadValues(
+        name=state.name,
+        company=state.company,
+        phone=state.phone,
+        email=state.email,
+        responsible=state.responsible,
+        stage=state.stage,
+        card=state.card,
+        facts=facts,
+    )

@@ -15,7 +15,7 @@ from contracts import events as e
 from contracts.commands import Refusal
 from contracts.pipeline import Pipeline, Template
 from services.leads.domain.arrivals import Turn
-from services.leads.domain.criteria import held
+from services.leads.domain.criteria import seen_by_templates
 from services.leads.domain.decide import Surroundings
 from services.leads.domain.people import Person
 from services.leads.domain.robots import outward
@@ -24,7 +24,7 @@ from services.leads.domain.robots.firing import fire
 from services.leads.domain.robots.instants import Times
 from services.leads.domain.robots.standing import Armed
 from services.leads.domain.state import LeadState
-from services.pipelines.templates import COMPANY_NAMES, LeadValues, values_for, write
+from services.pipelines.templates import COMPANY_NAMES, values_for, write
 
 MOST_FIRINGS: Final = 10_000
 """How many robots fire in one step of a scenario at most: years of a robot that comes again every day."""
@@ -67,18 +67,7 @@ def fired(
 
 
 def _seen(state: LeadState, pipeline: Pipeline, language: str, times: Times) -> dict[str, object]:
-    lead = LeadValues(
-        name=state.name,
-        company=state.company,
-        phone=state.phone,
-        email=state.email,
-        responsible=state.responsible,
-        stage=state.stage,
-        card=state.card,
-        facts={
-            fact: found.value for fact in pipeline.facts_by_id if (found := held(state, pipeline, fact)) is not None
-        },
-    )
+    lead = seen_by_templates(state, pipeline)
     return values_for(
         pipeline,
         lead,

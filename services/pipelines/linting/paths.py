@@ -5,12 +5,23 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from contracts.pipeline import FactCriterion, Pipeline
 from services.pipelines.linting.case import Case
 from services.pipelines.linting.finding import Found, Said
-from services.pipelines.linting.ways import Way, implied
+from services.pipelines.linting.ways import implied
+
+
+class _Leading(Protocol):
+    """Something that leads to a stage."""
+
+    @property
+    def to(self) -> str: ...
+
+
+Leads = TypeVar("Leads", bound=_Leading)
 
 
 def unreachable(case: Case) -> Iterator[Found]:
@@ -129,7 +140,7 @@ def automatic_loop(case: Case) -> Iterator[Found]:
     }
     told: set[frozenset[str]] = set()
     for _, stage in case.open_stages:
-        circle = _circle(stage.id, steps)
+        circle = way_round(stage.id, steps)
         if not circle or frozenset(way.to for way in circle) in told:
             continue
         told.add(frozenset(way.to for way in circle))
@@ -150,9 +161,9 @@ def stays(criterion: object, pipeline: Pipeline) -> bool:
     return not isinstance(criterion, FactCriterion) or pipeline.facts_by_id[criterion.fact].holds == "lead"
 
 
-def _circle(start: str, steps: dict[str, list[Way]]) -> list[Way]:
+def way_round(start: str, steps: Mapping[str, Sequence[Leads]]) -> list[Leads]:
     """The shortest way round from a stage to itself, or nothing."""
-    waiting: list[list[Way]] = [[way] for way in steps.get(start, [])]
+    waiting: list[list[Leads]] = [[way] for way in steps.get(start, [])]
     seen: set[str] = set()
     while waiting:
         walked = waiting.pop(0)

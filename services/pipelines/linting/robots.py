@@ -14,7 +14,7 @@ from typing import Final
 from contracts.pipeline import MoveTo, Period, RejectAs, Robot, Stage
 from services.pipelines.linting.case import Case
 from services.pipelines.linting.finding import Found, Path, Said
-from services.pipelines.linting.paths import stays
+from services.pipelines.linting.paths import stays, way_round
 from services.pipelines.linting.ways import Way, machine_target, trigger_sources
 
 OF_MACHINES: Final = frozenset(
@@ -65,7 +65,7 @@ def _circles(case: Case, *, sure: bool) -> Iterator[Found]:
     certain = {stage: [step for step in found if step.sure] for stage, found in steps.items()}
     told: set[frozenset[str]] = set()
     for stage in steps:
-        round_ = _round(stage, certain if sure else steps)
+        round_ = way_round(stage, certain if sure else steps)
         names = frozenset(step.to for step in round_)
         if not round_ or names in told or not any(step.by for step in round_):
             continue
@@ -127,21 +127,6 @@ def _sure(way: Way, case: Case) -> bool:
 
 def _waits_for_a_date(robot: Robot, stage: Stage) -> bool:
     return any(one.start.date is not None or one.start.day is not None for one in _chain(robot, stage))
-
-
-def _round(start: str, steps: dict[str, list[Step]]) -> list[Step]:
-    """The shortest way round from a stage to itself, or nothing."""
-    waiting: list[list[Step]] = [[step] for step in steps[start]]
-    seen: set[str] = set()
-    while waiting:
-        walked = waiting.pop(0)
-        here = walked[-1].to
-        if here == start:
-            return walked
-        if here not in seen:
-            seen.add(here)
-            waiting += [[*walked, step] for step in steps[here]]
-    return []
 
 
 def not_allowed(case: Case) -> Iterator[Found]:

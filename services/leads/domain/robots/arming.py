@@ -9,8 +9,7 @@ what was waiting goes on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
-from datetime import datetime, time
+from datetime import date, datetime, time
 from functools import cache
 from typing import Any, Final
 from uuid import uuid5
@@ -18,7 +17,7 @@ from uuid import uuid5
 from contracts import events as e
 from contracts.pipeline import Period, Pipeline, Robot
 from services.leads.domain.robots import chains
-from services.leads.domain.robots.instants import Times, arm, due, had, in_hours, instant
+from services.leads.domain.robots.instants import Times, arm, counted_in, due, had, in_hours, instant
 from services.leads.domain.robots.standing import Armed
 from services.leads.domain.state import LeadState
 
@@ -101,9 +100,8 @@ def entry(state: LeadState, robots: Iterable[Robot], times: Times, **how: Any) -
         because, begin = how.get("because", "entry"), how.get("at") or state.entered_at or times.now
         due_at = instant(robot, begin, state, times)
         if due_at is not None:
-            yield arm(
-                state, robot.id, due_at, "date" if robot.start.date and because == "entry" else because, robot, times
-            )
+            why = "date" if robot.start.date and because == "entry" else because
+            yield arm(state, robot.id, due_at, why, calendar=counted_in(robot, times))
 
 
 def _cancelled(armed: Armed, by: Any) -> e.RobotCancelled:
@@ -141,9 +139,15 @@ def _left(state: LeadState, pipeline: Pipeline, times: Times) -> Iterator[e.Even
             yield _cancelled(armed, "left_stage")
         elif policy == "run_now" and armed.due_at > times.now:
             yield _cancelled(armed, "left_stage")
-            stated = pipeline.robots_by_id[armed.robot][1]
+            calendar = counted_in(pipeline.robots_by_id[armed.robot][1], times)
             yield arm(
-                state, armed.robot, times.now, "left_stage", stated, times, visit=armed.visit, replaces=armed.timer
+                state,
+                armed.robot,
+                times.now,
+                "left_stage",
+                calendar=calendar,
+                visit=armed.visit,
+                replaces=armed.timer,
             )
     for activity, planned in state.activities.items():
         of_left = planned.robot is not None and planned.visit is not None and planned.visit != state.root
@@ -172,8 +176,8 @@ def _again(state: LeadState, by: str, times: Times, *, past: bool = True) -> Ite
         taken_back = settled.how == "cancelled" and settled.by == by and not state.automation.waits(visit, robot)
         if visit == state.root and taken_back and (past or settled.due_at > times.now):
             yield arm(
-                state, robot, settled.due_at, "undone", None, times, after=settled.after, replaces=settled.timer
-            ).model_copy(update={"calendar": None})
+                state, robot, settled.due_at, "undone", calendar=None, after=settled.after, replaces=settled.timer
+            )
 
 
 def _under_another_version(state: LeadState, pipeline: Pipeline) -> Iterator[e.Event]:
@@ -190,8 +194,12 @@ def _pause(state: LeadState, paused: e.LeadPaused, times: Times) -> Iterator[e.E
     """S3: on its date the lead comes back by itself: in the morning of that day, or of the next working day (C2)."""
     if state.automation.waits(state.root, PAUSE):
         return
-    begins = in_hours(times, times.calendar.instant(paused.until, time(0)))
-    yield arm(state, PAUSE, begins, "pause", None, times)
+    yield arm(state, PAUSE, _return_at(paused.until, times), "pause", calendar=times.name)
+
+
+def _return_at(day: date, times: Times) -> datetime:
+    """When a pause until a day is over."""
+    return in_hours(times, times.calendar.instant(day, time(0)))
 
 
 def _retimed(state: LeadState, recorded: e.CardRecorded, pipeline: Pipeline, times: Times) -> Iterator[e.Event]:
@@ -211,11 +219,20 @@ def _retimed(state: LeadState, recorded: e.CardRecorded, pipeline: Pipeline, tim
                     continue
                 yield _cancelled(armed, "retimed")
                 if due_at is not None:
-                    yield arm(state, robot.id, due_at, "retimed", robot, times, visit=armed.visit, replaces=armed.timer)
+                    calendar = counted_in(robot, times)
+                    yield arm(
+                        state,
+                        robot.id,
+                        due_at,
+                        "retimed",
+                        calendar=calendar,
+                        visit=armed.visit,
+                        replaces=armed.timer,
+                    )
             if not waiting and stage.id == state.stage and not had(state, robot):
                 due_at = instant(robot, begin, state, times)
                 if due_at is not None:
-                    yield arm(state, robot.id, due_at, "date", robot, times)
+                    yield arm(state, robot.id, due_at, "date", calendar=counted_in(robot, times))
 
 
 def _result_owed(state: LeadState, just: Sequence[e.Event], times: Times) -> Iterator[e.Event]:
@@ -227,7 +244,7 @@ def _result_owed(state: LeadState, just: Sequence[e.Event], times: Times) -> Ite
     if told or state.automation.waits(state.root, MEETING):
         return
     due_at = due(times, times.now, Period(days=1, working=True), state.responsible)
-    armed = arm(state, MEETING, due_at, "meeting", None, times)
+    armed = arm(state, MEETING, due_at, "meeting", calendar=times.name)
     yield armed
     yield e.ActivityPlanned(
         activity=uuid5(armed.timer, "activity"),
@@ -260,14 +277,9 @@ def restart(
     found: list[e.Event] = []
     if here is not None:
         robots = [robot for robot in here.robots if only in (None, robot.id) and robot.id not in waited]
-        found += entry(replace_entered(state, at), robots, times, because="started", at=at)
+        found += entry(state, robots, times, because="started", at=at)
     paused = state.kind == "postponed" and only in (None, PAUSE) and PAUSE not in waited
     if paused and state.paused_until is not None and not state.automation.waits(state.root, PAUSE):
-        begins = in_hours(times, times.calendar.instant(state.paused_until, time(0)))
-        found.append(arm(state, PAUSE, max(begins, at), "started", None, times))
+        begins = max(_return_at(state.paused_until, times), at)
+        found.append(arm(state, PAUSE, begins, "started", calendar=times.name))
     return tuple(found)
-
-
-def replace_entered(state: LeadState, at: datetime) -> LeadState:
-    """The lead as if it had come to where it stands at another moment."""
-    return replace(state, entered_at=at)

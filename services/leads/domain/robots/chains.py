@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from contracts import events as e
 from contracts.pipeline import Pipeline, Robot
-from services.leads.domain.robots.instants import Times, arm, due, in_hours, instant
+from services.leads.domain.robots.instants import Times, arm, counted_in, due, in_hours, instant
 from services.leads.domain.state import LeadState
 
 
@@ -52,13 +52,13 @@ def comes_again(state: LeadState, event: e.Event, pipeline: Pipeline, times: Tim
         due_at = due(times, times.now, robot.start.every)
     if robot.start.in_hours:
         due_at = in_hours(times, due_at)
-    yield arm(state, robot.id, due_at, "again", robot, times)
+    yield arm(state, robot.id, due_at, "again", calendar=counted_in(robot, times))
 
 
 def _armed_after(
     state: LeadState, follower: Robot, robot: str, visit: int, pipeline: Pipeline, times: Times
 ) -> Iterator[e.Event]:
-    if state.automation.waits(visit, follower.id) or state.automation.is_over(visit, follower.id):
+    if state.automation.had(visit, follower.id):
         return
     due_at = instant(follower, times.now, state, times)
     if visit != state.root:  # the lead left the stage before the predecessor had succeeded
@@ -67,7 +67,8 @@ def _armed_after(
         if follower.on_leave == "run_now":
             due_at = times.now
     if due_at is not None:
-        yield arm(state, follower.id, due_at, "after_robot", follower, times, visit=visit, after=robot)
+        calendar = counted_in(follower, times)
+        yield arm(state, follower.id, due_at, "after_robot", calendar=calendar, visit=visit, after=robot)
 
 
 def without_predecessor(state: LeadState, event: e.Event, pipeline: Pipeline, times: Times) -> Iterator[e.Event]:
@@ -80,14 +81,12 @@ def without_predecessor(state: LeadState, event: e.Event, pipeline: Pipeline, ti
         return
     visit, robot = place
     for follower in _of(pipeline, robot):
-        if state.automation.waits(visit, follower.id) or state.automation.is_over(visit, follower.id):
+        if state.automation.had(visit, follower.id):
             continue
         if follower.when_predecessor_did_not_run == "run":
             yield from _armed_after(state, follower, robot, visit, pipeline, times)
         elif not isinstance(event, e.EffectFailed):
-            armed = arm(state, follower.id, times.now, "after_robot", None, times, visit=visit, after=robot).model_copy(
-                update={"calendar": None}
-            )
+            armed = arm(state, follower.id, times.now, "after_robot", calendar=None, visit=visit, after=robot)
             yield armed
             yield e.RobotSkipped(
                 robot=follower.id, timer=armed.timer, visit=visit, reason="predecessor", predecessor=robot

@@ -101,7 +101,7 @@ def had(state: LeadState, robot: Robot) -> bool:
     """Whether the robot waits, or is over, in the stage visit the lead is in; one that comes again is never over."""
     if robot.start.every is not None:
         return state.automation.waits(state.root, robot.id)
-    return state.automation.waits(state.root, robot.id) or state.automation.is_over(state.root, robot.id)
+    return state.automation.had(state.root, robot.id)
 
 
 def arm(
@@ -109,20 +109,14 @@ def arm(
     robot: str,
     due_at: datetime,
     because: Any,
-    stated: Robot | None,
-    times: Times,
     *,
+    calendar: str | None,
     visit: int | None = None,
     after: str | None = None,
     replaces: UUID | None = None,
 ) -> e.RobotArmed:
+    """The event that has a robot wait. `calendar`: the one that its instant was counted in, by name and version."""
     visit = state.root if visit is None else visit
-    start = stated.start if stated is not None else None
-    counted = start is not None and (
-        start.in_hours
-        or start.date is not None
-        or any(p is not None and (p.working or p.months) for p in (start.delay, start.before))
-    )
     return e.RobotArmed(
         robot=robot,
         timer=timer_of(state, robot, visit),
@@ -130,9 +124,19 @@ def arm(
         due_at=due_at,
         because=because,
         after=after,
-        calendar=times.name if counted or stated is None else None,
+        calendar=calendar,
         replaces=replaces,
     )
+
+
+def counted_in(robot: Robot, times: Times) -> str | None:
+    """The calendar that a robot's instant is counted in; None where it is plain time."""
+    start = robot.start
+    periods = (start.delay, start.before)
+    counted = (
+        start.in_hours or start.date is not None or any(p is not None and (p.working or p.months) for p in periods)
+    )
+    return times.name if counted else None
 
 
 def _date(state: LeadState, field: str) -> date | None:

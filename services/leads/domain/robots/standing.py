@@ -77,6 +77,10 @@ class Automation:
         """Whether the robot is armed in this stage visit."""
         return any(armed.visit == visit and armed.robot == robot for armed in self.armed.values())
 
+    def had(self, visit: int, robot: str) -> bool:
+        """Whether the robot waits or is over in this stage visit."""
+        return self.waits(visit, robot) or self.is_over(visit, robot)
+
     def is_over(self, visit: int, robot: str) -> bool:
         """Whether the robot ran or was skipped in this visit: it runs once (N1). One that failed can be started again."""
         settled = self.settled.get((visit, robot))
