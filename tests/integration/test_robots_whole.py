@@ -178,19 +178,34 @@ async def test_N1_N2_kill_9_of_the_reactors_again_and_again_ends_every_robot_onc
 ) -> None:
     async with system(settings, pool, robots=False) as running:
         await post(running, 150)
-        for kill_at in (1, 200, 500):
+        # 450 end at the first instant; `later` is due after three days, `leave` (which would cancel what is not done yet) after five
+        for kill_at, forward in ((1, 0), (200, 3), (500, 0)):
             process = reactors(running)
             try:
 
                 async def so_far(least: int = kill_at) -> bool:
                     found = await counts(pool)
-                    return found["ran"] + found["skipped"] >= least or found["ran"] == 300
+                    return found["ran"] + found["skipped"] >= least
 
                 await until(so_far, f"{kill_at} have ended", 60.0)
             finally:
                 process.kill()
                 process.wait(10)
-            await pool.execute("UPDATE leadline.clock SET practice_now = practice_now + interval '3 days 1 s'")
+            await pool.execute(
+                "UPDATE leadline.clock SET practice_now = practice_now + $1", timedelta(days=forward, seconds=1)
+            )
+        process = reactors(running)
+        try:
+            await reach(pool, armed=750, ran=450, skipped=150, rows=150)
+            await pool.execute("UPDATE leadline.clock SET practice_now = $1", START + timedelta(days=6))
+
+            async def leaving() -> bool:
+                return (await counts(pool))["ran"] > 450
+
+            await until(leaving, "the first have left")
+        finally:
+            process.kill()
+            process.wait(10)
         process = reactors(running)
         try:
             await reach(pool, armed=750, ran=600, skipped=150, rows=0)
