@@ -1,4 +1,5 @@
-"""Commands: intentions about a lead, by HTTP from people and on `leads.commands` from reactors (spec I).
+"""Commands: intentions about a lead or deal, or about an employee's incident journal (`contracts.journal`), by HTTP from people
+and on `leads.commands` from reactors (spec I).
 
 Invariants: a command has an id; the same id is carried out once and answered alike ever after, with another body it is an
 error. On Kafka a command carries personal data only by reference, because that topic outlives an erasure by three days.
@@ -12,23 +13,15 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from contracts.events.lead import Money
+from contracts.command_parts import CommandBody as CommandBody
+from contracts.command_parts import Link, Name, Person, Text
+from contracts.events.lead import Every, Money
+from contracts.journal import JOURNAL_MACHINE_BODIES, JournalBody
 from contracts.meta import Actor, Ascii
 
 COMMAND_TYPE: Final = "leadline.lead.command"
 REFUSAL_TYPE: Final = "leadline.lead.command_refused"
 """`ce_type` of the records on `leads.commands` and `leads.refusals`."""
-
-Text = Annotated[str, Field(min_length=1, max_length=10_000)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-"""An id that the pipeline gave."""
-Link = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^https?://[^\s]+$")]
-
-
-class CommandBody(BaseModel):
-    """Base of the bodies: strict, so that a misspelt field is an error and not a loss."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class See(CommandBody):
@@ -205,7 +198,7 @@ class Assign(CommandBody):
     """C4: give the lead to another responsible by hand."""
 
     type: Literal["assign"] = "assign"
-    to: str = Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
+    to: Person
     comment: Text | None = None
 
 
@@ -216,10 +209,36 @@ class Plan(CommandBody):
     kind: Literal["call", "letter", "meeting", "task"]
     text: Text | None = None
     due_at: AwareDatetime | None = None
-    assignee: str | None = Field(
-        default=None, min_length=1, max_length=100, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"
-    )
+    assignee: Person | None = None
     """Who is to do it; left out: whoever is responsible for the lead."""
+    remind_at: AwareDatetime | None = None
+    """When whoever is to do it is reminded."""
+    every: Every | None = None
+    """Planned anew so long after each time it was done; needs `due_at`."""
+
+    @model_validator(mode="after")
+    def _every_from_an_instant(self) -> Plan:
+        if self.every is not None and self.due_at is None:
+            raise ValueError("every goes with due_at: the next one is counted from it")
+        if self.every is not None and not (self.every.days or self.every.months):
+            raise ValueError("every is of days or months, for example {days: 7}")
+        return self
+
+
+class Replan(CommandBody):
+    """S4: a planned activity gets another instant, or none."""
+
+    type: Literal["replan"] = "replan"
+    activity: UUID
+    due_at: AwareDatetime | None = None
+    reason: Text | None = None
+
+
+class CloseActivity(CommandBody):
+    """S4: a planned activity is not needed any more; nobody did it."""
+
+    type: Literal["close_activity"] = "close_activity"
+    activity: UUID
 
 
 class Complete(CommandBody):
@@ -228,6 +247,30 @@ class Complete(CommandBody):
     type: Literal["complete"] = "complete"
     activity: UUID
     result: Text
+
+
+class Review(CommandBody):
+    """Q5: the head judges a lead that was made poor: it is, or it goes back to work, with a reason."""
+
+    type: Literal["review"] = "review"
+    decision: Literal["confirm", "return"]
+    reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _reason_of_a_return(self) -> Review:
+        if self.decision == "return" and self.reason is None:
+            raise ValueError("say why the lead goes back to work: reason")
+        return self
+
+
+class RateCard(CommandBody):
+    """Q11: how the client found the card's questions, from 1 to 5: easy, worth the time, comfortable."""
+
+    type: Literal["rate_card"] = "rate_card"
+    ease: int = Field(ge=1, le=5)
+    time: int = Field(ge=1, le=5)
+    comfort: int = Field(ge=1, le=5)
+    comment: Text | None = None
 
 
 class Undo(CommandBody):
@@ -421,7 +464,12 @@ Body = Annotated[
     | Repeat
     | CancelRobot
     | StartRobots
-    | ChangeLabel,
+    | ChangeLabel
+    | Replan
+    | CloseActivity
+    | Review
+    | RateCard
+    | JournalBody,
     Field(discriminator="type"),
 ]
 
@@ -457,14 +505,19 @@ COMMAND_BODIES: dict[str, type[CommandBody]] = {
     "cancel_robot": CancelRobot,
     "start_robots": StartRobots,
     "tag": ChangeLabel,
+    "replan": Replan,
+    "close_activity": CloseActivity,
+    "review": Review,
+    "rate_card": RateCard,
 }
 """Body by the command's name in `POST /api/leads/{id}/commands/{name}`."""
-MACHINE_BODIES: dict[str, type[CommandBody]] = {"fire": Fire, "report": Report}
+MACHINE_BODIES: dict[str, type[CommandBody]] = {"fire": Fire, "report": Report, **JOURNAL_MACHINE_BODIES}
 """What only the reactors send, on `leads.commands`."""
 
 
 class Command(BaseModel):
-    """A command with its envelope. `expected_version`: refuse with 409 when the stream has moved on."""
+    """A command with its envelope. `lead`: the stream it is about, a lead's, deal's or journal's. `expected_version`: refuse
+    with 409 when the stream has moved on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

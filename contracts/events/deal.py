@@ -13,8 +13,8 @@ from uuid import UUID
 
 from pydantic import Field
 
+from contracts.events import deadlines, robots
 from contracts.events import lead as leads
-from contracts.events import robots
 from contracts.events.base import Event
 from contracts.meta import AggregateKind
 
@@ -114,6 +114,19 @@ OF_DEALS: Final[Mapping[type[leads.LeadEvent], type[leads.LeadEvent]]] = Mapping
             robots.TagAdded,
             robots.TagRemoved,
             robots.ActivityClosed,
+            deadlines.DeadlineSet,
+            deadlines.DeadlineMet,
+            deadlines.DeadlineAsked,
+            deadlines.DeadlineMissed,
+            deadlines.DeadlineDropped,
+            deadlines.IncidentRaised,
+            deadlines.LeadPooled,
+            deadlines.ActivityMoved,
+            deadlines.ReviewOpened,
+            deadlines.ReviewConfirmed,
+            deadlines.ReviewReturned,
+            deadlines.ReviewDropped,
+            deadlines.ClientViewRecorded,
         )
     }
 )

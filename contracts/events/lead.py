@@ -90,11 +90,35 @@ class LeadAssigned(LeadEvent):
 
     to: str
     previous: str | None = None
-    reason: Literal["in_turn", "by_hand", "imported", "robot", "as_the_lead"]
-    """as_the_lead: of a deal, whose lead has the same responsible."""
+    reason: Literal[
+        "in_turn",
+        "least_loaded",
+        "owner",
+        "by_hand",
+        "imported",
+        "robot",
+        "as_the_lead",
+        "missed_running",
+        "idle",
+        "from_pool",
+        "handed_over",
+    ]
+    """as_the_lead: of a deal, whose lead has the same responsible; owner: a known client's lead goes to whoever had their last
+    one; missed_running, idle: replaced, because deadlines were missed or nobody touched it; handed_over: somebody left, or is
+    away."""
     candidates: tuple[str, ...] = ()
+    """Who could have had it."""
     turn: int | None = None
     """Place in the rotation, for `in_turn`."""
+    team: str | None = None
+    """`team@number`."""
+    rule: str | None = None
+    """Which rule of the pipeline's assignment chose the candidates."""
+    loads: dict[str, int] = Field(default_factory=dict)
+    """N19, by candidate: open leads for `least_loaded`, leads had in turn for `in_turn`."""
+    excluded: dict[str, str] = Field(default_factory=dict)
+    """N19: why not, by person: left, not_yet, takes_none, skills, languages, directions, people, absent, off_hours, quota_open,
+    quota_day, replaced."""
     comment: Personal[str | None] = None
 
 
@@ -321,6 +345,16 @@ class VisitRecorded(LeadEvent):
 ActivityKind = Literal["call", "letter", "meeting", "task"]
 
 
+class Every(BaseModel):
+    """How long after an activity was due the next one is (`contracts.pipeline.Period`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    months: int = 0
+    days: int = 0
+    working: bool = False
+
+
 class ActivityPlanned(LeadEvent):
     """S4: something is to be done for the lead. It is no stage and moves none."""
 
@@ -337,6 +371,8 @@ class ActivityPlanned(LeadEvent):
         "bounced",
         "effect_failed",
         "robot_failed",
+        "deadline",
+        "recurring",
     ]
     due_at: datetime | None = None
     assignee: str | None = None
@@ -350,6 +386,16 @@ class ActivityPlanned(LeadEvent):
     """Of `robot`: the stage visit it belongs to."""
     calendar: str | None = None
     """`team@number` of the calendar in which its due instant was counted."""
+    deadline: str | None = None
+    """Of `deadline`: which one it stands for."""
+    key: bool = False
+    """Q7: not done by its instant it is a miss like any deadline's."""
+    remind_at: datetime | None = None
+    """When whoever is to do it is reminded."""
+    every: Every | None = None
+    """Planned anew so long after each time it was done."""
+    replaces: UUID | None = None
+    """Of `recurring`: the one that was done."""
 
 
 class ActivityDone(LeadEvent):

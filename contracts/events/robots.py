@@ -30,8 +30,12 @@ RobotDid = Literal[
     "audience",
     "webhook",
     "come_back",
+    "incident",
+    "warn",
+    "assign_again",
 ]
-"""The words of a robot's action (`contracts.pipeline.robots.ACTIONS`); come_back: a pause was over (S3)."""
+"""The words of a robot's action (`contracts.pipeline.robots.ACTIONS`); come_back: a pause was over (S3); warn: a
+deadline is near, somebody was reminded; assign_again: a lead that nobody touched, or that waits in the pool (C4)."""
 EffectKind = Literal["email", "sms", "audience", "webhook", "notice"]
 """notice: a letter to somebody of ours."""
 
@@ -52,7 +56,20 @@ class RobotArmed(RobotEvent):
 
     due_at: datetime
     because: Literal[
-        "entry", "after_robot", "date", "again", "retimed", "left_stage", "undone", "pause", "meeting", "started"
+        "entry",
+        "after_robot",
+        "date",
+        "again",
+        "retimed",
+        "left_stage",
+        "undone",
+        "pause",
+        "meeting",
+        "started",
+        "warning",
+        "idle",
+        "pool",
+        "reminder",
     ]
     """entry of the stage; success of another robot (`after`); a date on the card; it comes again (P7); a meeting's result is
     owed (P9); that date was changed; the lead left the stage
@@ -249,4 +266,5 @@ class ActivityClosed(LeadEvent):
 
     activity: UUID
     activity_kind: ActivityKind
-    reason: Literal["left_stage", "undone"]
+    reason: Literal["left_stage", "undone", "lead_closed", "by_hand", "deadline", "erased"]
+    """lead_closed: the lead was won, lost or put off; deadline: the deadline it stands for is over or asked anew."""

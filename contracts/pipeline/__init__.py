@@ -5,7 +5,7 @@ order of progress; exactly one first stage, which is open; every title stands in
 something (`contracts.pipeline.coherence`). Whatever was valid once stays valid: versions are published for ever.
 """
 
-from contracts.pipeline.card import UNKNOWN, Asked, CardField, FieldType, Group, Option
+from contracts.pipeline.card import DECLINED, UNKNOWN, Asked, CardField, FieldType, Group, Option
 from contracts.pipeline.criteria import (
     BUILT_IN_FACTS,
     ContactCriterion,
@@ -14,6 +14,15 @@ from contracts.pipeline.criteria import (
     FactCriterion,
     FactOption,
     FieldCriterion,
+)
+from contracts.pipeline.deadlines import (
+    Assignment,
+    AssignmentRule,
+    Deadline,
+    DeadlineResult,
+    DeadlineStart,
+    Idle,
+    Within,
 )
 from contracts.pipeline.expected import ExpectedFinding
 from contracts.pipeline.parts import Condition, Id, Kind, Model, Period, Role, StageId, Term, TimeLimit, Titles, Words
@@ -28,6 +37,7 @@ from contracts.pipeline.robots import (
     MoveTo,
     NotifyHead,
     PlanActivity,
+    RaiseIncident,
     RejectAs,
     Robot,
     SendEmail,
@@ -43,10 +53,13 @@ from contracts.pipeline.templates import Template, TemplateText
 __all__ = [
     "ACTIONS",
     "BUILT_IN_FACTS",
+    "DECLINED",
     "UNKNOWN",
     "Action",
     "Asked",
     "AssignTo",
+    "Assignment",
+    "AssignmentRule",
     "CallWebhook",
     "CardField",
     "ChangeAudience",
@@ -54,6 +67,9 @@ __all__ = [
     "Condition",
     "ContactCriterion",
     "Criterion",
+    "Deadline",
+    "DeadlineResult",
+    "DeadlineStart",
     "DealOpening",
     "ExpectedFinding",
     "Fact",
@@ -63,6 +79,7 @@ __all__ = [
     "FieldType",
     "Group",
     "Id",
+    "Idle",
     "Kind",
     "LostOutcome",
     "Model",
@@ -72,6 +89,7 @@ __all__ = [
     "Period",
     "Pipeline",
     "PlanActivity",
+    "RaiseIncident",
     "Reason",
     "RejectAs",
     "Reopening",
@@ -91,5 +109,6 @@ __all__ = [
     "Titles",
     "Trigger",
     "TriggerKind",
+    "Within",
     "Words",
 ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contracts.pipeline.pipeline import Pipeline
 
 CONTACT_FIELDS = frozenset({"name", "company", "phone", "email"})
-RESERVED = frozenset({"pause", "meeting_result"})
+RESERVED = frozenset({"pause", "meeting_result", "idle", "pool", "activity"})
 """Ids under which the system itself arms something."""
 
 
@@ -112,26 +112,61 @@ def _of_action(pipeline: Pipeline, stage: Stage, robot: Robot, path: Path, here:
         case MoveTo(move=to):
             fits = [s.id for s in pipeline.stages if s.kind in ("open", "won") and s.id != stage.id]
             yield from _one_of(fits, to, (*path, "move"), f"{here}moves to {to}", f"{here_ru}переводит в {to}")
-        case RejectAs(reject=status, reason=reason):
-            fits = [s.id for s in pipeline.stages if s.kind == "lost"]
-            yield from _one_of(
-                fits, status, (*path, "reject"), f"{here}rejects as {status}", f"{here_ru}отклоняет как {status}"
-            )
-            target = next((s for s in pipeline.stages if s.id == status), None)
-            reasons = [r.id for r in target.reasons] if target is not None else []
-            if reasons or reason is not None:
-                yield from _one_of(
-                    reasons,
-                    reason or "",
-                    (*path, "reason"),
-                    f"{here}needs one of the reasons of {status}",
-                    f"{here_ru}нужна одна из причин {status}",
-                )
+        case RejectAs() as reject:
+            yield from misfits_of_rejection(pipeline, reject, path, here, here_ru)
         case SetField(field=field):
             fits = [*(f.id for f in pipeline.fields), *sorted(CONTACT_FIELDS)]
             yield from _one_of(fits, field, (*path, "field"), f"{here}writes {field}", f"{here_ru}пишет в {field}")
         case _:
             pass
+
+
+def misfits_of_rejection(pipeline: Pipeline, reject: RejectAs, path: Path, here: str, here_ru: str) -> Iterator[Misfit]:
+    """What does not fit in a rejection by the system: its status, and the reason, said outright or by a field of the card."""
+    status = reject.reject
+    fits = [s.id for s in pipeline.stages if s.kind == "lost"]
+    yield from _one_of(
+        fits, status, (*path, "reject"), f"{here}rejects as {status}", f"{here_ru}отклоняет как {status}"
+    )
+    target = next((s for s in pipeline.stages if s.id == status), None)
+    reasons = [reason.id for reason in target.reasons] if target is not None else []
+    if reject.reason_field is not None:
+        yield from _reason_field(pipeline, reject, reject.reason_field, reasons, (*path, "reason_field"), here, here_ru)
+    elif reasons or reject.reason is not None:
+        yield from _one_of(
+            reasons,
+            reject.reason or "",
+            (*path, "reason"),
+            f"{here}needs one of the reasons of {status}",
+            f"{here_ru}нужна одна из причин {status}",
+        )
+
+
+def _reason_field(
+    pipeline: Pipeline, reject: RejectAs, name: str, reasons: list[str], path: Path, here: str, here_ru: str
+) -> Iterator[Misfit]:
+    if reject.reason is not None:
+        yield Misfit(
+            path,
+            f"{here}the reason is said by reason or by reason_field, not by both; take one away",
+            f"{here_ru}причину называет reason или reason_field, но не оба; уберите одно",
+        )
+    choices = {field.id: field for field in pipeline.fields if field.type == "choice"}
+    yield from _one_of(
+        choices,
+        name,
+        path,
+        f"{here}{name} is no choice of the card",
+        f"{here_ru}{name} — не выбор карточки",
+    )
+    for option in choices[name].options if name in choices else ():
+        yield from _one_of(
+            reasons,
+            option.id,
+            path,
+            f"{here}option {option.id} of {name} is no reason of {reject.reject}",
+            f"{here_ru}вариант {option.id} поля {name} — не причина {reject.reject}",
+        )
 
 
 def _template(pipeline: Pipeline, kind: str, name: str, path: Path, here: str, here_ru: str) -> Iterator[Misfit]:

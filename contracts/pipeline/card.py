@@ -19,6 +19,8 @@ from contracts.pipeline.parts import Condition, Id, Model, Role, Titles
 FieldType = Literal["text", "number", "money", "date", "time", "choice", "yes_no", "phone"]
 UNKNOWN: Final = "unknown"
 """The value «пока неизвестно»: an answer, but not the data a mandatory field asks for."""
+DECLINED: Final = "declined"
+"""Q11: the value «клиент отказался ответить»: asked for and not given. A mandatory field that has it is not asked for again."""
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
@@ -55,6 +57,8 @@ class CardField(Model):
     """Of a choice: its values, in the order they are offered."""
     unknown: bool = False
     """Whether «пока неизвестно» can be recorded. A yes_no field always has it."""
+    declined: bool = False
+    """Q11: whether «клиент отказался ответить» can be recorded as the answer."""
     by: tuple[Role, ...] = ("seller", "head")
     """Who may write it; nobody: it is filled by forms and imports alone."""
     hint: Titles | None = None

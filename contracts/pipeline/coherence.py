@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from contracts.pipeline.automation import misfits_of_automation
 from contracts.pipeline.criteria import BUILT_IN_FACTS, Criterion, FactCriterion, FieldCriterion
+from contracts.pipeline.deadline_names import misfits_of_deadlines
 from contracts.pipeline.names import Misfit, Path, there_are, there_are_ru, twice
 from contracts.pipeline.stages import Stage, StageMove
 
@@ -60,6 +61,7 @@ def incoherences(pipeline: Pipeline) -> Iterator[Misfit]:
         for path, en, ru in _of_stage(pipeline, stage):
             yield Misfit(("stages", n, *path), en, ru)
     yield from misfits_of_automation(pipeline)
+    yield from misfits_of_deadlines(pipeline)
 
 
 def _conversion_point(pipeline: Pipeline) -> Iterator[Misfit]:
@@ -115,6 +117,9 @@ def _of_stage(pipeline: Pipeline, stage: Stage) -> Iterator[Misfit]:
                     f"{here_ru}{what} называет {field.field} дважды; уберите второй раз",
                 )
             seen.add(field.field)
+    for n, deadline in enumerate(stage.deadlines):
+        done: Path = ("deadlines", n, "done")
+        yield from _criteria(pipeline, stage, deadline.done, done, f"deadline {deadline.id}", f"срок {deadline.id}")
     yield from _moves(pipeline, stage)
     for n, outcome in enumerate(stage.outcomes or ()):
         there = _stage(pipeline, outcome)

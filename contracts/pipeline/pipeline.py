@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from contracts.pipeline.card import CardField, Group
 from contracts.pipeline.coherence import incoherences
 from contracts.pipeline.criteria import BUILT_IN_FACTS, Criterion, Fact, FieldCriterion
+from contracts.pipeline.deadlines import Assignment, Deadline
 from contracts.pipeline.expected import ExpectedFinding
 from contracts.pipeline.names import misfits
 from contracts.pipeline.parts import Id, Model, StageId, Term, Titles
@@ -39,6 +40,8 @@ class Pipeline(Model):
     """Named periods; robots, limits and templates (`{{ terms.ID }}`) name them."""
     templates: tuple[Template, ...] = Field(default=(), max_length=200)
     """R3: letters and short messages to clients. Leads always get the newest version's (decision 6)."""
+    assignment: Assignment | None = None
+    """C4: who becomes responsible for its leads by itself."""
     stages: tuple[Stage, ...] = Field(min_length=2, max_length=50)
     expected_findings: tuple[ExpectedFinding, ...] = Field(default=(), max_length=200)
     """Findings of `leadline lint` that stand, each with its reason."""
@@ -87,6 +90,11 @@ class Pipeline(Model):
     def robots_by_id(self) -> dict[str, tuple[Stage, Robot]]:
         """Every robot by its id, which is told apart in the whole pipeline, with the stage it belongs to."""
         return {robot.id: (stage, robot) for stage in self.stages for robot in stage.robots}
+
+    @cached_property
+    def deadlines_by_id(self) -> dict[str, tuple[Stage, Deadline]]:
+        """Every deadline by its id, which is told apart from those of robots in the whole pipeline, with its stage."""
+        return {deadline.id: (stage, deadline) for stage in self.stages for deadline in stage.deadlines}
 
     @cached_property
     def has_triggers(self) -> bool:

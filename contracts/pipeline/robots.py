@@ -93,6 +93,20 @@ class PlanActivity(Model):
     text: Words
     due: PeriodOrTerm | None = None
     assignee: Literal["responsible", "head"] = "responsible"
+    key: bool = False
+    """Q7: a key action: not done by its instant it is a miss like any deadline's."""
+
+    @model_validator(mode="after")
+    def _key_needs_an_instant(self) -> PlanActivity:
+        if self.key and self.due is None:
+            misfit = Misfit(
+                ("key",),
+                "a key action has an instant by which it is done; give due, for example {hours: 4, working: true}",
+                "у ключевого действия есть срок; напишите due, например {hours: 4, working: true}",
+            )
+            if (error := misfits([misfit])) is not None:
+                raise error
+        return self
 
 
 class NotifyHead(Model):
@@ -118,6 +132,8 @@ class RejectAs(Model):
 
     reject: StageId
     reason: Id | None = None
+    reason_field: Id | None = None
+    """A choice of the card whose option is the reason: its ids are those of the status's reasons (Q4)."""
 
 
 class SetField(Model):
@@ -163,6 +179,12 @@ class CallWebhook(Model):
     webhook: Id
 
 
+class RaiseIncident(Model):
+    """Q6: an incident of the responsible, in these words («не сделано ни одной попытки связаться», C2)."""
+
+    incident: Words
+
+
 ACTIONS: Final[dict[str, type[Model]]] = {
     "plan": PlanActivity,
     "notify_head": NotifyHead,
@@ -175,6 +197,7 @@ ACTIONS: Final[dict[str, type[Model]]] = {
     "sms": SendSms,
     "audience": ChangeAudience,
     "webhook": CallWebhook,
+    "incident": RaiseIncident,
 }
 """What a robot can do, by the word that says it."""
 
@@ -195,7 +218,8 @@ Action = Annotated[
     | Annotated[SendEmail, Tag("Email")]
     | Annotated[SendSms, Tag("Sms")]
     | Annotated[ChangeAudience, Tag("Audience")]
-    | Annotated[CallWebhook, Tag("Webhook")],
+    | Annotated[CallWebhook, Tag("Webhook")]
+    | Annotated[RaiseIncident, Tag("Incident")],
     Discriminator(
         _kind_of_action,
         custom_error_type="action",

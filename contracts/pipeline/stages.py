@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from contracts.pipeline.card import Asked
 from contracts.pipeline.criteria import Criterion
+from contracts.pipeline.deadlines import Deadline
 from contracts.pipeline.names import Misfit, misfits, twice
 from contracts.pipeline.parts import (
     Condition,
@@ -108,6 +109,10 @@ class Stage(Model):
     """R1: what happens by itself while a lead stands here."""
     triggers: tuple[Trigger, ...] = Field(default=(), max_length=50)
     """R5: what brings a lead here by itself."""
+    deadlines: tuple[Deadline, ...] = Field(default=(), max_length=20)
+    """Q7: what must be done here in time."""
+    review: bool = False
+    """Q5: of a lost stage: the head confirms that the lead is poor, or returns it to work."""
     next_step: Words | None = None
     """P8: what the seller does next while the lead stands here."""
     client: Words | None = None
@@ -134,6 +139,7 @@ class Stage(Model):
             ("exit", self.kind == "open", "open"),
             ("mandatory", self.kind == "open", "open"),
             ("final", self.kind == "lost", "lost"),
+            ("review", self.kind == "lost", "lost"),
             ("deal", self.kind == "won", "won"),
         ):
             if getattr(self, what) not in (None, (), False) and not fits:
@@ -158,6 +164,11 @@ class Stage(Model):
                     f"{here}: a postponed lead has no outcome yet; leave outcome out of its reasons",
                     f"{here_ru}: у отложенного лида исхода ещё нет; уберите outcome из причин",
                 )
+
+    @cached_property
+    def deadlines_by_id(self) -> dict[str, Deadline]:
+        """Its deadlines by id."""
+        return {deadline.id: deadline for deadline in self.deadlines}
 
     @cached_property
     def robots_by_id(self) -> dict[str, Robot]:

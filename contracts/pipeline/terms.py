@@ -31,6 +31,8 @@ def with_periods(pipeline: Any) -> tuple[Any, tuple[Misfit, ...]]:
         return known[value]
 
     whole = {**pipeline, "stages": [_stage(stage, ("stages", n), period) for n, stage in enumerate(stages)]}
+    if "assignment" in whole:
+        whole["assignment"] = _assignment(whole["assignment"], period)
     return whole, tuple(unknown)
 
 
@@ -53,6 +55,22 @@ def _stage(stage: Any, at: Path, period: Any) -> Any:
             found[name] = _within(found[name], keys, (*at, name), period)
     if isinstance(robots := found.get("robots"), list | tuple):
         found["robots"] = [_robot(robot, (*at, "robots", n), period) for n, robot in enumerate(robots)]
+    if isinstance(deadlines := found.get("deadlines"), list | tuple):
+        found["deadlines"] = [_deadline(one, (*at, "deadlines", n), period) for n, one in enumerate(deadlines)]
+    return found
+
+
+def _assignment(assignment: Any, period: Any) -> Any:
+    found = _within(assignment, ("pool_within",), ("assignment",), period)
+    if isinstance(found, dict) and "idle" in found:
+        found["idle"] = _within(found["idle"], ("within",), ("assignment", "idle"), period)
+    return found
+
+
+def _deadline(deadline: Any, at: Path, period: Any) -> Any:
+    found = _within(deadline, ("warn", "repeat"), at, period)
+    if isinstance(found, dict) and isinstance(terms := found.get("within"), list | tuple):
+        found["within"] = [_within(term, ("period",), (*at, "within", n), period) for n, term in enumerate(terms)]
     return found
 
 

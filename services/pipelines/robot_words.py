@@ -234,6 +234,11 @@ def _action(robot: Robot, pipeline: Pipeline) -> Words:
                     ru=f"убрать из аудитории {name} «{audience}»", en=f"take out of the {name} audience “{audience}”"
                 )
             )
+        case p.RaiseIncident(incident=text):
+            return Words(
+                ru=f"записать инцидент ответственного: {text.ru}"[:1_000],
+                en=f"record an incident of the responsible: {text.en}"[:1_000],
+            )
         case p.CallWebhook(webhook=name):
             return Words(ru=f"сообщить внешней системе: {name}", en=f"tell the other system: {name}")
 

@@ -21,11 +21,18 @@ Outcome = Literal["ran", "skipped", "cancelled", "failed"]
 OUTCOMES: Final[tuple[Outcome, ...]] = ("ran", "skipped", "cancelled", "failed")
 KINDS: Final = ("lead", "deal")
 
-_NAMES: Final[Mapping[str, Outcome | None]] = {"robot_armed": None, **{f"robot_{what}": what for what in OUTCOMES}}
+_NAMES: Final[Mapping[str, Outcome | None]] = {
+    "robot_armed": None,
+    **{f"robot_{what}": what for what in OUTCOMES},
+    "deadline_set": None,
+    "deadline_missed": "ran",
+    **dict.fromkeys(("deadline_met", "deadline_asked", "deadline_dropped"), "cancelled"),
+}
 TYPES: Final[Mapping[str, Outcome | None]] = {
     type_: _NAMES[type_.rpartition(".")[2]] for type_ in EVENT_TYPES if type_.rpartition(".")[2] in _NAMES
 }
-"""Event types that arm a timer (None) or close it (how), of leads and of what shares their stage engine."""
+"""Event types that arm a timer (None) or close it (how), of leads and of what shares their stage engine. A turn of a deadline
+is a timer like a robot's: it comes to its end (`ran`), or is over before (`cancelled`)."""
 
 UNREADABLE: Final = (KeyError, TypeError, ValueError, AttributeError)
 NOT_DUE: Final = "R1.not_due"
@@ -83,7 +90,7 @@ def read(type_: str, meta: Mapping[str, Any], data: Mapping[str, Any]) -> Armed 
         stream=UUID(meta["stream"]),
         kind=kind,
         pipeline=_plain(meta.get("pipeline") or "@", 200).rpartition("@")[0],
-        robot=_plain(data["robot"], 60),
+        robot=_plain(data["robot"] if "robot" in data else data["deadline"], 60),
         due_at=due_at.astimezone(UTC),
         armed_version=meta["version"],
         correlation=_plain(meta["correlation"], 200),

@@ -105,6 +105,9 @@ ROBOTS: dict[str, tuple[str, str]] = {
     "did.audience": ("аудитория передана на изменение", "a change of an ad audience was handed over"),
     "did.webhook": ("внешней системе передано сообщение", "a call of another system was handed over"),
     "did.come_back": ("лид вернулся из паузы", "the lead came back from its pause"),
+    "did.incident": ("записан инцидент", "an incident was recorded"),
+    "did.warn": ("напомнено о сроке", "a reminder of the deadline was given"),
+    "did.assign_again": ("ответственный выбран заново", "somebody responsible was chosen anew"),
     # effects
     "sent.email": ("Письмо", "Letter"),
     "sent.sms": ("SMS", "Short message"),

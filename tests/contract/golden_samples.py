@@ -21,6 +21,7 @@ from contracts import events as e
 from contracts.events.deal import of_deal
 from contracts.meta import GENESIS, Actor, Meta, cloud_event_headers, digest_of
 from services.eventlog.mapper import encode
+from tests.contract import golden_deadlines
 
 GOLDEN = Path(__file__).parents[2] / "contracts" / "golden"
 
@@ -29,6 +30,8 @@ LEAD = UUID("018f3d2a-1111-7111-8111-00000000feed")
 OTHER = UUID("018f3d2a-2222-7222-8222-00000000beef")
 PIPELINE = UUID("018f3d2a-3333-7333-8333-00000000babe")
 INBOUND = UUID("018f3d2a-4444-7444-8444-00000000f00d")
+JOURNAL = UUID("018f3d2a-bbbb-7bbb-8bbb-00000000d1a7")
+TEAM = UUID("018f3d2a-cccc-7ccc-8ccc-0000000007ea")
 DEAL = UUID("018f3d2a-6666-7666-8666-00000000d0e5")
 COMMAND = UUID("018f3d2a-5555-7555-8555-00000000cafe")
 EFFECT = UUID("018f3d2a-6666-7666-8666-00000000d00d")
@@ -265,6 +268,7 @@ OF_LEADS: tuple[e.Event, ...] = (
     e.TagAdded(tag="vip"),
     e.TagRemoved(tag="vip"),
     e.ActivityClosed(activity=OTHER, activity_kind="call", reason="left_stage"),
+    *golden_deadlines.OF_LEADS,
 )
 
 
@@ -274,12 +278,20 @@ DEALS: tuple[e.Event, ...] = (
     e.DealRestored(lead_visit=4),
     *(of_deal(event) for event in OF_LEADS if type(event) in e.OF_DEALS),
 )
-SAMPLES = (*OF_LEADS, *DEALS)
+SAMPLES = (*OF_LEADS, *DEALS, *golden_deadlines.OF_JOURNALS, *golden_deadlines.OF_TEAMS)
 
 
 def meta_of(event: e.Event) -> Meta:
     """A full envelope for a sample."""
-    stream = {"contact": CONTACT, "company": CONTACT, "lead": LEAD, "deal": DEAL, "pipeline": PIPELINE}[event.KIND]
+    stream = {
+        "contact": CONTACT,
+        "company": CONTACT,
+        "lead": LEAD,
+        "deal": DEAL,
+        "pipeline": PIPELINE,
+        "incident": JOURNAL,
+        "team": TEAM,
+    }[event.KIND]
     return Meta(
         stream=stream,
         version=12,
@@ -294,7 +306,7 @@ def meta_of(event: e.Event) -> Meta:
         correlation=str(INBOUND),
         autodepth=3,
         pipeline={"lead": "classic@2", "deal": "trial_lesson@2"}.get(event.KIND),
-        person=None if event.KIND == "pipeline" else CONTACT,
+        person=None if event.KIND in ("pipeline", "incident", "team") else CONTACT,
         traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     )
 

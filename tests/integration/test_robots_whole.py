@@ -178,7 +178,7 @@ async def test_N1_N2_kill_9_of_the_reactors_again_and_again_ends_every_robot_onc
 ) -> None:
     async with system(settings, pool, robots=False) as running:
         await post(running, 150)
-        # 450 end at the first instant; `later` is due after three days, `leave` (which would cancel what is not done yet) after five
+        # 450 end at the first instant; `later` is due after three days, `leave`, which cancels what is not done yet, after five
         for kill_at, forward in ((1, 0), (200, 3), (500, 0)):
             process = reactors(running)
             try:

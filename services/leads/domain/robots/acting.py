@@ -285,6 +285,18 @@ def _webhook(now: Acting, do: p.CallWebhook) -> Act | Skip:
     return Act((requested,), effect=now.effect)
 
 
+def _incident(now: Acting, do: p.RaiseIncident) -> Act | Skip:
+    raised = e.IncidentRaised(
+        incident=uuid5(now.armed.timer, "incident"),
+        robot=now.robot.id,
+        visit=now.armed.visit,
+        responsible=now.state.responsible,
+        stage=now.state.stage,
+        text=now.words(do.incident),
+    )
+    return Act((raised,))
+
+
 def _tag(now: Acting, do: p.ChangeTag) -> Act | Skip:
     return _by_the_rules(now, c.ChangeLabel(tag=do.tag, on=do.action == "add"))
 
@@ -301,5 +313,6 @@ ACTS: Final[dict[type[p.Model], Callable[[Acting, Any], Act | Skip]]] = {
     p.SendSms: _sms,
     p.ChangeAudience: _audience,
     p.CallWebhook: _webhook,
+    p.RaiseIncident: _incident,
 }
 """By the action of the language."""
