@@ -61,10 +61,11 @@ class Team(Model):
 
     team: Id
     titles: Titles
-    head: Person
+    head: Person | None = None
+    """Who heads it; left out: nobody is told of misses by name, they stand in every head's queue."""
     calendar: Id = DEFAULT_TEAM
     """Whose working hours count: the calendar of this team."""
-    members: tuple[Member, ...] = Field(min_length=1, max_length=1_000)
+    members: tuple[Member, ...] = Field(default=(), max_length=1_000)
     escalation: Escalation = Escalation()
     digest: bool = True
     """D6: whether the head gets the day's list of overdue tasks by mail."""
@@ -107,7 +108,7 @@ class Team(Model):
         return {member.name: member for member in self.members}
 
     def manager_of(self, person: str) -> str | None:
-        """Who is told of a person's misses; None: the person is the head, or nobody of this team."""
+        """Who is told of a person's misses; None: nobody, of the head, of somebody who is not of the team, or without a head."""
         member = self.by_name.get(person)
         if member is None or person == self.head:
             return None

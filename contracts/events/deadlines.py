@@ -59,9 +59,12 @@ class DeadlineSet(DeadlineEvent):
 
     TOPIC: ClassVar[str] = "leadline.lead.deadline_set"
 
-    because: Literal["entry", "fact", "robot", "date", "again", "asked", "meeting", "planned", "undone", "started"]
+    because: Literal[
+        "entry", "fact", "robot", "date", "again", "asked", "meeting", "planned", "pool", "undone", "started"
+    ]
     """entry of the stage; a fact, a robot's success, a date on the card (`start`); a miss before it; asked again because
-    something was missing; a meeting was held (P9); a key action was planned; a move taken back was a mistake; started for open
+    something was missing; a meeting was held (P9); a key action was planned; nobody may have the lead
+    (C4); a move taken back was a mistake; started for open
     leads."""
     begun_at: datetime
     """From when the term counts."""
