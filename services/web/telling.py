@@ -17,6 +17,8 @@ from contracts.pipeline import UNKNOWN, CardField, Pipeline, Titles
 from services.leads.domain.rules import RULES
 from services.pipelines.robot_words import robot_titles
 from services.web.shapes_card import StepOut
+from services.web.telling_deadlines import KINDS as OF_DEADLINES
+from services.web.telling_deadlines import told_of_deadlines
 from services.web.telling_robots import KINDS as OF_ROBOTS
 from services.web.telling_robots import told_of_robots
 from services.web.texts import Words
@@ -28,18 +30,12 @@ NBSP = "\u00a0"
 _TOLD_AS_THEY_ARE = frozenset(
     {
         *("volume", "comment", "reason", "name", "company", "phone", "email", "form", "other_lead", "into"),
-        *("number", "line", "agent", "subject", "text", "page", "place", "assignee", "result", "account"),
+        *("number", "line", "agent", "subject", "text", "page", "place", "result", "account"),
         "override_reason",
     }
 )
-_TOLD_IN_WORDS = frozenset(
-    {
-        *("in_turn", "by_hand", "imported", "callback_ordered", "missed_call", "answered_call", "recorded"),
-        *("as_the_lead", "robot", "trigger_refused", "bounced", "effect_failed"),
-    }
-)
-_MOMENTS = frozenset({"due_at", "ended_at"})
-_LISTS = frozenset({"candidates", "to", "cc", "attachment_names"})
+_MOMENTS = frozenset({"ended_at"})
+_LISTS = frozenset({"to", "cc", "attachment_names"})
 _STEPS = frozenset(
     {
         *(
@@ -169,6 +165,9 @@ class Telling:
         if kind in OF_ROBOTS:
             sentence, details = told_of_robots(kind, data, pipeline, before, self)
             return Told(event, sentence, details + self._erased(event))
+        if kind in OF_DEADLINES:
+            sentence, details = told_of_deadlines(kind, data, pipeline, before, self)
+            return Told(event, sentence, details + self._erased(event))
         if kind == "stage_entered" and data.get("from_stage"):
             key = _stage_key(data)
         elif kind == "captured" and data.get("channel") == "hand":
@@ -293,8 +292,6 @@ class Telling:
                 found.append((words("delivery"), words("days_of", days=value)))
             elif name in _LISTS and isinstance(value, list):
                 found += [(label, ", ".join(map(str, value)))] if value else []
-            elif name == "reason" and value in _TOLD_IN_WORDS:
-                found.append((label, words(f"event.{value}")))
             elif name == "channel":
                 found.append((label, words.get(f"channel.{value}", str(value))))
             elif name in _MOMENTS:

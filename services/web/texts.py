@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from services.web.texts_deadlines import DEADLINES
 from services.web.texts_effects import EFFECTS_TEXTS
 from services.web.texts_funnel import FUNNEL_TEXTS
+from services.web.texts_incidents import INCIDENTS
 from services.web.texts_people import PEOPLE_TEXTS
 from services.web.texts_robots import ROBOTS
 from services.web.texts_unsubscribe import UNSUBSCRIBE_TEXTS
@@ -284,7 +286,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cleared": ("(стёрто)", "(cleared)"),
     "channel": ("Канал", "Channel"),
     "form": ("Форма", "Form"),
-    "candidates": ("Очередь", "Rotation"),
     "other_lead": ("Другой лид", "Other lead"),
     "days_of": ("{days} дн.", "{days} days"),
     "delivery": ("Сроки", "Delivery"),
@@ -446,6 +447,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     **EFFECTS_TEXTS,
     **UNSUBSCRIBE_TEXTS,
     **WORK,
+    **DEADLINES,
+    **INCIDENTS,
 }
 
 
