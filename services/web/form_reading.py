@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from contracts.commands import CommandBody
@@ -21,6 +21,16 @@ WAS = "was:"
 """What the box «пока неизвестно» holds: this, and what stood in the input when the page was made."""
 BOXES = frozenset({TICK, "sure"})
 """Boxes that say something to the page and nothing to the command."""
+MOMENTS = frozenset({"due_at", "remind_at"})
+"""Inputs that hold a time on the team's wall."""
+EVERY: Final[dict[str, dict[str, int | bool]]] = {
+    "day": {"days": 1, "working": True},
+    "week": {"days": 7},
+    "two_weeks": {"days": 14},
+    "month": {"months": 1},
+    "quarter": {"months": 3},
+}
+"""How often an activity may come again, as the form offers it."""
 _PART = re.compile(r"first-(\d{1,2})-(.+)")
 _CONTENT: dict[str, tuple[str, ...]] = {
     "offer": ("volume", "amount", "delivery_date", "delivery_days"),
@@ -75,9 +85,12 @@ def _values(name: str, given: Mapping[str, str], zone: ZoneInfo) -> dict[str, An
             currency = given.get("amount.currency") or given.get("currency") or ""
             values.pop("currency", None)
             values["price"] = {"amount": amount, "currency": currency.strip().upper()}
-        case "plan" if "due_at" in values:
-            with suppress(ValueError):  # what is no time is told by the validation
-                values["due_at"] = datetime.fromisoformat(values["due_at"]).replace(tzinfo=zone)
+        case "plan" | "replan":
+            for moment in MOMENTS & values.keys():
+                with suppress(ValueError):  # what is no time is told by the validation
+                    values[moment] = datetime.fromisoformat(values[moment]).replace(tzinfo=zone)
+            if "every" in values:
+                values["every"] = EVERY.get(values["every"], values["every"])
         case "establish":
             _split(values, "fact", "value")
         case "reject":

@@ -31,8 +31,13 @@ KINDS: Final = frozenset(
 """The last word of the types told here."""
 SHOWN_LATE_MS: Final = 60_000
 """From which delay of the check on it is worth saying."""
-_OWN_NAMES: Final = ("meeting_result", "activity", "pool")
-"""Deadlines that every pipeline has."""
+OWN: Final[Mapping[str, Titles]] = {
+    "meeting_result": Titles(ru="Результат встречи", en="Result of the meeting"),
+    "activity": Titles(ru="Ключевое действие", en="Key action"),
+    "pool": Titles(ru="Лид в пуле", en="A lead in the pool"),
+}
+"""Deadlines that every pipeline has; no text of a pipeline names them."""
+_OTHER_LACKS: Final = {"result": Titles(ru="результат", en="the result")}
 Data = Mapping[str, Any]
 Details = list[tuple[str, str]]
 
@@ -45,7 +50,7 @@ def told_of_deadlines(
     key = f"event.leadline.lead.{kind}"
     values: dict[str, object] = {}
     if "deadline" in data and kind.startswith("deadline_"):
-        values["deadline"] = deadline_name(str(data["deadline"]), tell, pipeline, before)
+        values["deadline"] = words.of(deadline_titles(str(data["deadline"]), pipeline, before))
     if "activity_kind" in data:
         values["activity"] = words(f"activity.{data['activity_kind']}")
     match kind:
@@ -80,14 +85,12 @@ def told_of_deadlines(
     return words(key, **values), list(_details(kind, data, pipeline, tell))
 
 
-def deadline_name(deadline: str, tell: Telling, *versions: Pipeline | None) -> str:
-    """A deadline by its title in the first of these versions that has it; else by its id."""
+def deadline_titles(deadline: str, *versions: Pipeline | None) -> Titles:
+    """What a deadline is called in the first of these versions that has it; else by its id."""
     for pipeline in versions:
         if pipeline is not None and deadline in pipeline.deadlines_by_id:
-            return tell.words.of(pipeline.deadlines_by_id[deadline][1].titles)
-    if deadline in _OWN_NAMES:
-        return tell.words(f"deadline.{deadline}")
-    return deadline
+            return pipeline.deadlines_by_id[deadline][1].titles
+    return OWN.get(deadline) or Titles(ru=deadline, en=deadline)
 
 
 def term_in_words(term: Data, tell: Telling) -> str:
@@ -125,7 +128,7 @@ def lack_titles(name: str, pipeline: Pipeline) -> Titles:
     fact = name.partition(":")[0]
     if fact in pipeline.facts_by_id:
         return pipeline.facts_by_id[fact].titles
-    return CONTACT_WORDS.get(name) or Titles(ru=name, en=name)
+    return CONTACT_WORDS.get(name) or _OTHER_LACKS.get(name) or Titles(ru=name, en=name)
 
 
 def excluded_words(reason: str, tell: Telling) -> str:
@@ -189,7 +192,7 @@ def _details(kind: str, data: Data, pipeline: Pipeline, tell: Telling) -> Detail
             found += _chosen(data, pipeline, tell)
         case "activity_planned":
             if data.get("deadline"):
-                say("deadline", deadline_name(str(data["deadline"]), tell, pipeline))
+                say("deadline", words.of(deadline_titles(str(data["deadline"]), pipeline)))
             elif data.get("robot"):
                 say("robot", words.of(robot_titles(str(data["robot"]), pipeline)))
             else:

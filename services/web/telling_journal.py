@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from contracts.pipeline import Pipeline
+from contracts.pipeline import Pipeline, Titles
 from services.pipelines.robot_words import robot_titles
-from services.web.telling_deadlines import deadline_name, term_in_words
+from services.web.telling_deadlines import deadline_titles, term_in_words
 
 if TYPE_CHECKING:
     from services.web.telling import Telling
@@ -30,7 +30,7 @@ def told_of_journal(kind: str, data: Data, pipeline: Pipeline | None, tell: Tell
         case "recorded":
             values |= {
                 "kind": words(f"incident_kind.{data['incident_kind']}"),
-                "rule": rule_name(str(data["incident_kind"]), str(data["rule"]), pipeline, tell),
+                "rule": words.of(rule_titles(str(data["incident_kind"]), str(data["rule"]), pipeline)),
                 "who": data["employee"],
             }
         case "told":
@@ -61,13 +61,13 @@ def told_of_journal(kind: str, data: Data, pipeline: Pipeline | None, tell: Tell
     return words(key, **values), list(_details(kind, data, tell))
 
 
-def rule_name(kind: str, rule: str, pipeline: Pipeline | None, tell: Telling) -> str:
+def rule_titles(kind: str, rule: str, pipeline: Pipeline | None) -> Titles:
     """What an incident is about: its deadline or robot by title; a channel or letter by its name."""
     if kind in ("deadline", "pool"):
-        return deadline_name(rule, tell, pipeline)
+        return deadline_titles(rule, pipeline)
     if kind == "raised":
-        return tell.words.of(robot_titles(rule, pipeline))
-    return rule
+        return robot_titles(rule, pipeline)
+    return Titles(ru=rule, en=rule)
 
 
 def strike_in_words(strike: int, of: int, days: int, tell: Telling) -> str:

@@ -33,9 +33,6 @@ DEADLINES: dict[str, tuple[str, str]] = {
         "Deadline “{deadline}” is not needed any more: {why}",
     ),
     "event.leadline.lead.incident_raised": ("Инцидент: {text}", "Incident: {text}"),
-    "deadline.meeting_result": ("Результат встречи", "Result of the meeting"),
-    "deadline.activity": ("Ключевое действие", "Key action"),
-    "deadline.pool": ("Лид в пуле", "A lead in the pool"),
     # why a deadline begins
     "begins.entry": ("лид вошёл в стадию", "the lead entered the stage"),
     "begins.fact": ("записан факт, с которого он идёт", "the fact it begins with was recorded"),

@@ -35,6 +35,8 @@ ERASE: frozenset[Role] = frozenset({"ops"})
 OPERATE: frozenset[Role] = frozenset({"head", "ops", "auditor"})
 MOVE_CLOCK: frozenset[Role] = frozenset({"head", "ops"})
 REPEAT_EFFECTS: frozenset[Role] = frozenset({"head", "ops"})
+JUDGE: frozenset[Role] = frozenset({"head"})
+"""Who judges leads made poor, incidents and escalations (Q5, Q6)."""
 PUBLISH: frozenset[Role] = frozenset({"head"})
 POST_INBOUND: frozenset[Role] = frozenset({"seller", "head", "ops", "adapter"})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,13 +11,13 @@ import pytest
 from pydantic import ValidationError
 
 from contracts import events as e
-from contracts.commands import Establish, Hold, Move, Offer, Pause, Record, Reject
+from contracts.commands import Establish, Hold, Move, Offer, Pause, Plan, RateCard, Record, Reject, Replan, Review
 from contracts.pipeline import Pipeline
 from contracts.recorded import Recorded
 from services.leads.domain.rules import check, ways_closed
 from services.leads.domain.state import FactHeld, LeadState, Position
 from services.pipelines.language import read_pipeline
-from services.web.form_reading import body_of, card_of
+from services.web.form_reading import EVERY, body_of, card_of
 from services.web.forms import FormMaker
 from services.web.lead_view import targets_of, time_in_stages
 from services.web.shapes import event_out
@@ -244,3 +244,38 @@ def test_M3_an_adoption_is_told_by_its_sentence_alone() -> None:
     told = Telling(Words("ru"), ZONE).tell(event_out(Recorded(meta_of(event), event)), WORKSHOP)
     assert "2" in told.sentence
     assert told.details == []
+
+
+def test_S4_a_plan_may_have_a_reminder_and_come_again() -> None:
+    given = {"kind": "call", "due_at": "2099-03-02T10:00", "remind_at": "2099-03-02T09:30", "every": "week"}
+    plan = body_of("plan", Plan, given, ZONE)
+    assert isinstance(plan, Plan)
+    assert plan.due_at == datetime(2099, 3, 2, 10, 0, tzinfo=ZONE)
+    assert plan.remind_at == datetime(2099, 3, 2, 9, 30, tzinfo=ZONE)
+    assert plan.every == e.Every(days=7)
+    assert body_of("plan", Plan, {"kind": "task", "every": "", "remind_at": ""}, ZONE) == Plan(kind="task")
+    with pytest.raises(ValidationError):
+        body_of("plan", Plan, {"kind": "call", "every": "often", "due_at": "2099-03-02T10:00"}, ZONE)
+
+
+@pytest.mark.parametrize("every", EVERY)
+def test_S4_every_repetition_offered_has_words_and_is_a_period(every: str) -> None:
+    plan = body_of("plan", Plan, {"kind": "call", "due_at": "2099-03-02T10:00", "every": every}, ZONE)
+    assert isinstance(plan, Plan)
+    assert plan.every is not None
+    assert f"every.{every}" in TEXTS
+
+
+def test_S4_an_activity_is_moved_on_the_teams_wall() -> None:
+    moved = body_of("replan", Replan, {"activity": str(LEAD), "due_at": "2099-03-02T10:00", "reason": ""}, ZONE)
+    assert moved == Replan(activity=LEAD, due_at=datetime(2099, 3, 2, 10, 0, tzinfo=ZONE))
+
+
+def test_Q5_a_return_to_work_needs_a_reason_and_Q11_a_rating_is_from_1_to_5() -> None:
+    with pytest.raises(ValidationError):
+        body_of("review", Review, {"decision": "return", "reason": " "}, ZONE)
+    assert body_of("review", Review, {"decision": "confirm"}, ZONE) == Review(decision="confirm")
+    rated = body_of("rate_card", RateCard, {"ease": "4", "time": "3", "comfort": "5"}, ZONE)
+    assert rated == RateCard(ease=4, time=3, comfort=5)
+    with pytest.raises(ValidationError):
+        body_of("rate_card", RateCard, {"ease": "6", "time": "3", "comfort": "5"}, ZONE)

@@ -1,0 +1,19 @@
+"""The pipelines in force that a page or an answer names, by id; an archived or unknown one is left out, its ids are shown then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from contracts.pipeline import Pipeline
+from services.database import Database
+from services.pipelines import registry
+
+
+async def in_force(connection: Database, named: Iterable[str | None]) -> dict[str, Pipeline]:
+    """Pipelines by id; `named`: ids, with or without a version (`countertops@2`)."""
+    found: dict[str, Pipeline] = {}
+    for name in {(text or "").partition("@")[0] for text in named} - {""}:
+        with suppress(registry.NoSuchPipelineError):
+            found[name], _ = await registry.current(connection, name)
+    return found
