@@ -53,6 +53,7 @@ def surroundings(batch: LeadBatch, state: LeadState) -> Surroundings:
         other_open_lead=held if held != state.lead else None,
         region=batch.settings.default_region,
         refused=_refused(batch, state),
+        language=batch.settings.language,
     )
 
 

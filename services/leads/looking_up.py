@@ -62,10 +62,11 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
         await people.look_up_returning(batch, database, people.arrivals_of(batch.work))
     await deals.look_up(batch, database)
     if any(
-        isinstance(w, CommandWork) and isinstance(w.command.body, Permit) and not w.command.body.allowed
+        isinstance(w, EraseWork)
+        or (isinstance(w, CommandWork) and isinstance(w.command.body, Permit) and not w.command.body.allowed)
         for w in batch.work
     ):
-        await deals.look_up_of(batch, database, batch.leads())  # a refusal holds for the deals too
+        await deals.look_up_of(batch, database, batch.leads())  # a refusal, and an erasure, hold for the deals too
     if stale := {recording.lock_number(stream.bytes) for stream in people.stale(batch)} - batch.extra_locks:
         raise LocksMissedError(stale)
     if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture | Fire) for w in batch.work):

@@ -350,7 +350,9 @@ def held_activity(case: Case) -> Broken | None:
 
 
 def one_open_lead(case: Case) -> Broken | None:
-    if case.other_open_lead is not None:
+    body = body_of(case)
+    stays = isinstance(body, c.Review) and body.decision == "confirm"
+    if case.other_open_lead is not None and not stays:
         return Broken(
             f"У клиента уже есть открытый лид: {case.other_open_lead}.",
             f"The person has an open lead already: {case.other_open_lead}.",
@@ -363,30 +365,6 @@ def known_responsible(case: Case) -> Broken | None:
     if isinstance(body, c.Assign) and case.responsibles and body.to not in case.responsibles:
         names = ", ".join(case.responsibles)
         return Broken(f"Нет такого ответственного. Есть: {names}.", f"No such responsible. There are: {names}.")
-    return None
-
-
-def known_assignee(case: Case) -> Broken | None:
-    body = body_of(case)
-    if isinstance(body, c.Plan) and body.assignee and case.responsibles and body.assignee not in case.responsibles:
-        names = ", ".join(case.responsibles)
-        return Broken(f"Нет такого исполнителя. Есть: {names}.", f"No such assignee. There are: {names}.")
-    return None
-
-
-def due_ahead(case: Case) -> Broken | None:
-    body = body_of(case)
-    if isinstance(body, c.Plan) and body.due_at and case.happened_at and body.due_at <= case.happened_at:
-        return Broken("Срок дела должен быть в будущем.", "An activity is due in the future.")
-    return None
-
-
-def known_activity(case: Case) -> Broken | None:
-    body = body_of(case)
-    if isinstance(body, c.Complete) and body.activity not in case.state.activities:
-        return Broken(
-            "У лида нет такого дела. Откройте лид ещё раз.", "The lead has no such activity. Open the lead again."
-        )
     return None
 
 

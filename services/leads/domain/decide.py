@@ -11,18 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
 from contracts.meta import Meta
 from contracts.pipeline import Pipeline, Stage
+from services.leads.domain.activities import deciding as planning
 from services.leads.domain.card import Unreadable, read_value
 from services.leads.domain.case import Case
 from services.leads.domain.criteria import held
 from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.permissions import Permission
+from services.leads.domain.reviews import judging
 from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES, broken_against, no_such_stage, refused
 from services.leads.domain.state import LeadState, evolve_lead
 
@@ -45,6 +47,8 @@ class Surroundings:
     region: str = "RU"
     history: bool = False
     """Whether an import brings it as a fact of the past (`services.leads.domain.history`)."""
+    language: str = "ru"
+    """In which our people read what is made up for them."""
     activity: UUID | None = None
     """The id of the activity that a plan makes."""
     refused: Mapping[str, Permission] = field(default_factory=dict)
@@ -92,7 +96,7 @@ def _decide(
     if refusal is not None:
         return refusal
     if target is not None:
-        return _stage_change(case, target)
+        return _stage_change(case, target, around)
     return _FACTS[type(command.body)](case, command.body, around)
 
 
@@ -132,13 +136,14 @@ def reopens_to(state: LeadState, pipeline: Pipeline) -> str:
     return state.left_open_stage if state.left_open_stage in pipeline.by_id else pipeline.first.id
 
 
-_TARGETS: dict[type[c.CommandBody], Callable[[LeadState, Any, Pipeline], str]] = {
+_TARGETS: dict[type[c.CommandBody], Callable[[LeadState, Any, Pipeline], str | None]] = {
     c.Move: lambda state, body, pipeline: str(body.to),
     c.Reject: lambda state, body, pipeline: str(body.status),
     c.Pause: _pause_stage,
     c.Convert: lambda state, body, pipeline: pipeline.conversion_point,
     c.Reopen: lambda state, body, pipeline: reopens_to(state, pipeline),
     c.Undo: lambda state, body, pipeline: state.before.stage if state.before else pipeline.first.id,
+    c.Review: lambda state, body, pipeline: reopens_to(state, pipeline) if body.decision == "return" else None,
 }
 """Which stage a command leads to; a command that is not here changes no stage."""
 
@@ -163,7 +168,7 @@ def _assigned(case: Case, body: c.Assign, around: Surroundings) -> tuple[e.Event
     )
 
 
-def _stage_change(case: Case, target: Stage) -> tuple[e.Event, ...]:
+def _stage_change(case: Case, target: Stage, around: Surroundings) -> tuple[e.Event, ...]:
     assert case.command is not None
     state, body = case.state, case.command.body
     match body:
@@ -185,6 +190,8 @@ def _stage_change(case: Case, target: Stage) -> tuple[e.Event, ...]:
                 reason_id=body.reason_id,
             )
             return (paused, entered(state, target, "paused", "out", basis=_basis(case)))
+        case c.Review():
+            return _returned(case, target, body, around)
         case c.Reopen():
             reopened = e.LeadReopened(from_stage=state.stage, to_stage=target.id, reason=body.reason)
             return (reopened, entered(state, target, "reopened", "return", basis=_basis(case)))
@@ -221,6 +228,23 @@ def _moved(case: Case, target: Stage) -> tuple[e.Event, ...]:
     here, there = pipeline.place(state.stage) or 0, pipeline.place(target.id) or 0
     onwards: e.lead.StageDirection = "skip" if there > here + 1 else "forward"
     return (entered(state, target, "moved", onwards if there > here else "back", **how),)
+
+
+def _returned(case: Case, target: Stage, body: c.Review, around: Surroundings) -> tuple[e.Event, ...]:
+    """Q5: the head returns a poor lead to work, and whoever is responsible reads why."""
+    assert case.command is not None
+    state, reason = case.state, body.reason or ""
+    return (
+        judging.returned(state, body),
+        e.LeadReopened(from_stage=state.stage, to_stage=target.id, reason=body.reason),
+        entered(state, target, "reopened", "return", basis=_basis(case)),
+        e.ActivityPlanned(
+            activity=uuid5(case.command.id, "returned"),
+            activity_kind="task",
+            reason="returned",
+            text=judging.RETURNED[around.language].format(reason=reason),
+        ),
+    )
 
 
 def _undone(state: LeadState, target: Stage, body: c.Undo) -> e.StageEntered:
@@ -325,27 +349,7 @@ def _recorded(case: Case, body: c.Record, around: Surroundings) -> tuple[e.Event
 
 def _planned(_: Case, body: c.Plan, around: Surroundings) -> tuple[e.Event, ...]:
     assert around.activity is not None, "a plan gets the id of its activity from the one who carries it out"
-    return (
-        e.ActivityPlanned(
-            activity=around.activity,
-            activity_kind=body.kind,
-            reason="by_hand",
-            due_at=body.due_at,
-            assignee=body.assignee,
-            text=body.text,
-        ),
-    )
-
-
-def _completed(case: Case, body: c.Complete, _: Surroundings) -> tuple[e.Event, ...]:
-    return _done(case.state, body.activity, body.result)
-
-
-def _done(state: LeadState, activity: UUID, result: str) -> tuple[e.Event, ...]:
-    planned = state.activities[activity]
-    if planned.done_at is not None:
-        return ()
-    return (e.ActivityDone(activity=activity, activity_kind=planned.kind, reason="by_hand", result=result),)
+    return planning.planned(around.activity, body)
 
 
 def _held(case: Case, body: c.Hold, _: Surroundings) -> tuple[e.Event, ...]:
@@ -357,7 +361,7 @@ def _held(case: Case, body: c.Hold, _: Surroundings) -> tuple[e.Event, ...]:
     else:
         happened = e.MeetingHeld(result=body.result, activity=body.activity, place=body.place, comment=body.comment)
     said = body.comment or (option.titles.ru if option else fact.titles.ru)
-    return (happened, *(_done(case.state, body.activity, said) if body.activity is not None else ()))
+    return (happened, *(planning.done(case.state, body.activity, said) if body.activity is not None else ()))
 
 
 def _established(case: Case, body: c.Establish, _: Surroundings) -> tuple[e.Event, ...]:
@@ -395,7 +399,11 @@ _FACTS: dict[type[c.CommandBody], Callable[[Case, Any, Surroundings], tuple[e.Ev
     c.Withdraw: lambda case, body, around: (e.FactWithdrawn(fact=body.fact, value=body.value, comment=body.comment),),
     c.Assign: _assigned,
     c.Plan: _planned,
-    c.Complete: _completed,
+    c.Replan: lambda case, body, around: planning.moved(case, body),
+    c.CloseActivity: lambda case, body, around: planning.closed(case, body),
+    c.Complete: lambda case, body, around: planning.done(case.state, body.activity, body.result),
+    c.Review: lambda case, body, around: judging.confirmed(case.state, body),
+    c.RateCard: lambda case, body, around: (e.ClientViewRecorded(**body.model_dump(exclude={"type"})),),
     c.ChangeLabel: _labelled,
 }
 """What each command records that leads to no stage. A fact that holds already is not recorded twice."""

@@ -15,7 +15,9 @@ from contracts.commands import Refusal
 from contracts.pipeline import Pipeline
 from services.leads.domain import command_rules as acting
 from services.leads.domain import stage_rules as going
+from services.leads.domain.activities import rules as planning
 from services.leads.domain.case import Broken, Case, Check, Rule, body_of
+from services.leads.domain.reviews import rules as reviewing
 from services.leads.domain.state import LeadState
 
 STAGE_RULES: tuple[Rule, ...] = (
@@ -230,7 +232,7 @@ COMMAND_RULES: tuple[Rule, ...] = (
         "A person has one open lead in a pipeline.",
         "Two open leads of one person are called by two sellers (C3).",
         acting.one_open_lead,
-        (c.Reopen, c.Move, c.Convert, c.Undo),
+        (c.Reopen, c.Move, c.Convert, c.Undo, c.Review),
     ),
     Rule(
         "C7.contact_allowed",
@@ -325,7 +327,7 @@ COMMAND_RULES: tuple[Rule, ...] = (
         "Дело поручают кому-то из списка.",
         "An activity is for one of the list.",
         "A task of nobody is done by nobody.",
-        acting.known_assignee,
+        planning.known_assignee,
         (c.Plan,),
     ),
     Rule(
@@ -333,16 +335,72 @@ COMMAND_RULES: tuple[Rule, ...] = (
         "Срок дела — в будущем.",
         "An activity is due in the future.",
         "A task that is overdue when it is planned is nobody's miss (Q6).",
-        acting.due_ahead,
+        planning.due_ahead,
+        (c.Plan, c.Replan),
+    ),
+    Rule(
+        "S4.reminder_between",
+        "Напоминают между «сейчас» и сроком дела.",
+        "A reminder comes between now and the instant the activity is due.",
+        "One that comes after it reminds of a miss.",
+        planning.reminder_between,
         (c.Plan,),
     ),
     Rule(
         "S4.known_activity",
-        "Завершают дело, которое у лида есть.",
-        "Only an activity of the lead is completed.",
+        "Завершают, переносят и закрывают дело, которое у лида есть.",
+        "Only an activity of the lead is completed, moved or closed.",
         "A result that belongs to no activity would be a loss that nobody notices.",
-        acting.known_activity,
-        (c.Complete,),
+        planning.known_activity,
+        (c.Complete, c.Replan, c.CloseActivity),
+    ),
+    Rule(
+        "S4.still_open",
+        "Сделанное и закрытое дело не переносят; закрытое не выполняют.",
+        "What is done or closed is not moved; what is closed is not done.",
+        "A result on what nobody needs any more would be read by nobody (N6).",
+        planning.still_open,
+        (c.Complete, c.Replan, c.CloseActivity),
+    ),
+    Rule(
+        "Q7.task_of_a_deadline",
+        "Дело, которое стоит за сроком регламента, не переносят и не закрывают.",
+        "The task of a deadline is neither moved nor closed.",
+        "The term stands as it was set; who could move it would never miss it (Q3).",
+        planning.of_a_deadline,
+        (c.Replan, c.CloseActivity),
+    ),
+    Rule(
+        "S4.recurring_is_due",
+        "У дела, которое повторяется, есть срок.",
+        "An activity that recurs is due at an instant.",
+        "The next one is counted from it.",
+        planning.recurring_is_due,
+        (c.Replan,),
+    ),
+    Rule(
+        "Q5.review_by_head",
+        "Некачественные лиды проверяет руководитель.",
+        "Leads that were made poor are judged by a head.",
+        "Nobody confirms their own rejection (Q5).",
+        reviewing.by_head,
+        (c.Review,),
+    ),
+    Rule(
+        "Q5.something_to_review",
+        "Проверяют лид, который ждёт проверки.",
+        "A lead is judged that waits for it.",
+        "A verdict on nothing would count in the share of returned leads.",
+        reviewing.something_to_judge,
+        (c.Review,),
+    ),
+    Rule(
+        "Q5.return_stands",
+        "Возврат руководителя отменяет только руководитель.",
+        "What a head returned to work, only a head takes back.",
+        "Otherwise the rejection that was judged wrong would stand again (Q5).",
+        reviewing.return_stands,
+        (c.Undo,),
     ),
 )
 

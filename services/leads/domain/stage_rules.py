@@ -23,7 +23,7 @@ def already_there(case: Case) -> Broken | None:
 
 
 def closed_stays_closed(case: Case) -> Broken | None:
-    if case.state.is_open or isinstance(body_of(case), c.Reopen | c.Undo) or among_won(case):
+    if case.state.is_open or isinstance(body_of(case), c.Reopen | c.Undo | c.Review) or among_won(case):
         return None
     if stated_move(case) is None:
         return Broken(
@@ -131,7 +131,7 @@ def may_move(case: Case) -> Broken | None:
         here is None
         or case.target is None
         or role not in ("seller", "head")
-        or isinstance(body_of(case), c.Reopen | c.Undo)
+        or isinstance(body_of(case), c.Reopen | c.Undo | c.Review)
     ):
         return None
     move = stated_move(case)

@@ -7,7 +7,7 @@ changed in place, so one may be cached while a batch that builds on it is rolled
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
@@ -16,29 +16,12 @@ from contracts import events as e
 from contracts.meta import Meta
 from contracts.personal import Erased, known
 from contracts.recorded import Recorded
+from services.leads.domain.activities import standing as planning
+from services.leads.domain.activities.standing import Activity
+from services.leads.domain.reviews import standing as judging
 from services.leads.domain.robots import standing
 
 Answer = Literal["consent", "refusal"]
-
-
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """S4: something planned for a lead, and what came of it. Texts are None where unknown or erased."""
-
-    kind: e.ActivityKind
-    reason: str
-    planned_at: datetime
-    due_at: datetime | None = None
-    assignee: str | None = None
-    text: str | None = None
-    done_at: datetime | None = None
-    result: str | None = None
-    robot: str | None = None
-    """Of one that a robot planned: which."""
-    visit: int | None = None
-    """The stage visit that robot belongs to."""
-    closed: bool = False
-    """Nobody did it, and it is not needed any more (N6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +96,8 @@ class LeadState:
     """By the id the telephone system gave each: the facts as last reported."""
     activities: Mapping[UUID, Activity] = field(default_factory=dict)
     """In the order they were planned."""
+    reviews: Mapping[int, judging.Review] = field(default_factory=dict)
+    """By stage visit: how the head judged, or has still to judge, a lead that was made poor (Q5)."""
     merged_into: UUID | None = None
     """N16: the lead that goes on for this one."""
     merged_by: UUID | None = None
@@ -148,7 +133,9 @@ class LeadState:
     def open_calls_owed(self) -> list[UUID]:
         """Calls that we owe the client because they called or ordered one, and that nobody has made yet."""
         return [
-            i for i, a in self.activities.items() if a.done_at is None and a.reason != "by_hand" and a.kind == "call"
+            i
+            for i, a in self.activities.items()
+            if a.done_at is None and a.reason not in ("by_hand", "recurring") and a.kind == "call"
         ]
 
 
@@ -340,35 +327,10 @@ def _letter(state: LeadState, meta: Meta, data: e.LetterReceived) -> dict[str, A
     return {**brought, "name": state.name or known(data.name), "email": state.email or known(data.email)}
 
 
-def _planned(state: LeadState, meta: Meta, data: e.ActivityPlanned) -> dict[str, Any]:
-    activity = Activity(
-        data.activity_kind,
-        data.reason,
-        meta.happened_at,
-        data.due_at,
-        data.assignee,
-        known(data.text),
-        robot=data.robot,
-        visit=data.visit,
-    )
-    return {"activities": {**state.activities, data.activity: activity}}
-
-
 def _done(state: LeadState, meta: Meta, data: e.ActivityDone) -> dict[str, Any]:
-    planned = state.activities.get(data.activity)
-    if planned is None:
-        return {}
-    done = replace(planned, done_at=meta.happened_at, result=known(data.result))
-    changed: dict[str, Any] = {"activities": {**state.activities, data.activity: done}}
-    return {**changed, **_fact(state, meta, "task_done")} if data.activity_kind == "task" else changed
-
-
-def _no_longer_needed(state: LeadState, meta: Meta, data: e.ActivityClosed) -> dict[str, Any]:
-    planned = state.activities.get(data.activity)
-    if planned is None:
-        return {}
-    closed = replace(planned, done_at=meta.happened_at, closed=True)
-    return {"activities": {**state.activities, data.activity: closed}}
+    changed = planning.CHANGES[e.ActivityDone](state, meta, data)
+    done = changed and data.activity_kind == "task"
+    return {**changed, **_fact(state, meta, "task_done")} if done else changed
 
 
 def _automation(
@@ -400,7 +362,7 @@ _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, An
     e.LetterReceived: _letter,
     e.CallRecorded: _call,
     e.CallUpdated: _call,
-    e.ActivityPlanned: _planned,
+    **planning.CHANGES,
     e.ActivityDone: _done,
     e.LeadMerged: lambda state, meta, data: {"merged_into": data.into, "merged_by": meta.command},
     e.LeadUnmerged: lambda state, meta, data: {"merged_into": None, "merged_by": None},
@@ -411,9 +373,9 @@ _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, An
     e.ClientRecommended: lambda state, meta, data: {"recommended": (*state.recommended, data.lead)},
     e.DuplicateSuspected: lambda state, meta, data: {"suspected": state.suspected | {data.other_contact}},
     e.DuplicateDismissed: lambda state, meta, data: {"dismissed": state.dismissed | {data.other_contact}},
-    e.ActivityClosed: _no_longer_needed,
     e.TagAdded: lambda state, meta, data: {"tags": state.tags | {data.tag}},
     e.TagRemoved: lambda state, meta, data: {"tags": state.tags - {data.tag}},
+    **judging.CHANGES,
     **{event: _automation(change) for event, change in standing.CHANGES.items()},
     e.DealWithdrawn: lambda state, meta, data: {"withdrawn": True},
     e.DealRestored: lambda state, meta, data: {"withdrawn": False},

@@ -15,6 +15,7 @@ from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
 from services.leads.automatic import follow
+from services.leads.domain.activities import following as activities
 from services.leads.domain.arrivals import Referred
 from services.leads.domain.case import Case
 from services.leads.domain.identities import normalise_email, normalise_phone
@@ -22,6 +23,7 @@ from services.leads.domain.merging import Outcome, merge, unmerge
 from services.leads.domain.merging_rules import MergeCase
 from services.leads.domain.people import ContactEvents, Person, confirm, dismiss, may_delete, may_recommend, permit
 from services.leads.domain.persons import members_of
+from services.leads.domain.reviews import judging
 from services.leads.domain.rules import COMMAND_RULES, refused
 from services.leads.domain.state import LeadState
 from services.privacy.cipher import identity_hmac
@@ -163,13 +165,19 @@ def deletion(batch: LeadBatch, state: LeadState, decided: Sequence[e.Event]) -> 
 
 
 def erase_person(batch: LeadBatch, contact: UUID, reason: str, envelope: Envelope) -> None:
-    """M7: the fact on every contact of the person; their keys go with the batch, and nothing finds them any more."""
+    """M7: the fact on every contact of the person, after what was left to do on their leads; their keys go with the batch, and
+    nothing finds them any more."""
     head = batch.person(contact)
     contacts = {found: state for found in {*batch.persons, head} if (state := batch.contact(found)) is not None}
     for member in members_of(head, contacts):
         state = contacts.get(member)
         if state is None or state.erased:
             continue
+        for lead in (*batch.leads(), *batch.deals()):
+            if lead.contact == member and not lead.erased:
+                within = {**envelope, "pipeline": f"{lead.pipeline}@{lead.pipeline_number}"}
+                left = (*activities.erased(lead), *judging.erased(lead))
+                batch.record(lead.lead, "lead", lead.contact, left, **within)
         erased = e.PersonErased.model_validate({"reason": reason})
         batch.record(member, "contact", member, (erased,), **{**envelope, "pipeline": None})
         batch.erased.add(member)

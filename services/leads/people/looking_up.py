@@ -65,6 +65,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     for piece in batch.work:
         if isinstance(piece, EraseWork):
             contacts.add(piece.command.contact)
+            whole.add(piece.command.contact)  # what is left to do on their leads ends with them
         elif isinstance(piece, CommandWork):
             state, body = batch.lead(piece.command.lead), piece.command.body
             if isinstance(body, c.Capture) and body.recommended_by is not None:

@@ -18,7 +18,7 @@ from contracts import events as e
 from contracts.pipeline import Period, Pipeline, Robot
 from services.leads.domain.robots import chains
 from services.leads.domain.robots.instants import Times, arm, counted_in, due, had, in_hours, instant
-from services.leads.domain.robots.standing import Armed
+from services.leads.domain.robots.standing import Armed, of_the_lead
 from services.leads.domain.state import LeadState
 
 PAUSE: Final = "pause"
@@ -132,7 +132,7 @@ def _on_change_of_stage(
 def _left(state: LeadState, pipeline: Pipeline, times: Times) -> Iterator[e.Event]:
     """R6: what becomes of the robots of the stages left, and of what they planned (N6)."""
     for armed in state.automation.armed.values():
-        if armed.visit == state.root:
+        if armed.visit == state.root or of_the_lead(armed.robot):
             continue
         policy = _policy(pipeline, armed.robot)
         if policy == "cancel":
@@ -163,7 +163,7 @@ def _policy(pipeline: Pipeline, robot: str) -> str:
 def _mistaken(state: LeadState, visit: int) -> Iterator[e.Event]:
     """N12: the robots of a stage visit that was a mistake wait no more; what they planned is not needed."""
     for armed in state.automation.armed.values():
-        if armed.visit == visit:
+        if armed.visit == visit and not of_the_lead(armed.robot):
             yield _cancelled(armed, "undone")
     for activity, planned in state.activities.items():
         if planned.visit == visit and planned.robot is not None and planned.done_at is None:
@@ -173,6 +173,8 @@ def _mistaken(state: LeadState, visit: int) -> Iterator[e.Event]:
 def _again(state: LeadState, by: str, times: Times, *, past: bool = True) -> Iterator[e.Event]:
     """Robots of the stage visit that goes on, cancelled by what is taken back now: they wait again for the same instant."""
     for (visit, robot), settled in state.automation.settled.items():
+        if of_the_lead(robot):
+            continue
         taken_back = settled.how == "cancelled" and settled.by == by and not state.automation.waits(visit, robot)
         if visit == state.root and taken_back and (past or settled.due_at > times.now):
             yield arm(
@@ -183,7 +185,8 @@ def _again(state: LeadState, by: str, times: Times, *, past: bool = True) -> Ite
 def _under_another_version(state: LeadState, pipeline: Pipeline) -> Iterator[e.Event]:
     """M3: what waits goes on waiting where the version has the robot still; nothing new is armed."""
     for armed in state.automation.armed.values():
-        if armed.robot not in BUILT_IN and armed.robot not in pipeline.robots_by_id:
+        gone = armed.robot not in BUILT_IN and armed.robot not in pipeline.robots_by_id
+        if gone and not of_the_lead(armed.robot):
             yield _cancelled(armed, "adopted")
 
 

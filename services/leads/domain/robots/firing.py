@@ -17,6 +17,8 @@ from contracts import events as e
 from contracts.commands import Refusal
 from contracts.pipeline import Pipeline, Robot
 from services.calendars.calendar import NoWorkingTimeError
+from services.leads.domain.activities.following import REMINDER
+from services.leads.domain.activities.reminding import remind
 from services.leads.domain.criteria import held, values_of
 from services.leads.domain.decide import MOST_MOVES, decide
 from services.leads.domain.robots import acting
@@ -170,7 +172,7 @@ def _result_owed(firing: Firing) -> Iterator[e.Event]:
     yield firing.ran("notify_head", activity=activity)
 
 
-_BUILT_IN: Final = {PAUSE: _come_back, MEETING: _result_owed}
+_BUILT_IN: Final = {PAUSE: _come_back, MEETING: _result_owed, REMINDER: remind}
 
 
 def _over(robot: str) -> Refusal:

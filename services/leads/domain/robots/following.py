@@ -15,7 +15,9 @@ from uuid import UUID
 from contracts.events import Event, StageEntered
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
+from services.leads.domain.activities import following as activities
 from services.leads.domain.decide import MOST_MOVES, Surroundings, automatic_move
+from services.leads.domain.reviews import judging
 from services.leads.domain.robots.arming import react
 from services.leads.domain.robots.instants import Times
 from services.leads.domain.robots.triggers import pull
@@ -66,10 +68,14 @@ def follow(
 
 
 def _react(now: Following, state: LeadState, events: Sequence[Event], depth: int) -> tuple[LeadState, list[Event]]:
-    """The robots' side, until nothing more follows."""
+    """What follows for robots, activities and reviews, until nothing more does."""
     found: list[Event] = []
     while events:
-        events = react(state, events, now.pipeline, now.times)
+        events = (
+            *react(state, events, now.pipeline, now.times),
+            *activities.react(state, events, now.times),
+            *judging.react(state, events, now.pipeline, automatic=depth > 0),
+        )
         if events:
             state = now.record(events, PIPELINE_RULES, depth)
             found += events

@@ -90,6 +90,12 @@ class Automation:
 NOTHING: Final = Automation()
 
 
+def of_the_lead(robot: str) -> bool:
+    """Whether a timer is a reminder or a warning, which belongs to the lead and to no stage of its pipeline: such names have a
+    dot (`activity.reminder`). Whatever arms one says when it waits no more."""
+    return "." in robot
+
+
 def _armed(now: Automation, _: Meta, data: e.RobotArmed) -> Automation:
     place = (data.visit, data.robot)
     armed = Armed(data.timer, data.robot, data.visit, data.due_at, data.because, data.after)

@@ -1,0 +1,1 @@
+"""Quality control: the head confirms that a lead is poor, or returns it to work (Q5)."""
