@@ -12,12 +12,12 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
+from projections.incidents import reading
+from projections.incidents.reading import IncidentState, Wanted
 from pydantic import BaseModel, ValidationError, create_model
 
 from contracts.commands import CommandBody
 from contracts.journal import JOURNAL_BODIES
-from projections.incidents import reading
-from projections.incidents.reading import IncidentState, Wanted
 from services.web.api_leads import IdempotencyKey, refuse_nul
 from services.web.door import Asking, TheDoor, language_of, place_in_list
 from services.web.journal_commands import ABOUT, carry_out_journal, no_such
@@ -66,7 +66,9 @@ async def list_incidents(
     state: Annotated[IncidentState | None, Query(description="untold: the person has not been told yet")] = None,
     strikes: Annotated[bool, Query(description="Only those that count as strikes now")] = False,
     start: Annotated[str | None, Query(alias="from", max_length=40, description="Due from this day or time on")] = None,
-    end: Annotated[str | None, Query(alias="to", max_length=40, description="Due up to this day, that included")] = None,
+    end: Annotated[
+        str | None, Query(alias="to", max_length=40, description="Due up to this day, that included")
+    ] = None,
     after: Annotated[str | None, Query(max_length=300, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = PAGE,
 ) -> IncidentList:
@@ -137,9 +139,7 @@ def _posted(name: str, body_type: type[CommandBody]) -> type[BaseModel]:
         for field, info in body_type.model_fields.items()
         if field not in ("type", ABOUT[name])
     }
-    return create_model(
-        f"{body_type.__name__}Posted", __base__=CommandBody, __doc__=body_type.__doc__, **fields
-    )
+    return create_model(f"{body_type.__name__}Posted", __base__=CommandBody, __doc__=body_type.__doc__, **fields)
 
 
 def _endpoint(name: str, posted_type: type[BaseModel]) -> Callable[..., Any]:

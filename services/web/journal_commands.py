@@ -10,9 +10,10 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
+from projections.incidents import reading
+
 from contracts.commands import Command, CommandResult
 from contracts.journal import JOURNAL_BODIES
-from projections.incidents import reading
 from services.database import Database
 from services.web.door import Door
 from services.web.forwarding import command_id

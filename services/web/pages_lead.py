@@ -26,7 +26,7 @@ from services.leads.domain.state import LeadState
 from services.leads.people import reading
 from services.web.api_leads import carry_out
 from services.web.door import Door, TheDoor
-from services.web.form_reading import body_of
+from services.web.form_reading import EVERY, body_of
 from services.web.forms import CONTACT, SURE, FormMaker
 from services.web.inputs import Form
 from services.web.lead_view import Attempt, Looked, Past, look, path_of, targets_of, time_in_stages, told
@@ -36,7 +36,7 @@ from services.web.pages_move import show_move
 from services.web.problems import ProblemError, where_of
 from services.web.robots_view import dialled, ledger_of, on_the_way, robots_view
 from services.web.sessions import local_path
-from services.web.shapes import activities_out, calls_out, event_out, stage_out
+from services.web.shapes import activities_out, calls_out, event_out, review_out, stage_out
 from services.web.shapes_card import (
     asked_here,
     can_undo,
@@ -49,6 +49,7 @@ from services.web.shapes_card import (
 from services.web.shapes_people import person_out
 from services.web.shapes_robots import automation_out
 from services.web.telling import linked
+from services.web.telling_deadlines import deadline_titles, term_in_words
 from services.web.telling_robots import Named
 from services.web.texts import Words
 from services.web.tokens import COMMAND
@@ -230,6 +231,12 @@ async def _page(
         past=past,
         may_act=may_act,
         is_head=role == "head",
+        review=review_out(state, pipeline),
+        in_pool=past is None and state.is_open and state.responsible is None and not state.erased,
+        repetitions=EVERY,
+        deadline_titles=deadline_titles,
+        term_in_words=term_in_words,
+        back=local_path(request.query_params.get("back"), f"/leads/{state.lead}"),
         attempt=attempt,
         given=attempt.given if attempt else {},
     )

@@ -58,7 +58,9 @@ def _places(items: Sequence[Waiting]) -> dict[str, int]:
     counted = Counter(
         lead.currency for item in items for lead in item.leads if lead.amount is not None and lead.currency
     )
-    return {currency: n for n, (currency, _) in enumerate(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))}
+    return {
+        currency: n for n, (currency, _) in enumerate(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
+    }
 
 
 def _nearness(item: Waiting, places: dict[str, int]) -> tuple[bool, int, int, Decimal]:

@@ -6,7 +6,6 @@ Invariants: times are RFC 3339, money is text and a currency; a field of an eras
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields as fields_of
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,10 +14,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from contracts.commands import Missing
+from contracts.events import Every
 from contracts.meta import Actor
 from contracts.personal import Erased, known
 from contracts.pipeline import Pipeline, Titles, Words
 from services.eventlog.mapper import Recorded
+from services.leads.domain.reviews.judging import waiting
 from services.leads.domain.rules import check
 from services.leads.domain.state import LeadState
 from services.web.problems import refusal_members
@@ -136,6 +137,26 @@ class ActivityOut(BaseModel):
     visit: int | None = None
     closed: bool = False
     """Nobody did it, and it is not needed any more (N6)."""
+    deadline: str | None = None
+    """Of one that stands for a deadline: which (Q7)."""
+    key: bool = False
+    """Q7: not done by its instant it is a miss."""
+    remind_at: datetime | None = None
+    every: Every | None = None
+    """Planned anew so long after each time it was done."""
+    moved: int = 0
+    """How often it was moved."""
+
+
+class ReviewOut(BaseModel):
+    """Q5: a lead that was made poor waits for the head's word. `automatic`: by a robot, a limit or the check of a deadline."""
+
+    status: str
+    status_titles: Titles | None
+    reason: str | None
+    reason_titles: Titles | None
+    automatic: bool
+    responsible: str | None
 
 
 class LeadOut(BaseModel):
@@ -197,6 +218,8 @@ class LeadOut(BaseModel):
     robots: list[RobotOut]
     effects: list[SentOut]
     triggers: list[TriggerOut]
+    review: ReviewOut | None
+    """Q5: what the head has to judge; null: nothing."""
 
 
 class EventOut(BaseModel):
@@ -375,6 +398,24 @@ def lead_out(
         robots=automation.robots,
         effects=automation.effects,
         triggers=automation.triggers,
+        review=review_out(state, pipeline),
+    )
+
+
+def review_out(state: LeadState, pipeline: Pipeline) -> ReviewOut | None:
+    """What the head has to judge about the lead, in words."""
+    review = waiting(state)
+    if review is None:
+        return None
+    stage = pipeline.by_id.get(review.status)
+    reason = stage.reason(review.reason) if stage and review.reason else None
+    return ReviewOut(
+        status=review.status,
+        status_titles=stage.titles if stage else None,
+        reason=review.reason,
+        reason_titles=reason.titles if reason else None,
+        automatic=review.automatic,
+        responsible=review.responsible,
     )
 
 
@@ -400,7 +441,10 @@ def calls_out(state: LeadState) -> list[CallOut]:
 def activities_out(state: LeadState) -> list[ActivityOut]:
     """The lead's activities, in the order they were planned."""
     return [
-        ActivityOut(id=activity, **{field.name: getattr(planned, field.name) for field in fields_of(planned)})
+        ActivityOut(
+            id=activity,
+            **{name: getattr(planned, name) for name in ActivityOut.model_fields if name != "id"},
+        )
         for activity, planned in state.activities.items()
     ]
 

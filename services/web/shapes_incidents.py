@@ -11,12 +11,12 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from projections.incidents.reading import Escalation, Incident
+from projections.tasks.reading import Running, Task
 from pydantic import BaseModel, ConfigDict
 
 from contracts.events import Term
 from contracts.pipeline import Pipeline, Titles
-from projections.incidents.reading import Escalation, Incident
-from projections.tasks.reading import Running, Task
 from services.web.telling_deadlines import deadline_titles, lack_titles
 from services.web.telling_journal import rule_titles
 
@@ -150,7 +150,9 @@ def incident_out(found: Incident, pipelines: Pipelines) -> IncidentOut:
 def escalation_out(found: Escalation) -> EscalationOut:
     """An escalation with the ids of its incidents, in the order they were added."""
     own = {
-        name: getattr(found, name) for name in EscalationOut.model_fields if name != "incidents" and hasattr(found, name)
+        name: getattr(found, name)
+        for name in EscalationOut.model_fields
+        if name != "incidents" and hasattr(found, name)
     }
     return EscalationOut(**own, incidents=[member.incident for member in found.incidents])
 

@@ -179,6 +179,11 @@ DEADLINES: dict[str, tuple[str, str]] = {
     "replan_to": ("Новый срок", "New date"),
     "close_activity": ("Не нужно", "Not needed"),
     "remind_input": ("Напомнить (когда)", "Remind (when)"),
+    "moved_times": ("переносили: {n}", "moved: {n}"),
+    "every_help": (
+        "Следующее появится само, когда это сделают. Нужен срок.",
+        "The next one comes by itself once this is done. It needs a date.",
+    ),
     "every_input": ("Повторять", "Repeat"),
     "every.none": ("не повторять", "do not repeat"),
     "every.day": ("каждый рабочий день", "every working day"),

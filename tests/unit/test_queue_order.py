@@ -78,7 +78,9 @@ queues = st.lists(
 
 
 @given(queues, st.randoms(use_true_random=False))
-def test_N21_the_order_is_total_and_no_pair_contradicts_the_formula(items: list[Waiting], chance: random.Random) -> None:
+def test_N21_the_order_is_total_and_no_pair_contradicts_the_formula(
+    items: list[Waiting], chance: random.Random
+) -> None:
     found = ordered(items)
     shuffled = list(items)
     chance.shuffle(shuffled)
