@@ -12,12 +12,12 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Query, Request
-from projections.incidents import reading
-from projections.incidents.reading import IncidentState, Wanted
 from pydantic import BaseModel, ValidationError, create_model
 
 from contracts.commands import CommandBody
 from contracts.journal import JOURNAL_BODIES
+from projections.incidents import heads, reading
+from projections.incidents.reading import IncidentState, Wanted
 from services.web.api_leads import IdempotencyKey, refuse_nul
 from services.web.door import Asking, TheDoor, language_of, place_in_list
 from services.web.journal_commands import ABOUT, carry_out_journal, no_such
@@ -114,7 +114,7 @@ async def list_escalations(
 ) -> EscalationList:
     async with door.pool.acquire() as connection:
         with place_in_list():
-            found, following = await reading.escalations(
+            found, following = await heads.escalations(
                 connection,
                 manager=manager,
                 employee=of_whom(holder, employee),

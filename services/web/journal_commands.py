@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from projections.incidents import reading
-
 from contracts.commands import Command, CommandResult
 from contracts.journal import JOURNAL_BODIES
+from projections.incidents import heads, reading
 from services.database import Database
 from services.web.door import Door
 from services.web.forwarding import command_id
@@ -60,10 +59,10 @@ async def _journal(connection: Database, door: Door, what: str, about: UUID) -> 
     """The stream it stands on, and whose it is where it is somebody's."""
     if what == "incident" and (incident := await reading.incident(connection, about)) is not None:
         return incident.journal, incident.employee
-    if what == "escalation" and (escalation := await reading.escalation(connection, about)) is not None:
+    if what == "escalation" and (escalation := await heads.escalation(connection, about)) is not None:
         return escalation.journal, escalation.employee
     if what == "review":
-        reviews = await reading.card_reviews(connection, None, await door.clock.now(), open_only=False)
+        reviews = await heads.card_reviews(connection, None, await door.clock.now(), open_only=False)
         found = next((review for review in reviews if review.review == about), None)
         if found is not None:
             return found.journal, None

@@ -1,4 +1,4 @@
-"""The pipelines in force that a page or an answer names, by id; an archived or unknown one is left out, its ids are shown then."""
+"""The pipelines in force that a page or an answer names, by id; unknown ones are left out, and ids are shown then."""
 
 from __future__ import annotations
 

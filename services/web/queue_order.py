@@ -1,8 +1,8 @@
-"""The order of the head's queue: nearer to the decision first, then the larger amount, then whoever waits longest (N21, Q5, Q6).
+"""The order of the head's queue: nearer to the decision first, then the larger amount, then the longest wait (N21, Q5, Q6).
 
-Pure. Invariants: the order is total and does not depend on how the items came; amounts of different currencies are never compared:
-those of the currency that most items have come first. The formula that the page shows is said by `FORMULA` in
-`services.web.texts_head`, and is this and nothing else.
+Pure. Invariants: the order is total and does not depend on how the items came; amounts of different currencies are
+never compared: those of the currency that most items have come first. What the page says of the order (`queue.formula`) is this
+and nothing else.
 """
 
 from __future__ import annotations

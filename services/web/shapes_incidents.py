@@ -1,7 +1,7 @@
-"""What the API answers about incidents, escalations, tasks and deadlines, and how it is made from what was read (Q6, Q7, Q9, S4).
+"""What the API answers about incidents, escalations, tasks and deadlines, made from what was read (Q6, Q7, Q9, S4).
 
-Invariants: nothing of a client stands here but a lead's id and, of a task, its name as the board has it; a restated verdict stands
-beside the original one.
+Invariants: nothing of a client stands here but a lead's id and, of a task, its name as the board has it; a restated verdict
+stands beside the original one.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from projections.incidents.reading import Escalation, Incident
-from projections.tasks.reading import Running, Task
 from pydantic import BaseModel, ConfigDict
 
 from contracts.events import Term
 from contracts.pipeline import Pipeline, Titles
+from projections.incidents.heads import Escalation
+from projections.incidents.reading import Incident
+from projections.tasks.reading import Running, Task
 from services.web.telling_deadlines import deadline_titles, lack_titles
 from services.web.telling_journal import rule_titles
 
@@ -25,9 +26,9 @@ Pipelines = Mapping[str, Pipeline]
 
 
 class IncidentOut(BaseModel):
-    """An incident. `state`: untold, open, acknowledged, excused. `strike` of `strikes` within `days` as it was told; `strike_now`:
-    as it stands, after excuses and restatements. `verdict` and `restated_…`: the last restatement, beside the original. `notice`:
-    what became of its letter. `titles`: its deadline or robot."""
+    """An incident. `state`: untold, open, acknowledged, excused. `strike` of `strikes` within `days`: as it was told;
+    `strike_now`: as it stands after excuses and restatements. `verdict`, `restated_…`: the last restatement, beside the
+    original one. `notice`: what became of its letter. `titles`: its deadline or robot."""
 
     model_config = ConfigDict(from_attributes=True)
 

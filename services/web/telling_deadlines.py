@@ -31,10 +31,12 @@ KINDS: Final = frozenset(
 """The last word of the types told here."""
 SHOWN_LATE_MS: Final = 60_000
 """From which delay of the check on it is worth saying."""
+POOL: Final = "pool"
+"""The deadline of a lead that nobody may have (C4)."""
 OWN: Final[Mapping[str, Titles]] = {
     "meeting_result": Titles(ru="Результат встречи", en="Result of the meeting"),
     "activity": Titles(ru="Ключевое действие", en="Key action"),
-    "pool": Titles(ru="Лид в пуле", en="A lead in the pool"),
+    POOL: Titles(ru="Лид в пуле", en="A lead in the pool"),
 }
 """Deadlines that every pipeline has; no text of a pipeline names them."""
 _OTHER_LACKS: Final = {"result": Titles(ru="результат", en="the result")}

@@ -1,0 +1,1 @@
+"""Where leads stood before the stage they are in now."""
