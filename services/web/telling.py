@@ -113,7 +113,13 @@ class Telling:
         text = text.removesuffix(",00").removesuffix(".00")
         return f"{text}{NBSP}{currency or ''}".strip()
 
-    def percent(self, value: Decimal) -> str:
+    def decimal(self, value: float | None) -> str:
+        """A number to a tenth."""
+        if value is None:
+            return "—"
+        return f"{value:.1f}".replace(".", "," if self.words.language == "ru" else ".")
+
+    def percent(self, value: Decimal | float) -> str:
         """A percentage, to a tenth where it has one."""
         text = f"{value:.1f}".removesuffix(".0")
         return f"{text.replace('.', ',') if self.words.language == 'ru' else text}{NBSP}%"

@@ -11,6 +11,7 @@ from typing import Literal
 from services.web.texts_deadlines import DEADLINES
 from services.web.texts_effects import EFFECTS_TEXTS
 from services.web.texts_funnel import FUNNEL_TEXTS
+from services.web.texts_head import HEAD
 from services.web.texts_incidents import INCIDENTS
 from services.web.texts_people import PEOPLE_TEXTS
 from services.web.texts_robots import ROBOTS
@@ -449,6 +450,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     **WORK,
     **DEADLINES,
     **INCIDENTS,
+    **HEAD,
 }
 
 
