@@ -15,6 +15,7 @@ from services.pipelines.condition_words import condition_words
 
 BUILT_IN: Final[dict[str, Titles]] = {
     "pause": Titles(ru="Возвращение из паузы", en="Return from the pause"),
+    "activity.reminder": Titles(ru="Напоминание о деле", en="Reminder of an activity"),
     "meeting_result": Titles(ru="Результат встречи", en="Result of the meeting"),
 }
 """Robots that every pipeline has; no text of a pipeline names them."""

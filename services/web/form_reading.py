@@ -14,11 +14,12 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from contracts.commands import CommandBody
-from contracts.pipeline import UNKNOWN
+from contracts.pipeline import DECLINED, UNKNOWN
 
 TICK = "done"
 WAS = "was:"
-"""What the box «пока неизвестно» holds: this, and what stood in the input when the page was made."""
+"""What the boxes «пока неизвестно» and «клиент отказался ответить» hold: this, and what stood in the input when the page was
+made."""
 BOXES = frozenset({TICK, "sure"})
 """Boxes that say something to the page and nothing to the command."""
 MOMENTS = frozenset({"due_at", "remind_at"})
@@ -56,19 +57,28 @@ def body_of(name: str, body_type: type[CommandBody], given: Mapping[str, str], z
 
 
 def card_of(given: Mapping[str, str], prefix: str = "f_") -> dict[str, str]:
-    """Card fields from a form: money has its currency beside it, «пока неизвестно» a box of its own."""
+    """Card fields from a form: money has its currency beside it, «пока неизвестно» and «клиент отказался ответить» a box each; of
+    two ticked ones the client's word counts."""
     fields: dict[str, str] = {}
     for name, value in given.items():
         if not name.startswith(prefix) or "." in name:
             continue
         text = value.strip()
-        ticked = given.get(f"{name}.unknown")
-        if ticked and ticked.removeprefix(WAS).strip() == text:
-            text = UNKNOWN  # what is new beside the box wins over it
+        boxes = [said for box, said in BOXED.items() if _ticked(given.get(f"{name}.{box}"), text)]
+        if boxes:
+            text = boxes[0]  # what is new beside the box wins over it
         elif text and (currency := given.get(f"{name}.currency", "").strip()):
             text = f"{text} {currency}" if re.search(r"\d\s*$", text) else text
         fields[name.removeprefix(prefix)] = text
     return fields
+
+
+BOXED = {"declined": DECLINED, "unknown": UNKNOWN}
+"""What each box beside an input says."""
+
+
+def _ticked(box: str | None, text: str) -> bool:
+    return bool(box) and (box or "").removeprefix(WAS).strip() == text
 
 
 def _values(name: str, given: Mapping[str, str], zone: ZoneInfo) -> dict[str, Any]:

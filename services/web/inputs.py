@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 from contracts.commands import Missing
-from contracts.pipeline import UNKNOWN, CardField
+from contracts.pipeline import DECLINED, UNKNOWN, CardField
 from services.web.texts import Words
 
 Kind = Literal["text", "long", "number", "money", "date", "time", "choice", "tick", "phone", "email", "link"]
@@ -30,7 +30,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One input. `tick`: a box whose value is `1`; `unknown`: whether «пока неизвестно» is ticked (None: not offered)."""
+    """One input. `tick`: a box whose value is `1`; `unknown`, `declined`: whether «пока неизвестно», or «клиент отказался
+    ответить», is ticked (None: not offered)."""
 
     name: str
     label: str
@@ -43,6 +44,7 @@ class Input:
     currency: str = ""
     currencies: tuple[str, ...] = ()
     unknown: bool | None = None
+    declined: bool | None = None
     mark: Mark = ""
 
 
@@ -61,6 +63,18 @@ class Form:
 
 def field_input(field: CardField, value: str, words: Words, mark: Mark = "", prefix: str = "f_") -> Input:
     """The input of a card field with this value in it, as it is kept."""
+    declined = (value == DECLINED) if field.declined else None
+    given = _typed_input(field, "" if declined and field.type not in CHOSEN else value, words, mark, prefix)
+    if field.type in CHOSEN or declined is None:
+        return given
+    return replace(given, declined=declined)
+
+
+CHOSEN = frozenset({"choice", "yes_no"})
+"""Types whose input is a list: «пока неизвестно» and «клиент отказался ответить» are options of it."""
+
+
+def _typed_input(field: CardField, value: str, words: Words, mark: Mark, prefix: str) -> Input:
     name = f"{prefix}{field.id}"
     label, hint = words.of(field.titles), words.of(field.hint) if field.hint else ""
     unknown = (value == UNKNOWN) if field.may_be_unknown else None
@@ -72,6 +86,8 @@ def field_input(field: CardField, value: str, words: Words, mark: Mark = "", pre
                 options = (Choice("yes", words("yes")), Choice("no", words("no")))
             if field.may_be_unknown:
                 options += (Choice(UNKNOWN, words("unknown")),)
+            if field.declined:
+                options += (Choice(DECLINED, words("declined")),)
             if value and value not in {option.value for option in options}:
                 options = (Choice(value, value), *options)
             return Input(name, label, "choice", value, options=options, hint=hint, mark=mark)

@@ -16,6 +16,7 @@ from contracts.commands import Command, Missing, Move, Refusal, Undo
 from contracts.meta import Actor
 from contracts.pipeline import (
     BUILT_IN_FACTS,
+    DECLINED,
     UNKNOWN,
     FieldCriterion,
     FieldType,
@@ -52,6 +53,7 @@ class GroupOut(BaseModel):
 
 class FieldOut(BaseModel):
     """A field of the card. `value`: as it is kept, None where nothing is; `unknown`: «пока неизвестно» is recorded;
+    `declined`: «клиент отказался ответить» is (Q11);
     `mandatory`, `desirable`: in the stage where the lead stands; `writable`: by whoever asks."""
 
     id: str
@@ -66,14 +68,16 @@ class FieldOut(BaseModel):
     hint: Titles | None
     value: str | None
     unknown: bool
+    declined: bool
     mandatory: bool
     desirable: bool
     may_be_unknown: bool
+    may_be_declined: bool
     writable: bool
 
 
 class FilledOut(BaseModel):
-    """How many of these fields are filled; «пока неизвестно» does not fill one."""
+    """How many of these fields are filled; «пока неизвестно» does not fill one, «клиент отказался ответить» is an answer."""
 
     filled: int
     of: int
@@ -146,9 +150,11 @@ def fields_out(state: LeadState, pipeline: Pipeline, role: str) -> list[FieldOut
             hint=field.hint,
             value=state.card.get(field.id) or None,
             unknown=field.may_be_unknown and state.card.get(field.id) == UNKNOWN,
+            declined=field.declined and state.card.get(field.id) == DECLINED,
             mandatory=field.id in mandatory,
             desirable=field.id in desirable,
             may_be_unknown=field.may_be_unknown,
+            may_be_declined=field.declined,
             writable=role in field.by and not state.erased,
         )
         for field in pipeline.fields

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from contracts.events.deal import AS_OF_LEADS
-from contracts.pipeline import UNKNOWN, CardField, Pipeline, Titles
+from contracts.pipeline import DECLINED, UNKNOWN, CardField, Pipeline, Titles
 from services.leads.domain.rules import RULES
 from services.pipelines.robot_words import robot_titles
 from services.web.shapes_card import StepOut
@@ -238,6 +238,8 @@ class Telling:
             return text
         if text == UNKNOWN and field.may_be_unknown:
             return self.words("unknown")
+        if text == DECLINED and field.declined:
+            return self.words("declined")
         try:
             match field.type:
                 case "choice":

@@ -29,6 +29,7 @@ WORK: dict[str, tuple[str, str]] = {
     "filled_desirable": ("желательных: {filled} из {of}", "desirable: {filled} of {of}"),
     "not_filled": ("не заполнено", "not filled in"),
     "unknown": ("пока неизвестно", "not known yet"),
+    "declined": ("клиент отказался ответить", "the client declined to answer"),
     "yes": ("да", "yes"),
     "no": ("нет", "no"),
     "choose": ("— выберите —", "— choose —"),

@@ -12,12 +12,15 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from contracts.pipeline import UNKNOWN, CardField
+from contracts.pipeline import DECLINED, UNKNOWN, CardField
 from services.leads.domain.identities import normalise_phone
 
 YES: Final = frozenset({"yes", "да", "true", "y", "д", "+"})
 NO: Final = frozenset({"no", "нет", "false", "n", "н", "-"})
 NOT_KNOWN: Final = frozenset({UNKNOWN, "пока неизвестно", "неизвестно", "not known yet", "?"})
+NOT_SAID: Final = frozenset(
+    {DECLINED, "клиент отказался ответить", "отказался ответить", "the client declined to answer", "declined to answer"}
+)
 SIGNS: Final = {"₽": "RUB", "руб": "RUB", "руб.": "RUB", "р": "RUB", "р.": "RUB", "$": "USD", "€": "EUR", "₸": "KZT"}
 DIGITS: Final = 15
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?")
@@ -40,6 +43,8 @@ def read_value(field: CardField, text: str, region: str) -> str | Unreadable:
         return ""
     if field.may_be_unknown and text.casefold() in NOT_KNOWN:
         return UNKNOWN
+    if field.declined and text.casefold() in NOT_SAID:
+        return DECLINED
     match field.type:
         case "number":
             return _number(field, text)
@@ -61,9 +66,20 @@ def read_value(field: CardField, text: str, region: str) -> str | Unreadable:
     return text
 
 
+def is_unknown(field: CardField, value: str | None) -> bool:
+    """Whether «пока неизвестно» is recorded: no answer yet."""
+    return field.may_be_unknown and value == UNKNOWN
+
+
+def is_declined(field: CardField, value: str | None) -> bool:
+    """Q11: whether the client would not answer: asked for, and asked for no more."""
+    return field.declined and value == DECLINED
+
+
 def plain_value(field: CardField, value: str) -> object:
-    """A kept value as a condition sees it: numbers as numbers, money as its amount and currency, all else as text."""
-    if value == UNKNOWN and field.may_be_unknown:
+    """A kept value as a condition sees it: numbers as numbers, money as its amount and currency, all else as text. What is not
+    known yet, or was not said, is the text `unknown` or `declined`: a comparison with a number does not hold over it."""
+    if is_unknown(field, value) or is_declined(field, value):
         return value
     try:
         if field.type == "number":

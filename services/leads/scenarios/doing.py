@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -16,12 +17,13 @@ from contracts import commands as c
 from contracts.pipeline import CardField, Fact, Titles
 from services.leads.domain.card import Unreadable, read_value
 from services.leads.domain.identities import normalise_email, normalise_phone
+from services.leads.domain.reviews.judging import waiting
 from services.leads.domain.state import CONTACT_FIELDS
 from services.leads.scenarios.naming import Names, UnknownNameError, near, same
 from services.leads.scenarios.play import REGION, Play
 from services.leads.scenarios.script import Detail, Step
 from services.leads.scenarios.texts import TEXTS, say
-from services.leads.scenarios.times import day, later
+from services.leads.scenarios.times import day, later, moment_of
 
 
 class StepError(ValueError):
@@ -285,6 +287,32 @@ def _complete(step: Step, play: Play, names: Names) -> dict[str, Any]:
     return {"type": "complete", "activity": waiting[-1], "result": step.gaps.get("result") or "✓"}
 
 
+def _activity(step: Step, play: Play, names: Names) -> UUID:
+    """The activity of this kind or text; of several the one planned last."""
+    wanted, language = same(step.gaps["activity"]), names.language
+    activities = play.there().activities
+    for number, activity in reversed(list(activities.items())):
+        if wanted in (same(say(language, f"activity.{activity.kind}")), same(activity.text or "")):
+            return number
+    listed = [activity.text or say(language, f"activity.{activity.kind}") for activity in activities.values()]
+    text = step.gaps["activity"]
+    raise UnknownNameError(say(language, "no_such_activity", text=text, near=near(language, text, listed)))
+
+
+def _replan(step: Step, play: Play, names: Names) -> dict[str, Any]:
+    moment = moment_of(step.gaps["moment"])
+    if moment is None:
+        raise StepError(say(names.language, "no_moment", text=step.gaps["moment"]))
+    return {"type": "replan", "activity": _activity(step, play, names), "due_at": moment[0]}
+
+
+def _reopen(step: Step, play: Play, _: Names) -> dict[str, Any]:
+    """A head brings a lead back that waits for their review: they return it (Q5)."""
+    if step.actor == "head" and waiting(play.there()) is not None:
+        return {"type": "review", "decision": "return", "reason": step.gaps.get("reason") or "—"}
+    return {"type": "reopen", **step.gaps}
+
+
 def _plain(**body: Any) -> Callable[[Step, Play, Names], dict[str, Any]]:
     return lambda step, play, names: {**body, **step.gaps}
 
@@ -309,7 +337,11 @@ _COMMANDS: Final[Mapping[str, Callable[[Step, Play, Names], dict[str, Any]]]] = 
     "reject": _reject,
     "pause": _pause,
     "convert": _plain(type="convert"),
-    "reopen": _plain(type="reopen"),
+    "reopen": _reopen,
+    "confirm_poor": _plain(type="review", decision="confirm"),
+    "replan": _replan,
+    "close_activity": lambda step, play, names: {"type": "close_activity", "activity": _activity(step, play, names)},
+    "rate_card": _plain(type="rate_card"),
     "undo": _plain(type="undo"),
     "plan_call": _plan("call"),
     "plan_letter": _plan("letter"),

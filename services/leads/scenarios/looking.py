@@ -16,6 +16,7 @@ from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.proposals import proposals
 from services.leads.domain.rules import check
 from services.leads.domain.state import CONTACT_FIELDS
+from services.leads.scenarios import looking_at_work
 from services.leads.scenarios.doing import StepError
 from services.leads.scenarios.looking_at_robots import LOOKS
 from services.leads.scenarios.naming import Names, UnknownNameError, near, same
@@ -307,5 +308,6 @@ _LOOKS: Final[dict[str, Callable[[Step, Play, Names], Difference | None]]] = {
     "no_deal": _deal(counts=False),
     "override_kept": _override,
     "planned": _planned,
+    **looking_at_work.LOOKS,
     **LOOKS,
 }

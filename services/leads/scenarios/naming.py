@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from contracts.pipeline import CardField, Fact, FactOption, Pipeline, Reason, Robot, Stage, Titles
+from contracts.pipeline import DECLINED, UNKNOWN, CardField, Fact, FactOption, Pipeline, Reason, Robot, Stage, Titles
 from services.leads.scenarios.phrase import plain
 from services.leads.scenarios.script import Language
 from services.leads.scenarios.texts import TEXTS, say
@@ -99,7 +99,9 @@ class Names:
         if field is None or not wanted:
             return text
         if field.may_be_unknown and wanted in _words("unknown"):
-            return "unknown"
+            return UNKNOWN
+        if field.declined and wanted in _words("declined"):
+            return DECLINED
         if field.type == "yes_no":
             return next((answer for answer in ("yes", "no") if wanted in _words(answer)), text)
         if field.type == "choice":
@@ -111,8 +113,10 @@ class Names:
         field = self.pipeline.fields_by_id.get(name)
         if not value:
             return say(self.language, "empty")
-        if field is not None and value == "unknown" and field.may_be_unknown:
+        if field is not None and value == UNKNOWN and field.may_be_unknown:
             return say(self.language, "unknown")
+        if field is not None and value == DECLINED and field.declined:
+            return say(self.language, "declined")
         if field is not None and field.type == "yes_no" and value in ("yes", "no"):
             return say(self.language, value)
         options = {option.id: self.title(option.titles) for option in field.options} if field is not None else {}

@@ -10,6 +10,7 @@ from typing import Final
 
 from services.leads.scenarios.phrase import Phrase
 from services.leads.scenarios.robot_phrases import HAPPENS, OF_ROBOTS, TO_ROBOTS
+from services.leads.scenarios.work_phrases import OF_WORK, TO_WORK
 
 ACTORS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "seller": (("продавец", "менеджер"), ("the seller", "a seller", "the manager")),
@@ -229,7 +230,7 @@ _THEN = (
     ),
 )  # fmt: skip
 
-PHRASES: Final[tuple[Phrase, ...]] = (*_GIVEN, *_WHEN, *TO_ROBOTS, *HAPPENS, *_THEN, *OF_ROBOTS)
+PHRASES: Final[tuple[Phrase, ...]] = (*_GIVEN, *_WHEN, *TO_WORK, *TO_ROBOTS, *HAPPENS, *_THEN, *OF_WORK, *OF_ROBOTS)
 """All sentences, in the order they are tried."""
 
 REFUSALS: Final = frozenset({"refused", "refused_missing", "refused_rule", "refused_words", "needs_reason"})

@@ -79,6 +79,12 @@ def _activity(key: str) -> Callable[[Any, Names], str]:
     return lambda event, names: say(names.language, key, what=say(names.language, f"activity.{event.activity_kind}"))
 
 
+def _moved(event: e.ActivityMoved, names: Names) -> str:
+    what = say(names.language, f"activity.{event.activity_kind}")
+    due = f"{event.due_at:%d.%m.%Y %H:%M}" if event.due_at is not None else say(names.language, "empty")
+    return say(names.language, "story.moved", what=what, due=due)
+
+
 def _plain(key: str) -> Callable[[Any, Names], str]:
     return lambda event, names: say(names.language, key)
 
@@ -125,6 +131,17 @@ _TELL: Final[dict[type[e.Event], Callable[[Any, Names], str]]] = {
     e.FileAttached: lambda event, names: say(names.language, "story.attached", what=known(event.name)),
     e.ActivityPlanned: _activity("story.planned"),
     e.ActivityDone: _activity("story.done"),
+    e.ActivityClosed: _activity("story.closed"),
+    e.ActivityMoved: _moved,
+    e.ReviewOpened: _plain("story.review_opened"),
+    e.ReviewConfirmed: _plain("story.review_confirmed"),
+    e.ReviewReturned: lambda event, names: say(
+        names.language, "story.review_returned", reason=known(event.reason) or "—"
+    ),
+    e.ReviewDropped: _plain("story.review_dropped"),
+    e.ClientViewRecorded: lambda event, names: say(
+        names.language, "story.client_view", ease=event.ease, time=event.time, comfort=event.comfort
+    ),
     e.RobotArmed: _robot,
     e.RobotRan: _robot,
     e.RobotSkipped: _robot,

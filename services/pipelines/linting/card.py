@@ -43,6 +43,20 @@ def _asked(n: int, stage: Stage) -> Iterator[tuple[Path, str]]:
                 yield ("stages", n, "moves", k, "needs", m), criterion.field
 
 
+def review_that_deletes(case: Case) -> Iterator[Found]:
+    """A status that a head is to judge, and whose leads are deleted at once: there is nothing to judge then."""
+    for n, stage in enumerate(case.pipeline.stages):
+        if stage.review and stage.outcome == "bad_data":
+            yield Found(
+                ("stages", n, "review"),
+                Said(
+                    f"лиды в «{stage.titles.ru}» удаляются сразу, а проверять их должен руководитель",
+                    f"leads in “{stage.titles.en}” are deleted at once, and a head is to judge them",
+                ),
+                (stage.id,),
+            )
+
+
 def mandatory_fields(case: Case) -> Iterator[Found]:
     """More mandatory fields on the way than a talk with a client bears."""
     asked: dict[str, int] = {}

@@ -251,6 +251,23 @@ LINT_RULES: tuple[LintRule, ...] = (
         card.not_editable,
     ),
     LintRule(
+        "Q5.review_that_deletes",
+        "error",
+        Said(
+            "Где данные удаляются сразу, проверять руководителю нечего.",
+            "Where the data is deleted at once, there is nothing for a head to judge.",
+        ),
+        Said(
+            "Проверку никто не откроет, а в воронке написано, что она есть: ошибку заметят, когда данных уже нет.",
+            "No review is ever opened, though the pipeline says so: a mistake is noticed when the data is gone.",
+        ),
+        Said(
+            "Уберите review или смените outcome: непроверенные контакты — некачественный лид с проверкой.",
+            "Take review away, or change the outcome: unconfirmed contacts make a poor lead that is judged.",
+        ),
+        card.review_that_deletes,
+    ),
+    LintRule(
         "Q11.mandatory_fields",
         "warning",
         Said("Обязательных полей на всём пути не больше десяти.", "At most ten fields are mandatory on the whole way."),

@@ -1,7 +1,7 @@
 """What a template sees of a lead (R3): every value as people read it in the language, and beside it what is kept.
 
-Pure. What is not known is not there: an empty field, «пока неизвестно», a lead without a name. Then a template says what it
-writes instead, by `default` or `is defined`.
+Pure. What is not known is not there: an empty field, «пока неизвестно», «клиент отказался ответить», a lead without a name. Then
+a template says what it writes instead, by `default` or `is defined`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from contracts.pipeline import UNKNOWN, CardField, Pipeline, Titles
+from contracts.pipeline import DECLINED, UNKNOWN, CardField, Pipeline, Titles
 from services.pipelines.templates.reading import (
     NBSP,
     YES_NO,
@@ -102,6 +102,8 @@ def shown(card_field: CardField, value: str, language: Language) -> str | None:
     """A kept value of the card as people read it; None where nothing is known. What was kept while the field was of another type
     stays as it is."""
     if not value.strip() or (value == UNKNOWN and card_field.may_be_unknown):
+        return None
+    if value == DECLINED and card_field.declined:
         return None
     told: str | None = None
     match card_field.type:

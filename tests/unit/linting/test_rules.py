@@ -147,6 +147,9 @@ FLAGGED: dict[str, list[Pipeline]] = {
         pipeline(stage("s0", exit=[{"field": "size"}]), fields=[HIDDEN]),
         pipeline(stage("s0", moves=[{"to": "won", "needs": [{"field": "size"}]}]), fields=[HIDDEN]),
     ],
+    "Q5.review_that_deletes": [
+        pipeline(stage("s0"), stage("gone", "Неверные данные", "lost", "Bad data", outcome="bad_data", review=True)),
+    ],
     "Q11.mandatory_fields": [pipeline(asking(11), **fields(11))],
     "S5.unreachable": [
         pipeline(stage("s0", moves=[{"to": "s2"}]), stage("s1"), stage("s2", moves=[{"to": "won"}])),
@@ -301,6 +304,10 @@ RIGHT: dict[str, list[Pipeline]] = {
     "S5.not_editable": [
         pipeline(stage("s0", mandatory=["size"]), fields=[{**FIELD, "by": ["head"]}]),
         pipeline(stage("s0"), fields=[HIDDEN]),
+    ],
+    "Q5.review_that_deletes": [
+        pipeline(stage("s0"), stage("poor", "Некачественный", "lost", "Poor", outcome="ads", review=True)),
+        pipeline(stage("s0"), stage("gone", "Неверные данные", "lost", "Bad data", outcome="bad_data")),
     ],
     "Q11.mandatory_fields": [pipeline(asking(10), **fields(11))],
     "S5.unreachable": [
