@@ -143,4 +143,14 @@ def repeat(now: Judging, body: c.Repeat) -> Decided:
         return against("Q6.known_notice")
     if notice.state != "failed":
         return against("Q6.only_what_failed")
-    return ((now.book.stream, e.NoticeRepeated(effect=body.effect)),)
+    return ((now.book.stream, e.NoticeRepeated(effect=body.effect, to=notice.to)),)
+
+
+def stale(version: int) -> Refusal:
+    """The refusal of a command that saw the journal otherwise than it is (K2)."""
+    return Refusal(
+        rules=("K2.current_version",),
+        ru=f"Журнал изменился: версия {version}. Откройте его ещё раз.",
+        en=f"The journal has changed: it is at version {version}. Open it again.",
+        status=409,
+    )
