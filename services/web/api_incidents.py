@@ -36,6 +36,13 @@ Filter = Annotated[str | None, Query(max_length=100)]
 Kind = Literal["deadline", "raised", "pool", "silent_channel", "dead_letter"]
 
 
+class EscalationList(BaseModel):
+    """A page of escalations; `next` goes into `after`."""
+
+    items: list[EscalationOut]
+    next: str | None = None
+
+
 class JournalDone(BaseModel):
     """The command was carried out. `version`: of the journal's stream; null: all of it held already."""
 
@@ -123,13 +130,6 @@ async def list_escalations(
                 limit=limit,
             )
     return EscalationList(items=[escalation_out(one) for one in found], next=following)
-
-
-class EscalationList(BaseModel):
-    """A page of escalations; `next` goes into `after`."""
-
-    items: list[EscalationOut]
-    next: str | None = None
 
 
 def _posted(name: str, body_type: type[CommandBody]) -> type[BaseModel]:

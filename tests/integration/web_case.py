@@ -17,10 +17,13 @@ import projections.app
 import projections.schema
 import services.eventlog.relay.app
 import services.leads.app
+from contracts.meta import Meta, cloud_event_headers
 from deploy.embedded.ports import free_port
+from projections.all import PROJECTIONS
+from projections.runner import Runner
 from services.clock import SystemClock
 from services.database import Pool
-from services.eventlog.consuming import RawRecord
+from services.eventlog.consuming import Batch, RawRecord
 from services.health import Health
 from services.leads.door import door as leads_app
 from services.pipelines.registry import publish_bundled
@@ -95,6 +98,30 @@ async def door_over(settings: Settings, pool: Pool) -> AsyncIterator[Web]:
             made.tokens[role] = await make_token(pool, name, role)
         made.tokens["adapter"] = await make_token(pool, "tilda", "adapter")
         yield made
+
+
+async def project(web: Web) -> None:
+    """Hand the events that wait in the outbox to the projections, as the relay and Kafka would."""
+    rows = await web.pool.fetch(
+        """SELECT o.n, o.topic, o.key, e.state, e.digest FROM leadline.outbox AS o
+           JOIN leadline.events AS e ON e.originator_id = o.stream AND e.originator_version = o.version ORDER BY o.n"""
+    )
+    records = [
+        RawRecord(
+            row["topic"],
+            0,
+            row["n"],
+            row["key"].encode(),
+            row["state"],
+            cloud_event_headers(Meta.model_validate(orjson.loads(row["state"])["meta"]), row["digest"]),
+            1_700_000_000_000,
+        )
+        for row in rows
+    ]
+    runner = Runner(web.pool, KeyRing(web.leads.settings.master_key_bytes), SystemClock(), PROJECTIONS)
+    await runner.handle(Batch(records, []))
+    await web.pool.execute("DELETE FROM leadline.outbox WHERE n = ANY($1::bigint[])", [row["n"] for row in rows])
+    assert not await web.pool.fetchval("SELECT count(*) FROM leadline.parked"), "nothing is put aside"
 
 
 class Forms(HTMLParser):
