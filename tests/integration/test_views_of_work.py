@@ -141,6 +141,7 @@ async def test_Q6_Q9_a_journal_is_read_with_both_verdicts_and_escalations(world:
             [opened], _ = await heads.escalations(connection, manager="olga")
             assert (opened.employee, opened.strike, len(opened.incidents)) == ("anna", 3, 3)
         note(mine, e.IncidentTold(incident=late, via="app", strike=4, of=3, days=30))
+        note(mine, e.EscalationClosed(escalation=escalation, by="manager", comment="рано"), by=HEAD)
         note(mine, e.EscalationExtended(escalation=escalation, incident=late, strike=4))
         note(mine, e.IncidentAcknowledged(incident=first, comment="учту"), by=ANNA)
         note(mine, e.IncidentExcused(incident=second, reason="болел"), by=HEAD)
@@ -158,12 +159,14 @@ async def test_Q6_Q9_a_journal_is_read_with_both_verdicts_and_escalations(world:
             ),
             by=HEAD,
         )
+        note(mine, e.NoticeRepeated(effect=notice), by=HEAD)
         note(mine, e.EscalationClosed(escalation=escalation, by="manager", comment="поговорили"), by=HEAD)
         await world.happen(mine)
         async with world.pool.acquire() as connection:
             found = {i.incident: i for i in (await incidents.journal(connection, "anna"))[0]}
             assert [found[i].state for i in (first, second, third, late)] == ["acknowledged", "excused", "open", "open"]
             assert [found[i].strike for i in (first, second, third, late)] == [1, 2, 3, 4], "the originals stay"
+            assert found[first].notice == "requested", "it was asked for once more"
             assert [found[i].strike_now for i in (first, second, third, late)] == [1, None, None, 2]
             assert (await heads.escalations(connection, manager="olga"))[0] == []
             closed = await heads.escalation(connection, escalation)
@@ -285,7 +288,10 @@ async def test_D6_Q7_tasks_and_deadlines_are_of_whoever_is_responsible_now(world
         one.add(e.LeadAssigned(to="boris", previous="anna", reason="by_hand"))
         one.add(e.ActivityMoved(activity=late, activity_kind="call", due_at=now + HOUR, previous=START + HOUR, times=1))
         two.add(e.ActivityClosed(activity=hers, activity_kind="call", reason="lead_closed"))
+        two.add(e.ActivityClosed(activity=never, activity_kind="call", reason="lead_closed"))
         await world.happen(one, two)
+        two.add(e.ActivityPlanned(activity=never, activity_kind="call", reason="undone"))
+        await world.happen(two)
         async with world.pool.acquire() as connection:
             page, _ = await tasks.tasks(connection, TasksWanted(person="boris"))
             assert {(t.activity, t.moved, t.first_due_at) for t in page} == {
