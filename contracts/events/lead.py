@@ -373,7 +373,11 @@ class ActivityPlanned(LeadEvent):
         "robot_failed",
         "deadline",
         "recurring",
+        "returned",
+        "undone",
     ]
+    """recurring: comes again after it was done; returned: the head returned the lead to work (Q5); undone: what had closed it was
+    a mistake, so the same activity is open again, as it was."""
     due_at: datetime | None = None
     assignee: str | None = None
     """Who is to do it; left out: whoever is responsible for the lead."""

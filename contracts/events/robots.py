@@ -119,8 +119,9 @@ class RobotCancelled(RobotEvent):
 
     TOPIC: ClassVar[str] = "leadline.lead.robot_cancelled"
 
-    by: Literal["left_stage", "retimed", "by_hand", "adopted", "merged", "undone", "erased", "archived"]
-    """archived: its pipeline is; nothing goes out of an archive (N14)."""
+    by: Literal["left_stage", "retimed", "by_hand", "adopted", "merged", "undone", "erased", "archived", "over"]
+    """archived: its pipeline is; nothing goes out of an archive (N14). over: the activity it reminds of, or the deadline it warns
+    of, is done or not needed any more."""
     comment: Personal[str | None] = None
 
 

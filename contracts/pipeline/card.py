@@ -100,6 +100,12 @@ class CardField(Model):
                     f"{here}: «пока неизвестно» is no option; write unknown: true on the field instead",
                     f"{here_ru}: «пока неизвестно» — не вариант; напишите у поля unknown: true",
                 )
+            if option.id == DECLINED and self.declined:
+                yield Misfit(
+                    ("options", n, "id"),
+                    f"{here}: «the client declined to answer» is no option beside declined: true; take the option away",
+                    f"{here_ru}: «клиент отказался ответить» — не вариант при declined: true; уберите вариант",
+                )
         if self.unknown and self.type in ("text", "phone"):
             yield Misfit(
                 ("unknown",),
