@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -213,7 +214,7 @@ class Journals(RuleBasedStateMachine):
         if not hasattr(self, "desk"):
             return
         live = sorted(one.due_at for one in self.desk.escalations() if one.closed != "nothing_left")
-        assert all(b - a > timedelta(days=self.oracle.days) for a, b in zip(live, live[1:], strict=False))
+        assert all(b - a > timedelta(days=self.oracle.days) for a, b in pairwise(live))
 
     @invariant()
     def everyone_is_told_of_each_thing_once(self) -> None:
