@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from services.web.texts_effects import EFFECTS_TEXTS
+from services.web.texts_forecast import FORECAST_TEXTS
 from services.web.texts_funnel import FUNNEL_TEXTS
 from services.web.texts_people import PEOPLE_TEXTS
 from services.web.texts_robots import ROBOTS
@@ -19,6 +20,7 @@ Language = Literal["ru", "en"]
 LANGUAGES: tuple[Language, ...] = ("ru", "en")
 
 TEXTS: dict[str, tuple[str, str]] = {
+    **FORECAST_TEXTS,
     **FUNNEL_TEXTS,
     # frame
     "board": ("Доска", "Board"),
