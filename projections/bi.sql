@@ -280,3 +280,223 @@ COMMENT ON COLUMN bi.trigger_pulls.at IS 'When it was (UTC instant).';
 COMMENT ON COLUMN bi.trigger_pulls.fired IS 'True: it moved the lead.';
 COMMENT ON COLUMN bi.trigger_pulls.to_stage IS 'Id of the stage it moves leads to.';
 COMMENT ON COLUMN bi.trigger_pulls.reason IS 'Why it did not: condition, rules, other_trigger, loop; empty: it did.';
+
+CREATE OR REPLACE VIEW bi.people_stages AS
+SELECT pipeline, stage, kind AS stage_kind, responsible, currency, count(*) AS leads, sum(amount) AS amount,
+       min(entered_at) AS oldest_entered_at
+FROM {board}.cards WHERE merged_into IS NULL AND NOT withdrawn
+GROUP BY pipeline, stage, kind, responsible, currency;
+COMMENT ON VIEW bi.people_stages IS 'Whose leads and deals stand in which stage now: one row per pipeline, stage, person and currency.';
+COMMENT ON COLUMN bi.people_stages.pipeline IS 'Id of the pipeline.';
+COMMENT ON COLUMN bi.people_stages.stage IS 'Id of the stage.';
+COMMENT ON COLUMN bi.people_stages.stage_kind IS 'open, won, lost or postponed.';
+COMMENT ON COLUMN bi.people_stages.responsible IS 'Who is responsible; empty: nobody.';
+COMMENT ON COLUMN bi.people_stages.currency IS 'Currency of the last offers (ISO 4217); empty: leads without an offer.';
+COMMENT ON COLUMN bi.people_stages.leads IS 'How many leads and deals. May be added up.';
+COMMENT ON COLUMN bi.people_stages.amount IS 'What their last offers add up to, in main units of the currency. Never add amounts of different currencies.';
+COMMENT ON COLUMN bi.people_stages.oldest_entered_at IS 'When the one that is longest in the stage entered it (UTC instant).';
+
+CREATE OR REPLACE VIEW bi.tasks AS
+SELECT a.lead, a.activity, a.pipeline, a.kind, a.reason, a.planned_at, a.planned_by, a.first_due_at, a.due_at, a.moved,
+       a.assignee, coalesce(a.assignee, c.responsible) AS doer, a.robot, a.deadline, a.visit, a.is_key, a.remind_at,
+       a.recurring, a.follows, a.outcome, a.closed_at, a.closed_by, a.closed_reason
+FROM {tasks}.activities AS a LEFT JOIN {board}.cards AS c ON c.lead = a.lead;
+COMMENT ON VIEW bi.tasks IS 'One row per planned call, letter, meeting or task of a lead or deal. Texts and results are in bi.timeline.';
+COMMENT ON COLUMN bi.tasks.lead IS 'The lead: bi.leads.lead; or the deal: bi.deals.deal.';
+COMMENT ON COLUMN bi.tasks.activity IS 'Id of the task.';
+COMMENT ON COLUMN bi.tasks.pipeline IS 'Id of the pipeline when it was planned.';
+COMMENT ON COLUMN bi.tasks.kind IS 'call, letter, meeting or task.';
+COMMENT ON COLUMN bi.tasks.reason IS 'Why it was planned: by_hand, callback_ordered, missed_call, robot, trigger_refused, bounced, effect_failed, robot_failed, deadline, recurring.';
+COMMENT ON COLUMN bi.tasks.planned_at IS 'When it was planned (UTC instant).';
+COMMENT ON COLUMN bi.tasks.planned_by IS 'Who planned it: a user''s name in the company, or the id of a robot or service.';
+COMMENT ON COLUMN bi.tasks.first_due_at IS 'When it was due as first planned (UTC instant); empty: no instant.';
+COMMENT ON COLUMN bi.tasks.due_at IS 'When it is due (UTC instant); empty: no instant. Overdue: outcome is empty and this is past.';
+COMMENT ON COLUMN bi.tasks.moved IS 'How often it was given another instant.';
+COMMENT ON COLUMN bi.tasks.assignee IS 'Who is to do it by name; empty: whoever is responsible for the lead.';
+COMMENT ON COLUMN bi.tasks.doer IS 'The assignee, or whoever is responsible for the lead now; empty: nobody.';
+COMMENT ON COLUMN bi.tasks.robot IS 'Id of the robot or trigger that planned it.';
+COMMENT ON COLUMN bi.tasks.deadline IS 'Id of the deadline it stands for.';
+COMMENT ON COLUMN bi.tasks.visit IS 'Number of the stage visit it belongs to; empty: of the lead as a whole.';
+COMMENT ON COLUMN bi.tasks.is_key IS 'True: not done by its instant it is a miss: bi.deadlines.activity.';
+COMMENT ON COLUMN bi.tasks.remind_at IS 'When whoever is to do it is reminded (UTC instant).';
+COMMENT ON COLUMN bi.tasks.recurring IS 'True: planned anew each time it was done.';
+COMMENT ON COLUMN bi.tasks.follows IS 'Of a recurring one: the task that was done before it.';
+COMMENT ON COLUMN bi.tasks.outcome IS 'done; closed: nobody did it, it is not needed any more; empty: to be done.';
+COMMENT ON COLUMN bi.tasks.closed_at IS 'When that was (UTC instant); empty: to be done.';
+COMMENT ON COLUMN bi.tasks.closed_by IS 'Who did or closed it.';
+COMMENT ON COLUMN bi.tasks.closed_reason IS 'Of a done one: by_hand, answered_call, recorded. Of a closed one: left_stage, undone, lead_closed, by_hand, deadline, erased.';
+
+CREATE OR REPLACE VIEW bi.deadlines AS
+SELECT d.lead, d.timer, d.pipeline, d.deadline, d.visit, d.turn, d.because, d.begun_at, d.due_at,
+       make_interval(months => coalesce((d.term ->> 'months')::int, 0), days => coalesce((d.term ->> 'days')::int, 0),
+                     hours => coalesce((d.term ->> 'hours')::int, 0), mins => coalesce((d.term ->> 'minutes')::int, 0)) AS term,
+       coalesce((d.term ->> 'working')::boolean, false) AS working, d.clause, d.calendar, d.counted_for, c.responsible,
+       d.warn_at, d.activity, d.raises, ARRAY(SELECT jsonb_array_elements_text(d.lacks)) AS lacks, d.outcome, d.closed_at,
+       d.closed_reason, d.result, d.left_s, d.late_ms, d.missed_by, d.cause, d.stage, d.running, d.incident
+FROM {tasks}.deadlines AS d LEFT JOIN {board}.cards AS c ON c.lead = d.lead;
+COMMENT ON VIEW bi.deadlines IS 'One row per turn of a deadline: what was due, and whether it was done in time.';
+COMMENT ON COLUMN bi.deadlines.lead IS 'The lead: bi.leads.lead; or the deal: bi.deals.deal.';
+COMMENT ON COLUMN bi.deadlines.timer IS 'Id of the turn.';
+COMMENT ON COLUMN bi.deadlines.pipeline IS 'Id of the pipeline.';
+COMMENT ON COLUMN bi.deadlines.deadline IS 'Id of the deadline in the pipeline; meeting_result: the result of a meeting is owed; activity: a key action that was planned.';
+COMMENT ON COLUMN bi.deadlines.visit IS 'Number of the stage visit it belongs to: bi.stage_visits.visit.';
+COMMENT ON COLUMN bi.deadlines.turn IS 'Number of the turn within the visit, from 1.';
+COMMENT ON COLUMN bi.deadlines.because IS 'What it began with: entry, fact, robot, date, again (after a miss), asked (something was missing), meeting, planned, pool, undone, started.';
+COMMENT ON COLUMN bi.deadlines.begun_at IS 'From when the term counts (UTC instant).';
+COMMENT ON COLUMN bi.deadlines.due_at IS 'When it is due (UTC instant); done at that instant is in time.';
+COMMENT ON COLUMN bi.deadlines.term IS 'How long the term is, as the pipeline states it.';
+COMMENT ON COLUMN bi.deadlines.working IS 'True: counted in the team''s working time.';
+COMMENT ON COLUMN bi.deadlines.clause IS 'The condition by which the term was chosen; empty: it holds for all others.';
+COMMENT ON COLUMN bi.deadlines.calendar IS 'team@number of the calendar in which it was counted; empty: plain time.';
+COMMENT ON COLUMN bi.deadlines.counted_for IS 'In whose working time it was counted.';
+COMMENT ON COLUMN bi.deadlines.responsible IS 'Who is responsible for the lead now; empty: nobody.';
+COMMENT ON COLUMN bi.deadlines.warn_at IS 'When the responsible is reminded before its end (UTC instant).';
+COMMENT ON COLUMN bi.deadlines.activity IS 'The task that stands for it: bi.tasks.activity.';
+COMMENT ON COLUMN bi.deadlines.raises IS 'True: a miss goes to the incident journal.';
+COMMENT ON COLUMN bi.deadlines.lacks IS 'Ids of fields and criteria that are asked for again, or were lacking at its end.';
+COMMENT ON COLUMN bi.deadlines.outcome IS 'met; asked: done with something missing, asked for again; missed; dropped: not needed any more; empty: it runs.';
+COMMENT ON COLUMN bi.deadlines.closed_at IS 'When that was (UTC instant); empty: it runs.';
+COMMENT ON COLUMN bi.deadlines.closed_reason IS 'Of a dropped one: left_stage, lead_closed, undone, adopted, merged, erased, by_hand, retimed.';
+COMMENT ON COLUMN bi.deadlines.result IS 'Which of the deadline''s results, where it has any.';
+COMMENT ON COLUMN bi.deadlines.left_s IS 'Of a met one: working time that was left, in seconds.';
+COMMENT ON COLUMN bi.deadlines.late_ms IS 'Of a missed one: milliseconds between the due instant and the record.';
+COMMENT ON COLUMN bi.deadlines.missed_by IS 'Of a missed one: who was responsible at the due instant; empty: nobody.';
+COMMENT ON COLUMN bi.deadlines.cause IS 'Of a missed one: person, robot_failed, delivery_failed, assigned_late, absent, outside_hours, nobody_responsible, left. Only the first counts as a strike.';
+COMMENT ON COLUMN bi.deadlines.stage IS 'Of a missed one: id of the stage.';
+COMMENT ON COLUMN bi.deadlines.running IS 'Of a missed one: how many misses of it by the same person on this lead stand in a row.';
+COMMENT ON COLUMN bi.deadlines.incident IS 'Of a missed one: bi.incidents.incident; empty: it raises none.';
+
+CREATE OR REPLACE VIEW bi.incidents AS
+SELECT i.incident, i.employee, i.kind, i.lead, i.of_deal, i.pipeline, i.stage, i.rule, i.turn, i.due_at, i.missed_s, i.cause,
+       i.counts, i.calendar, i.recorded_at, i.told_at, i.told_via, i.strike, i.strikes, i.days, i.acknowledged_at, i.excused_at,
+       i.excused_by, i.excuse, i.restated_at, i.restated_by, i.verdict, i.restated_due_at, i.restated_calendar,
+       i.restated_strike, i.restatement, i.restatements,
+       (SELECT x.escalation FROM {incidents}.escalated AS x WHERE x.incident = i.incident
+        ORDER BY x.added_at, x.escalation LIMIT 1) AS escalation,
+       (SELECT n.state FROM {incidents}.notices AS n WHERE n.incident = i.incident AND n.about = 'incident'
+        ORDER BY n.requested_at DESC, n.effect LIMIT 1) AS notice
+FROM {incidents}.incidents AS i;
+COMMENT ON VIEW bi.incidents IS 'One row per incident of the journals. due_at, counts and strike say how it was judged then; the columns restated_… how it is judged under a corrected calendar: report both.';
+COMMENT ON COLUMN bi.incidents.incident IS 'Id of the incident.';
+COMMENT ON COLUMN bi.incidents.employee IS 'Whose it is; of what is nobody''s: the head who looks after it.';
+COMMENT ON COLUMN bi.incidents.kind IS 'deadline: a miss; raised: by a robot of the pipeline; pool: a lead that nobody may have; silent_channel: nothing came in for too long; dead_letter: something was given up.';
+COMMENT ON COLUMN bi.incidents.lead IS 'The lead: bi.leads.lead; where of_deal the deal: bi.deals.deal; empty: of no lead.';
+COMMENT ON COLUMN bi.incidents.of_deal IS 'True: lead is a deal.';
+COMMENT ON COLUMN bi.incidents.pipeline IS 'Id of the pipeline.';
+COMMENT ON COLUMN bi.incidents.stage IS 'Id of the stage.';
+COMMENT ON COLUMN bi.incidents.rule IS 'Id of the deadline or robot; of a channel or letter its name.';
+COMMENT ON COLUMN bi.incidents.turn IS 'Which turn of the deadline.';
+COMMENT ON COLUMN bi.incidents.due_at IS 'When it was due, as judged then (UTC instant).';
+COMMENT ON COLUMN bi.incidents.missed_s IS 'Working time between the due instant and the record, in seconds.';
+COMMENT ON COLUMN bi.incidents.cause IS 'person, robot_failed, delivery_failed, assigned_late, absent, outside_hours, nobody_responsible, left, channel, provider.';
+COMMENT ON COLUMN bi.incidents.counts IS 'True: it is a strike once told.';
+COMMENT ON COLUMN bi.incidents.calendar IS 'team@number of the calendar it was judged by.';
+COMMENT ON COLUMN bi.incidents.recorded_at IS 'When it came to the journal (UTC instant).';
+COMMENT ON COLUMN bi.incidents.told_at IS 'When its notice reached the person (UTC instant); empty: not yet.';
+COMMENT ON COLUMN bi.incidents.told_via IS 'app: shown to them in the application; mail: the mail server took it.';
+COMMENT ON COLUMN bi.incidents.strike IS 'Which strike of the period it was when told; empty: none.';
+COMMENT ON COLUMN bi.incidents.strikes IS 'How many strikes escalate, as it was then.';
+COMMENT ON COLUMN bi.incidents.days IS 'Length of the period in which strikes were counted, in days.';
+COMMENT ON COLUMN bi.incidents.acknowledged_at IS 'When the employee took note (UTC instant).';
+COMMENT ON COLUMN bi.incidents.excused_at IS 'When the head excused it (UTC instant): it counts no more from then on.';
+COMMENT ON COLUMN bi.incidents.excused_by IS 'Who excused it.';
+COMMENT ON COLUMN bi.incidents.excuse IS 'Why.';
+COMMENT ON COLUMN bi.incidents.restated_at IS 'When it was last judged anew under a corrected calendar (UTC instant); empty: never.';
+COMMENT ON COLUMN bi.incidents.restated_by IS 'Who asked for that.';
+COMMENT ON COLUMN bi.incidents.verdict IS 'stands: missed all the same; in_time: it was done by the right instant; not_due: that was yet to come; empty: never judged anew.';
+COMMENT ON COLUMN bi.incidents.restated_due_at IS 'When it was due in truth (UTC instant).';
+COMMENT ON COLUMN bi.incidents.restated_calendar IS 'team@number of the calendar it was judged anew by.';
+COMMENT ON COLUMN bi.incidents.restated_strike IS 'Its number among the strikes restated; empty: none.';
+COMMENT ON COLUMN bi.incidents.restatement IS 'Why it was judged anew.';
+COMMENT ON COLUMN bi.incidents.restatements IS 'How often.';
+COMMENT ON COLUMN bi.incidents.escalation IS 'The escalation it belongs to: bi.escalations.escalation; empty: none.';
+COMMENT ON COLUMN bi.incidents.notice IS 'What became of the letter about it: requested, done, failed; empty: none was written.';
+
+CREATE OR REPLACE VIEW bi.escalations AS
+SELECT e.escalation, e.employee, e.manager, e.strike, e.days, e.opened_at,
+       (SELECT count(*) FROM {incidents}.escalated AS x WHERE x.escalation = e.escalation) AS incidents,
+       c.closed_at, c.reason AS closed_how, c.closed_by, c.comment
+FROM {incidents}.escalations AS e
+LEFT JOIN LATERAL (SELECT * FROM {incidents}.closings AS k WHERE k.escalation = e.escalation
+                   ORDER BY k.closed_at LIMIT 1) AS c ON true;
+COMMENT ON VIEW bi.escalations IS 'One row per escalation: misses of one person in a period, that their manager was told of.';
+COMMENT ON COLUMN bi.escalations.escalation IS 'Id of the escalation.';
+COMMENT ON COLUMN bi.escalations.employee IS 'Whose misses they are.';
+COMMENT ON COLUMN bi.escalations.manager IS 'Who was told; empty: nobody is named, it stood in every head''s queue.';
+COMMENT ON COLUMN bi.escalations.strike IS 'Which strike opened it.';
+COMMENT ON COLUMN bi.escalations.days IS 'Length of the period in which strikes were counted, in days.';
+COMMENT ON COLUMN bi.escalations.opened_at IS 'When it was opened (UTC instant).';
+COMMENT ON COLUMN bi.escalations.incidents IS 'How many incidents belong to it: bi.incidents.escalation.';
+COMMENT ON COLUMN bi.escalations.closed_at IS 'When it ended (UTC instant); empty: it is open.';
+COMMENT ON COLUMN bi.escalations.closed_how IS 'manager: the manager dealt with it; nothing_left: all of it was excused or restated.';
+COMMENT ON COLUMN bi.escalations.closed_by IS 'Who closed it.';
+COMMENT ON COLUMN bi.escalations.comment IS 'What the manager said.';
+
+CREATE OR REPLACE VIEW bi.reviews AS
+SELECT lead, visit, pipeline, status, reason, automatic, responsible, opened_at, decision, decided_at, decided_by, dropped_by
+FROM {tasks}.reviews;
+COMMENT ON VIEW bi.reviews IS 'One row per lead or deal that was made poor and is for the head to judge. Share of returned ones of a person: returned by confirmed and returned, where not automatic.';
+COMMENT ON COLUMN bi.reviews.lead IS 'The lead: bi.leads.lead; or the deal: bi.deals.deal.';
+COMMENT ON COLUMN bi.reviews.visit IS 'Number of the stage visit in which it is poor: bi.stage_visits.visit.';
+COMMENT ON COLUMN bi.reviews.pipeline IS 'Id of the pipeline.';
+COMMENT ON COLUMN bi.reviews.status IS 'Id of the reject status.';
+COMMENT ON COLUMN bi.reviews.reason IS 'Id of the reason, where the status has any.';
+COMMENT ON COLUMN bi.reviews.automatic IS 'True: made poor by a robot, a limit or the check of a deadline, not by a person.';
+COMMENT ON COLUMN bi.reviews.responsible IS 'Whose work it judges; empty: nobody''s.';
+COMMENT ON COLUMN bi.reviews.opened_at IS 'When it was made poor (UTC instant).';
+COMMENT ON COLUMN bi.reviews.decision IS 'confirmed; returned to work; dropped: nothing is to be judged any more; empty: it waits.';
+COMMENT ON COLUMN bi.reviews.decided_at IS 'When that was (UTC instant).';
+COMMENT ON COLUMN bi.reviews.decided_by IS 'Who decided.';
+COMMENT ON COLUMN bi.reviews.dropped_by IS 'Of a dropped one: reopened, undone, merged, erased, moved.';
+
+CREATE OR REPLACE VIEW bi.response_times AS
+SELECT lead, pipeline, source, channel, form, arrived_at, captured_at, assigned_at, assigned_to, seen_at, seen_by,
+       seen_responsible, accepted_at, accepted_by, accepted_responsible, contact_at, contact_by, contact_responsible, contact_how,
+       extract(epoch FROM greatest(seen_at - arrived_at, interval '0'))::bigint AS seen_s,
+       extract(epoch FROM greatest(accepted_at - arrived_at, interval '0'))::bigint AS accepted_s,
+       extract(epoch FROM greatest(contact_at - arrived_at, interval '0'))::bigint AS contact_s
+FROM {response}.leads WHERE NOT merged;
+COMMENT ON VIEW bi.response_times IS 'One row per lead that came by a channel, with its first steps. Leads made by hand, imported ones and those merged into another are not here. Times in working hours are on the page Response.';
+COMMENT ON COLUMN bi.response_times.lead IS 'The lead: bi.leads.lead.';
+COMMENT ON COLUMN bi.response_times.pipeline IS 'Id of the pipeline it came into.';
+COMMENT ON COLUMN bi.response_times.source IS 'Where it came from, as the channel named it.';
+COMMENT ON COLUMN bi.response_times.channel IS 'Kind of channel: form, call, message, visit, mail.';
+COMMENT ON COLUMN bi.response_times.form IS 'Name of the form or channel account it came by, if any.';
+COMMENT ON COLUMN bi.response_times.arrived_at IS 'When its message reached us (UTC instant).';
+COMMENT ON COLUMN bi.response_times.captured_at IS 'When the lead came to be (UTC instant): the message''s own time.';
+COMMENT ON COLUMN bi.response_times.assigned_at IS 'When it first had a responsible (UTC instant); empty: never.';
+COMMENT ON COLUMN bi.response_times.assigned_to IS 'Who that was.';
+COMMENT ON COLUMN bi.response_times.seen_at IS 'When a person first saw it (UTC instant); empty: nobody has.';
+COMMENT ON COLUMN bi.response_times.seen_by IS 'Who saw it.';
+COMMENT ON COLUMN bi.response_times.seen_responsible IS 'Whose lead it was then; empty: nobody''s.';
+COMMENT ON COLUMN bi.response_times.accepted_at IS 'When a person first took it into work (UTC instant); empty: nobody has.';
+COMMENT ON COLUMN bi.response_times.accepted_by IS 'Who took it.';
+COMMENT ON COLUMN bi.response_times.accepted_responsible IS 'Whose lead it was then; empty: nobody''s.';
+COMMENT ON COLUMN bi.response_times.contact_at IS 'When we were first in contact (UTC instant): an answered call, a talk or meeting that was held, a document that a person sent; letters of robots are none. Empty: not yet.';
+COMMENT ON COLUMN bi.response_times.contact_by IS 'Who recorded it; empty: the telephone system did.';
+COMMENT ON COLUMN bi.response_times.contact_responsible IS 'Whose lead it was then; empty: nobody''s.';
+COMMENT ON COLUMN bi.response_times.contact_how IS 'call_out, call_in, call_held, meeting or document.';
+COMMENT ON COLUMN bi.response_times.seen_s IS 'From arrival to seen, in seconds; empty: not seen.';
+COMMENT ON COLUMN bi.response_times.accepted_s IS 'From arrival to accepted, in seconds; empty: not accepted.';
+COMMENT ON COLUMN bi.response_times.contact_s IS 'From arrival to first contact, in seconds; empty: none yet.';
+
+CREATE OR REPLACE VIEW bi.card_fields AS
+SELECT lead, pipeline, field, first_at, last_at, times,
+       CASE WHEN erased THEN NULL WHEN last_value = '' THEN 'empty' WHEN last_value IN ('unknown', 'declined') THEN last_value
+            ELSE 'filled' END AS answer, erased
+FROM (SELECT e.lead, c.pipeline, n.field, min(e.happened_at) AS first_at, max(e.happened_at) AS last_at, count(*) AS times,
+             (array_agg(e.personal -> 'values' ->> n.field ORDER BY e.version DESC))[1] AS last_value,
+             (array_agg(e.personal IS NULL ORDER BY e.version DESC))[1] AS erased
+      FROM {timeline}.entries AS e JOIN {board}.cards AS c ON c.lead = e.lead
+      CROSS JOIN LATERAL jsonb_array_elements_text(e.data -> 'names') AS n (field)
+      WHERE e.type IN ('leadline.lead.card_recorded', 'leadline.deal.card_recorded')
+      GROUP BY e.lead, c.pipeline, n.field) AS told;
+COMMENT ON VIEW bi.card_fields IS 'One row per lead or deal and field of the card that was ever recorded there: whether it is filled, never with what. Leads without a row for a field never had it.';
+COMMENT ON COLUMN bi.card_fields.lead IS 'The lead: bi.leads.lead; or the deal: bi.deals.deal.';
+COMMENT ON COLUMN bi.card_fields.pipeline IS 'Id of the pipeline it stands in now.';
+COMMENT ON COLUMN bi.card_fields.field IS 'Id of the field.';
+COMMENT ON COLUMN bi.card_fields.first_at IS 'When it was first recorded (UTC instant).';
+COMMENT ON COLUMN bi.card_fields.last_at IS 'When it was last recorded (UTC instant).';
+COMMENT ON COLUMN bi.card_fields.times IS 'How often it was recorded.';
+COMMENT ON COLUMN bi.card_fields.answer IS 'filled; unknown: not known yet; declined: the client would not say; empty: cleared again. Empty where erased.';
+COMMENT ON COLUMN bi.card_fields.erased IS 'True: the person''s data was destroyed, so what was recorded cannot be told any more.';

@@ -63,6 +63,7 @@ from contracts.events.incident import (
     NoticeAbout,
     NoticeDone,
     NoticeFailed,
+    NoticeRepeated,
     NoticeRequested,
 )
 from contracts.events.lead import (
@@ -232,6 +233,7 @@ __all__ = [
     "NoticeAbout",
     "NoticeDone",
     "NoticeFailed",
+    "NoticeRepeated",
     "NoticeRequested",
     "OfferMade",
     "PermissionRecorded",

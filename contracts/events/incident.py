@@ -3,8 +3,8 @@
 Nothing here is personal data of a client: leads are named by id, employees by the name they work under. Invariants: an incident
 is recorded once, under an id that follows from what it is about; a miss counts as a strike once its notice has reached the
 person, and the strike's number stands from then on: only a restatement changes it, and both are kept; an escalation is opened
-once, and each later miss of the period is added to it once. A notice is requested once and closed by done or failed, as effects
-are."""
+once, and each later miss of the period is added to it once. A notice is requested once and closed by done or failed, and can
+be repeated after a failure, as effects are."""
 
 from __future__ import annotations
 
@@ -182,6 +182,14 @@ class NoticeFailed(JournalEvent):
     provider: str | None = None
     reason: str = Field(max_length=500)
     doubtful: bool = False
+
+
+class NoticeRepeated(JournalEvent):
+    """A person wants a notice tried once more that could not be told (decision 9)."""
+
+    TOPIC: ClassVar[str] = "leadline.incident.notice_repeated"
+
+    effect: UUID
 
 
 class DigestMade(JournalEvent):

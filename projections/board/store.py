@@ -16,6 +16,8 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from projections.board import projection as board
 from projections.board.projection import BoardRows, CardRow
 from projections.event import Event
@@ -346,22 +348,33 @@ def _conditions(chosen: Chosen) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """How many leads of a responsible (None: of nobody) stand in a stage."""
+    """Leads of a responsible (None: of nobody) in a stage: how many, what their last offers add up to by currency, and since when
+    the one that is longest there has been there. The leads behind it: `leads` or `nearest` with `Chosen` of the same three."""
 
     responsible: str | None
     stage: str
     count: int
+    kind: str = "open"
+    sums: dict[str, Decimal] = field(default_factory=dict)
+    oldest_at: datetime | None = None
 
 
 async def people(connection: Database, pipeline: str) -> list[Held]:
-    """S6: how many leads of whom stand in which stage of a pipeline now."""
+    """S6: whose leads stand in which stage of a pipeline now, in no order: the pipeline says how near each stage is."""
     schema = await live_schema(connection, NAME)
     rows = await connection.fetch(
-        f"""SELECT responsible, stage, count(*) FROM {schema}.cards WHERE pipeline = $1 AND merged_into IS NULL AND NOT withdrawn
+        f"""SELECT responsible, stage, sum(n)::bigint, max(kind), min(oldest),
+                   jsonb_object_agg(currency, amount::text) FILTER (WHERE currency IS NOT NULL)
+            FROM (SELECT responsible, stage, kind, currency, count(*) AS n, sum(amount) AS amount, min(entered_at) AS oldest
+                  FROM {schema}.cards WHERE pipeline = $1 AND merged_into IS NULL AND NOT withdrawn
+                  GROUP BY responsible, stage, kind, currency) AS by_currency
             GROUP BY responsible, stage""",  # noqa: S608
         pipeline,
     )
-    return [Held(*row) for row in rows]
+    return [
+        Held(whose, stage, count, kind, {c: Decimal(a) for c, a in orjson.loads(sums or "{}").items()}, oldest)
+        for whose, stage, count, kind, oldest, sums in rows
+    ]
 
 
 async def card(connection: Database, lead: UUID) -> Card | None:

@@ -23,8 +23,10 @@ from services.ops.verify.log_end import LogEnds
 from services.ops.verify.opened import Opened
 from services.ops.verify.projected import folds, store
 from services.ops.verify.projected.funnel import funnel
+from services.ops.verify.projected.journals import journal
 from services.ops.verify.projected.robots import robots
 from services.ops.verify.projected.store import Row, Table
+from services.ops.verify.projected.tasks import response, tasks
 from services.ops.verify.report import Report
 from services.ops.verify.seen import check_seen
 from services.ops.verify.store import seen_between
@@ -41,7 +43,11 @@ PERSONAL = {
 }
 IN_PLAIN = (store.IDENTITIES, store.WORDS, store.COMPANY_IDENTITIES, store.COMPANY_WORDS)
 """Tables that hold personal values only: an erasure removes their rows."""
-JSON_COLUMNS = {store.ENTRIES: ("data", "personal")}
+JSON_COLUMNS = {
+    store.ENTRIES: ("data", "personal"),
+    **dict.fromkeys((*store.OF_TASKS, *store.OF_JOURNALS), ("term", "lacks", "people")),
+}
+"""Of these those that the table has."""
 
 
 @dataclass(slots=True)
@@ -129,6 +135,13 @@ class ProjectionCheck:
                 expected[store.FUNNEL_PAST] += map(Expected, of_funnel.past)
                 for table, rows in zip(store.OF_ROBOTS, robots(stream.id, events), strict=True):
                     expected[table] += map(Expected, rows)
+                for table, rows in zip(store.OF_TASKS, tasks(stream.id, events), strict=True):
+                    expected[table] += map(Expected, rows)
+                expected[store.RESPONSE] += map(Expected, response(stream.id, events))
+            elif stream.kind == "incident":
+                of_journal = journal(stream.id, events)
+                for table in store.OF_JOURNALS:
+                    expected[table] += map(Expected, of_journal[table.name])
             elif stream.kind == "contact":
                 wiped = stream.id in build.wiped
                 person = folds.person(stream.id, events)
@@ -163,7 +176,8 @@ class ProjectionCheck:
         have = {tuple(row[column] for column in table.key): row for row in rows}
         for column in JSON_COLUMNS.get(table, ()):
             for row in rows:
-                row[column] = orjson.loads(row[column]) if row[column] is not None else None
+                if row.get(column) is not None:
+                    row[column] = orjson.loads(row[column])
         for wanted in expected:
             key = tuple(wanted.row[column] for column in table.key)
             row_there = have.pop(key, None)

@@ -44,10 +44,31 @@ FUNNEL_PAST = Table("funnel", "past_visits", "lead", ("lead", "visit", "known_fr
 ROBOT_RUNS = Table("robots", "runs", "lead", ("lead", "timer"))
 ROBOT_EFFECTS = Table("robots", "effects", "lead", ("lead", "effect"))
 TRIGGER_PULLS = Table("robots", "pulls", "lead", ("lead", "version"))
+OF_TASKS = (
+    Table("tasks", "activities", "lead", ("lead", "activity")),
+    Table("tasks", "deadlines", "lead", ("lead", "timer")),
+    Table("tasks", "reviews", "lead", ("lead", "visit")),
+)
+RESPONSE = Table("response", "leads", "lead", ("lead",))
+OF_JOURNALS = tuple(
+    Table("incidents", name, "journal", ("journal", *key))
+    for name, key in (
+        ("incidents", ("incident",)),
+        ("escalations", ("escalation",)),
+        ("escalated", ("escalation", "incident")),
+        ("closings", ("escalation",)),
+        ("notices", ("effect",)),
+        ("digests", ("version",)),
+        ("card_reviews", ("review",)),
+    )
+)
 OF_COMPANIES = (COMPANIES, COMPANY_IDENTITIES, COMPANY_WORDS, COMPANY_PEOPLE)
 OF_FUNNEL = (FUNNEL_LEADS, FUNNEL_VISITS, FUNNEL_PAST)
 OF_ROBOTS = (ROBOT_RUNS, ROBOT_EFFECTS, TRIGGER_PULLS)
-TABLES = (CARDS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, DUPLICATES, *OF_COMPANIES, *OF_FUNNEL, *OF_ROBOTS)
+TABLES = (
+    *(CARDS, ENTRIES, PEOPLE, IDENTITIES, WORDS, LEADS, DUPLICATES, *OF_COMPANIES, *OF_FUNNEL, *OF_ROBOTS),
+    *(*OF_TASKS, RESPONSE, *OF_JOURNALS),
+)
 PROJECTIONS = tuple(sorted({table.projection for table in TABLES}))
 
 
