@@ -88,7 +88,7 @@ SUMMARY: Final = {
     topics.PEOPLE_EVENTS.name: "Contacts: persons made, identities found, persons erased, for ever.",
     topics.INCIDENTS_EVENTS.name: "The incident journal, for ever. This release publishes none yet.",
     topics.PIPELINES_EVENTS.name: "Every version of every pipeline, for ever.",
-    topics.TEAMS_EVENTS.name: "Teams and their calendars, for ever. This release publishes none yet.",
+    topics.TEAMS_EVENTS.name: "Every version of every team, for ever.",
     topics.LEADS_REFUSALS.name: "Commands that were refused, with the rules and what was missing, for ever.",
     topics.LEADS_INBOUND.name: "Forms, calls, messages, visits and letters as adapters bring them; references from our intake.",
     topics.LEADS_COMMANDS.name: "Commands of reactors. Personal data only by reference.",

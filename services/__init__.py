@@ -1,1 +1,1 @@
-"""The running services (leads, channels, web, ops) and what they stand on (eventlog, pipelines, calendars, privacy)."""
+"""The running services (leads, channels, web, ops) and what they stand on (eventlog, pipelines, calendars, teams, privacy)."""

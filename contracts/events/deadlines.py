@@ -131,7 +131,9 @@ class DeadlineDropped(DeadlineEvent):
 
     TOPIC: ClassVar[str] = "leadline.lead.deadline_dropped"
 
-    by: Literal["left_stage", "lead_closed", "undone", "adopted", "merged", "erased", "by_hand", "retimed"]
+    by: Literal["left_stage", "lead_closed", "undone", "adopted", "merged", "erased", "by_hand", "retimed", "archived"]
+    """adopted: its pipeline does not have it any more; retimed: it goes by a date, or a key action, that was moved; archived: its
+    pipeline is (N14)."""
 
 
 class IncidentRaised(LeadEvent):

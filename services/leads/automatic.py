@@ -16,6 +16,7 @@ from services.leads.domain.permissions import Permission, contactable
 from services.leads.domain.robots import following
 from services.leads.domain.robots.following import PIPELINE_RULES, Following
 from services.leads.domain.state import LeadState
+from services.leads.people.deleting import by_itself, deletion, erase_person
 
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
@@ -32,17 +33,32 @@ def follow(
     moves: bool = True,
 ) -> None:
     """Let follow what follows from these events, which are recorded. A loop is refused where everyone sees it (N3)."""
-    state = _state(batch, lead)
+    state, deleted = _state(batch, lead), False
 
     def record(found: Sequence[Event], actor: Actor, depth: int) -> LeadState:
+        nonlocal deleted
+        now_it = _state(batch, lead)
+        deleted |= deletion(batch, now_it, found)[0] and by_itself(batch, now_it, found) is None
         batch.record(lead, "lead", state.contact, found, **{**envelope, "actor": actor, "autodepth": depth})
         return _state(batch, lead)
 
-    now = Following(pipeline, batch.times, surroundings(batch, state), envelope["command"], record, moves)
+    now = Following(
+        pipeline,
+        batch.times,
+        surroundings(batch, state),
+        envelope["command"],
+        record,
+        moves,
+        envelope["happened_at"],
+        "en" if batch.settings.language == "en" else "ru",
+        lambda lead_state, found: by_itself(batch, lead_state, found),
+    )
     stopped = following.follow(now, before, state, events, envelope.get("autodepth", 0))
     if stopped is not None:
         command = uuid5(envelope["command"], f"automatic:{stopped}")
         tell_refusal(batch, command, lead, "move", PIPELINE_RULES, _too_many(), _state(batch, lead).version)
+    if deleted:  # C1: a result of a deadline rejected it as bad data
+        erase_person(batch, state.contact, "bad_data", envelope)
 
 
 def surroundings(batch: LeadBatch, state: LeadState) -> Surroundings:

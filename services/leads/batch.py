@@ -80,6 +80,8 @@ class LeadBatch:
     """By (contact that goes on for the person, pipeline)."""
     persons: dict[UUID, UUID] = field(default_factory=dict)
     """Which contact goes on for each, of those looked up (N16)."""
+    whole: set[UUID] = field(default_factory=set)
+    """Contacts of people all of whose leads are at hand."""
     had: dict[UUID, set[UUID]] = field(default_factory=dict)
     """The leads of a person, by the contact that goes on for them, of those whose messages are at hand."""
     pinned: dict[tuple[str, int], Pipeline] = field(default_factory=dict)

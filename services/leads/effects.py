@@ -34,6 +34,7 @@ from services.leads.domain.rules import no_such_lead
 from services.leads.domain.state import LeadState, with_
 from services.leads.imports.store import RowAnswer
 from services.leads.people import effects as people
+from services.leads.people.deleting import deletion, erase_person
 from services.leads.people.looking_up import returning
 from services.leads.publishing.places import Place
 from services.leads.robots import ROBOT_COMMANDS, decide_robots, obey_refusal
@@ -118,7 +119,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     decided = await _decided(batch, command, state, pipeline, around, database)
     if isinstance(decided, Refusal):
         return refuse(batch, work, decided, state.version)
-    bad_data, refusal = people.deletion(batch, state, decided)
+    bad_data, refusal = deletion(batch, state, decided)
     if refusal is not None:
         return refuse(batch, work, refusal, state.version)
     envelope["autodepth"] = depth_of(state, command.actor, decided)
@@ -131,7 +132,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     adopted = await adopting.adopted_pipeline(batch, command, database)  # publishing moves nobody on, and arms nothing
     follow(batch, state.lead, decided, adopted or pipeline, envelope, state, moves=adopted is None)
     if bad_data:
-        people.erase_person(batch, state.contact, "bad_data", envelope)
+        erase_person(batch, state.contact, "bad_data", envelope)
     return _carried_out(batch, work, state)
 
 
@@ -304,7 +305,7 @@ def erase(batch: LeadBatch, work: EraseWork) -> Done:
             status=410 if there else 404,
         )
         return refuse(batch, work, refusal, contact.version if contact else 0)
-    people.erase_person(batch, command.contact, command.reason, _envelope_of_erasure(batch, work))
+    erase_person(batch, command.contact, command.reason, _envelope_of_erasure(batch, work))
     return _erased(batch, work, contact.version + 1)
 
 

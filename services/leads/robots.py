@@ -18,6 +18,8 @@ from services.leads import adopting
 from services.leads.automatic import surroundings
 from services.leads.domain.arrivals import Turn
 from services.leads.domain.case import Case
+from services.leads.domain.deadlines import closing, reacting
+from services.leads.domain.deadlines.setting import Circumstances, Language
 from services.leads.domain.people import Person
 from services.leads.domain.robots import arming, outward
 from services.leads.domain.robots.acting import Around
@@ -25,7 +27,8 @@ from services.leads.domain.robots.firing import fire
 from services.leads.domain.rules import COMMAND_RULES, refused
 from services.leads.domain.state import LeadState
 from services.leads.letters import filler
-from services.leads.people.effects import deletion, person_of
+from services.leads.people.deleting import deletion
+from services.leads.people.effects import person_of
 from services.pipelines import registry
 
 if TYPE_CHECKING:
@@ -53,8 +56,12 @@ async def decide_robots(
 async def _fire(
     batch: LeadBatch, command: c.Command, body: c.Fire, state: LeadState, pipeline: Pipeline, database: Database
 ) -> Decided:
-    armed = state.automation.armed.get(body.timer)
-    if armed is not None and armed.due_at <= batch.now and await adopting.takes_none(batch, database, state.pipeline):
+    armed, turn = state.automation.armed.get(body.timer), state.deadlines.open.get(body.timer)
+    waits = armed or turn
+    if waits is not None and waits.due_at <= batch.now and await adopting.takes_none(batch, database, state.pipeline):
+        if turn is not None:
+            return (e.DeadlineDropped(**closing.of(turn), by="archived"),)
+        assert armed is not None
         return (e.RobotCancelled(robot=armed.robot, timer=armed.timer, visit=armed.visit, by="archived"),)
     newest = await _newest(batch, database, state.pipeline)
     decided = fire(state, body, pipeline, around_of(batch, state, newest, whole=_asks(state, body, pipeline)))
@@ -85,7 +92,7 @@ def around_of(batch: LeadBatch, state: LeadState, newest: Pipeline, *, whole: bo
         templates=newest,
         turn=Turn(tuple(batch.settings.responsibles), batch.turn),
         heads=tuple(staff.name for staff in batch.settings.staff if staff.role == "head"),
-        language=batch.settings.language,
+        language="en" if batch.settings.language == "en" else "ru",
         message_domain=batch.settings.mail_id_domain,
         ran_for_person=_ran_for(batch, state, person) if whole else frozenset(),
     )
@@ -121,7 +128,11 @@ def _repeat(batch: LeadBatch, state: LeadState, _: Pipeline, body: Any) -> Decid
 
 
 def _start(batch: LeadBatch, state: LeadState, pipeline: Pipeline, body: Any) -> Decided:
-    return arming.restart(state, pipeline, batch.times, body.at or batch.now, body.robot, fresh=body.fresh)
+    at = body.at or batch.now
+    robots = arming.restart(state, pipeline, batch.times, at, body.robot, fresh=body.fresh)
+    language: Language = "en" if batch.settings.language == "en" else "ru"
+    now = Circumstances(pipeline, batch.times, at, language, frozenset(batch.settings.responsibles))
+    return (*robots, *reacting.restart(state, now, body.robot))
 
 
 _BY_HAND: Final[dict[type[c.CommandBody], Callable[[LeadBatch, LeadState, Pipeline, Any], Decided]]] = {

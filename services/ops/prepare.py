@@ -1,4 +1,4 @@
-"""What must be there before services start: tables, topics, pipelines, calendars, projection schemas (`leadline prepare`).
+"""What must be there before services start: tables, topics, pipelines, calendars, teams, projection schemas (`leadline prepare`).
 
 `leadline up` runs it at every start; on a cluster an operator runs it once per release. Invariants: doing it again changes
 nothing; it never deletes; the parts that do not depend on each other run together.
@@ -21,8 +21,8 @@ FAILED = 1
 
 
 async def prepare(settings: Settings, *, demo: bool = False) -> str | None:
-    """Migrate, create what is missing, publish the bundled pipelines, bring calendars up to date. With `demo`, a fresh head token
-    of the demo user.
+    """Migrate, create what is missing, publish the bundled pipelines, bring calendars and the default team up to date. With
+    `demo`, a fresh head token of the demo user.
 
     Raises OpsError, or what its parts raise: the start must not go on then.
     """
@@ -35,6 +35,8 @@ async def prepare(settings: Settings, *, demo: bool = False) -> str | None:
     from services.ops import store
     from services.ops.tokens import make_token
     from services.pipelines.registry import publish_bundled
+    from services.teams import publishing as teams
+    from services.teams.team_file import TeamFileError as NoTeamError
 
     try:
         await asyncio.gather(migrate(settings), ensure_topics(settings))
@@ -51,6 +53,11 @@ async def prepare(settings: Settings, *, demo: bool = False) -> str | None:
             await calendars.renew(pool, clock, settings)
         except TeamFileError as error:
             raise OpsError(f"the settings make no calendar (LEADLINE_TIME_ZONE): {error}", FAILED) from error
+        try:
+            await teams.renew(pool, clock, settings)
+        except NoTeamError as error:
+            problem = f"the settings make no team (LEADLINE_RESPONSIBLES, LEADLINE_STAFF): {error}"
+            raise OpsError(problem, FAILED) from error
         if not demo:
             return None
         now = datetime.now(UTC)  # a token's age is the world's, also in a practice system

@@ -27,6 +27,7 @@ from services.eventlog.admin import ensure_topics
 from services.eventlog.migrate import migrate
 from services.pipelines.registry import publish_bundled
 from services.settings import Settings
+from services.teams import publishing as teams
 
 READY_SECONDS = 60.0
 SERVICES = ("leads", "relay", "projections", "door")
@@ -73,6 +74,7 @@ class Stack:
             database_bi_url=SecretStr(self.servers.bi_url),
             master_key=SecretStr(key),
             pepper=SecretStr(key),
+            responsibles=["anna", "boris"],
         )
         await migrate(self.settings)
         await ensure_topics(self.settings)
@@ -81,6 +83,7 @@ class Stack:
             await prepare(database)
         await publish_bundled(self.pool, SystemClock())
         await calendars.renew(self.pool, SystemClock(), self.settings)
+        await teams.renew(self.pool, SystemClock(), self.settings)
         for name in SERVICES:
             await self.start(name)
         return self

@@ -20,17 +20,19 @@ from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
 from deploy.embedded.sandbox import EmbeddedServers
-from services.calendars.publishing import renew
+from services.calendars import publishing as calendars
 from services.clock import SystemClock
 from services.database import Pool, open_pool
 from services.eventlog.admin import ensure_topics
 from services.eventlog.migrate import migrate
 from services.pipelines import registry
 from services.settings import Settings
+from services.teams import publishing as teams
 from tests.integration.containers import ContainerServers, engine_answers
 
 PARTITIONS = 4
 TEMPLATE = "leadline_template"
+RESPONSIBLES = ["anna", "boris"]
 
 
 def at_database(url: str, name: str) -> str:
@@ -79,12 +81,15 @@ async def servers() -> AsyncIterator[EmbeddedServers | ContainerServers]:
 
 @pytest.fixture(scope="session")
 async def template(servers: EmbeddedServers | ContainerServers) -> str:
-    """Name of a database that was migrated once, has the default calendar, and that nobody is connected to."""
+    """Name of a database that was migrated once, has the default calendar and team, and that nobody is connected to."""
     await create_database(servers, TEMPLATE, "template0")
-    made = Settings(database_url=SecretStr(at_database(servers.database_url, TEMPLATE)))
+    made = Settings(
+        database_url=SecretStr(at_database(servers.database_url, TEMPLATE)), responsibles=list(RESPONSIBLES)
+    )
     await migrate(made)
     async with await open_pool(made.database_url, service="template") as pool:
-        await renew(pool, SystemClock(), made)
+        await calendars.renew(pool, SystemClock(), made)
+        await teams.renew(pool, SystemClock(), made)
     return TEMPLATE
 
 
@@ -107,7 +112,7 @@ async def settings(
         master_key=SecretStr(base64.b64encode(secrets.token_bytes(32)).decode()),
         pepper=SecretStr(base64.b64encode(secrets.token_bytes(32)).decode()),
         internal_token=SecretStr(secrets.token_urlsafe(24)),
-        responsibles=["anna", "boris"],
+        responsibles=list(RESPONSIBLES),
         http_port=0,
     )
     if wants_topics:

@@ -20,6 +20,8 @@ from contracts.pipeline import Pipeline, Template
 from services.calendars.calendar import Calendar, Hours
 from services.leads.domain.arrivals import Turn
 from services.leads.domain.contact import ContactState
+from services.leads.domain.deadlines import reacting
+from services.leads.domain.deadlines.setting import Circumstances
 from services.leads.domain.decide import Surroundings, decide
 from services.leads.domain.people import Person
 from services.leads.domain.permissions import Permission
@@ -36,6 +38,7 @@ from tests.unit.given_pipeline import BEGAN, CONTACT, LEAD, SELLER
 WORKING_HOURS = (Hours(time(9), time(18)),)
 MOSCOW = Calendar("sales", 3, ZoneInfo("Europe/Moscow"), (WORKING_HOURS,) * 5 + ((), ()))
 """Monday to Friday, 9 to 18. The stories begin on Monday, 2 March 2026, at noon there."""
+PEOPLE = ("anna", "boris", "helen")
 CLIENT = Actor(id="site", kind="adapter")
 DELIVERY = Actor(id="delivery", kind="system")
 
@@ -128,10 +131,12 @@ class Robots:
             decided = arming.restart(
                 state, self.pipeline, self.times, made.at or self.now, made.robot, fresh=made.fresh
             )
+            now = Circumstances(self.pipeline, self.times, made.at or self.now, people=frozenset(PEOPLE))
+            decided += reacting.restart(state, now, made.robot)
         elif isinstance(made, c.Repeat):
             decided = outward.repeat(state, made, self.person, self.now.date())
         else:
-            around = Surroundings(("anna", "boris", "helen"), activity=uuid4())
+            around = Surroundings(PEOPLE, activity=uuid4())
             decided = decide(state, command, self.pipeline, self.now, around)
         if isinstance(decided, Refusal):
             return decided
@@ -153,12 +158,14 @@ class Robots:
         """Time goes on; every robot whose instant comes fires then, not later."""
         moment = moment or self.now + timedelta(**period)
         for _ in range(10_000):
-            due = [a for a in self.lead.automation.armed.values() if a.due_at <= moment]
+            waiting = [(a.due_at, a.robot, a.timer) for a in self.lead.automation.armed.values()]
+            waiting += [(turn.due_at, turn.deadline, turn.timer) for turn in self.lead.deadlines.open.values()]
+            due = [one for one in waiting if one[0] <= moment]
             if not due:
                 break
-            armed = min(due, key=lambda a: (a.due_at, a.robot))
-            self.now = max(self.now, armed.due_at)
-            self.fire(armed.timer, armed.robot)
+            due_at, robot, timer = min(due)
+            self.now = max(self.now, due_at)
+            self.fire(timer, robot)
         self.now = max(self.now, moment)
         return self
 
@@ -200,11 +207,11 @@ class Robots:
         """What a robot's act needs beyond the lead."""
         return Around(
             times=self.times,
-            surroundings=Surroundings(("anna", "boris", "helen")),
+            surroundings=Surroundings(PEOPLE),
             person=self.person,
             fill=self._fill,
             templates=self.pipeline,
-            turn=Turn(("anna", "boris", "helen"), 0),
+            turn=Turn(PEOPLE, 0),
             heads=self.heads,
             message_domain="school.example.org",
             ran_for_person=frozenset(r for (_, r), s in self.lead.automation.settled.items() if s.how == "ran"),
@@ -222,7 +229,7 @@ class Robots:
         now = Following(
             self.pipeline,
             self.times,
-            Surroundings(("anna", "boris", "helen")),
+            Surroundings(PEOPLE),
             uuid5(LEAD, str(len(self.events))),
             self._record,
         )

@@ -378,25 +378,53 @@ def test_P9_a_meeting_that_was_held_asks_for_its_result_within_a_working_day() -
     story = school().given("plan", kind="meeting")
     [activity] = story.lead.activities
     story.given("complete", activity=activity, result="встретились")
-    [asked] = [event for event in story.of(e.ActivityPlanned) if event.reason == "robot"]
-    assert asked.due_at == datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
+    [asked] = [event for event in story.of(e.ActivityPlanned) if event.reason == "deadline"]
+    assert (asked.due_at, asked.deadline) == (datetime(2026, 3, 3, 9, 0, tzinfo=UTC), "meeting_result")
     story.until(days=2)
-    told = story.of(e.ActivityPlanned)[-1]
-    assert (told.assignee, isinstance(story.why("meeting_result"), e.RobotRan)) == ("helen", True)
+    [missed] = story.of(e.DeadlineMissed)
+    assert (missed.deadline, missed.responsible, missed.cause) == ("meeting_result", "anna", "person")
+    assert missed.incident is not None
+    assert story.lead.activities[asked.activity].done_at is None, "it stays, overdue"
+
+
+def test_P9_the_task_ticked_off_without_the_result_is_asked_for_again() -> None:
+    story = school().given("plan", kind="meeting")
+    [meeting] = story.lead.activities
+    story.given("complete", activity=meeting, result="встретились")
+    [turn] = story.lead.deadlines.open.values()
+    story.given("complete", activity=turn.activity, result="записал").until(hours=1)
+    [asked] = story.of(e.DeadlineAsked)
+    assert asked.lacks == ("meeting_held",)
+    [again] = story.lead.deadlines.open.values()
+    assert (again.turn, again.because) == (2, "asked")
+
+
+def test_P9_a_timer_that_an_older_release_armed_is_closed_as_it_was() -> None:
+    story = school()
+    armed = e.RobotArmed(robot="meeting_result", timer=uuid4(), visit=1, due_at=BEGAN, because="meeting")
+    owed = e.ActivityPlanned(
+        activity=uuid4(), activity_kind="task", reason="robot", robot="meeting_result", visit=1, due_at=BEGAN
+    )
+    story.arrives(armed, owed).until(hours=1)
+    assert isinstance(story.why("meeting_result"), e.RobotRan)
+    assert story.of(e.DeadlineSet) == []
+    story.given("hold", kind="meeting")
+    assert story.lead.activities[owed.activity].done_at is not None
 
 
 def test_P9_a_result_that_was_recorded_before_is_not_asked_for() -> None:
     story = school().given("plan", kind="meeting").given("hold", kind="meeting")
     [activity] = story.lead.activities
     story.given("complete", activity=activity, result="встретились")
-    assert story.of(e.RobotArmed) == []
+    assert story.of(e.RobotArmed, e.DeadlineSet) == []
 
 
 def test_P9_a_result_that_is_recorded_ends_the_asking() -> None:
     story = school().given("plan", kind="meeting")
     [activity] = story.lead.activities
     story.given("complete", activity=activity, result="встретились").given("hold", kind="meeting").until(days=3)
-    assert isinstance(story.why("meeting_result"), e.RobotSkipped)
+    assert [event.deadline for event in story.of(e.DeadlineMet)] == ["meeting_result"]
+    assert story.of(e.DeadlineMissed) == []
     assert [a for a in story.lead.activities.values() if a.done_at is None] == []
 
 

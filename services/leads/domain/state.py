@@ -16,6 +16,7 @@ from contracts import events as e
 from contracts.meta import Meta
 from contracts.personal import Erased, known
 from contracts.recorded import Recorded
+from services.leads.domain.deadlines import standing as due
 from services.leads.domain.robots import standing
 
 Answer = Literal["consent", "refusal"]
@@ -39,6 +40,10 @@ class Activity:
     """The stage visit that robot belongs to."""
     closed: bool = False
     """Nobody did it, and it is not needed any more (N6)."""
+    deadline: str | None = None
+    """Of one that stands for a deadline: which."""
+    key: bool = False
+    """Q7: not done by its instant it is a miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,8 @@ class LeadState:
     """Labels (R2)."""
     automation: standing.Automation = standing.NOTHING
     """Its robots and what they requested of the outside (R1-R4)."""
+    deadlines: due.Deadlines = due.NOTHING
+    """What must be done in time (Q7)."""
     autodepth: int = 0
     """Automatic moves since a person or an inbound message last acted on it (decision 8)."""
     deal_of: UUID | None = None
@@ -350,6 +357,8 @@ def _planned(state: LeadState, meta: Meta, data: e.ActivityPlanned) -> dict[str,
         known(data.text),
         robot=data.robot,
         visit=data.visit,
+        deadline=data.deadline,
+        key=data.key,
     )
     return {"activities": {**state.activities, data.activity: activity}}
 
@@ -377,11 +386,21 @@ def _automation(
     return lambda state, meta, data: {"automation": change(state.automation, meta, data)}
 
 
+def _deadlines(
+    change: Callable[[due.Deadlines, Meta, Any], due.Deadlines],
+) -> Callable[[LeadState, Meta, Any], dict[str, Any]]:
+    return lambda state, meta, data: {"deadlines": change(state.deadlines, meta, data)}
+
+
+def _assigned(state: LeadState, meta: Meta, data: e.LeadAssigned) -> dict[str, Any]:
+    return {"responsible": data.to, "deadlines": due.given(state.deadlines, meta, data)}
+
+
 _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, Any]]] = {
     e.StageEntered: _entered,
     e.LeadSeen: lambda state, meta, data: {"seen": True},
     e.LeadAccepted: lambda state, meta, data: {"accepted": True},
-    e.LeadAssigned: lambda state, meta, data: {"responsible": data.to},
+    e.LeadAssigned: _assigned,
     e.CardRecorded: _recorded,
     # A new offer asks a new question: the answer to the former one no longer decides anything.
     e.OfferMade: lambda state, meta, data: {"offer": data, "answer": None},
@@ -415,6 +434,7 @@ _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, An
     e.TagAdded: lambda state, meta, data: {"tags": state.tags | {data.tag}},
     e.TagRemoved: lambda state, meta, data: {"tags": state.tags - {data.tag}},
     **{event: _automation(change) for event, change in standing.CHANGES.items()},
+    **{event: _deadlines(change) for event, change in due.CHANGES.items()},
     e.DealWithdrawn: lambda state, meta, data: {"withdrawn": True},
     e.DealRestored: lambda state, meta, data: {"withdrawn": False},
 }

@@ -23,7 +23,7 @@ from services.leads.domain.history import advance, broken_row, capture, is_bad_d
 from services.leads.domain.recognition import keep_recorded_identity
 from services.leads.domain.state import LeadState
 from services.leads.imports.store import RowAnswer
-from services.leads.people import effects as people
+from services.leads.people.deleting import deletion, erase_person
 from services.leads.work import Done, ImportWork
 from services.pipelines import registry
 
@@ -94,7 +94,7 @@ async def _capture(batch: LeadBatch, work: ImportWork, database: Database) -> Re
     if made.is_open:
         claim(batch, made)
     if is_bad_data(row, pipeline.by_id[row.stage]):
-        people.erase_person(batch, found.contact, "bad_data", envelope)
+        erase_person(batch, found.contact, "bad_data", envelope)
     else:
         join_company(batch, work, found.contact, envelope)
     return _Versions(1, made.version)
@@ -112,7 +112,7 @@ async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state
         return decided
     if (refusal := await archived_refusal(batch, state, decided, database)) is not None:
         return refusal
-    bad_data, refusal = people.deletion(batch, state, decided)
+    bad_data, refusal = deletion(batch, state, decided)
     if refusal is not None:
         return refusal
     envelope = _envelope(batch, work, f"{state.pipeline}@{state.pipeline_number}")
@@ -125,7 +125,7 @@ async def _advance(batch: LeadBatch, work: ImportWork, database: Database, state
     assert after is not None
     move_claim(batch, state, after)
     if bad_data:
-        people.erase_person(batch, state.contact, "bad_data", envelope)
+        erase_person(batch, state.contact, "bad_data", envelope)
     else:
         join_company(batch, work, state.contact, envelope)
     return _Versions(state.version + 1, after.version)

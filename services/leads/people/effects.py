@@ -6,7 +6,7 @@ transaction of the rejection that says so (C1).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -15,13 +15,11 @@ from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
 from services.leads.automatic import follow
-from services.leads.domain.arrivals import Referred
 from services.leads.domain.case import Case
 from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.merging import Outcome, merge, unmerge
 from services.leads.domain.merging_rules import MergeCase
-from services.leads.domain.people import ContactEvents, Person, confirm, dismiss, may_delete, may_recommend, permit
-from services.leads.domain.persons import members_of
+from services.leads.domain.people import ContactEvents, Person, confirm, dismiss, may_recommend, permit
 from services.leads.domain.rules import COMMAND_RULES, refused
 from services.leads.domain.state import LeadState
 from services.privacy.cipher import identity_hmac
@@ -151,30 +149,3 @@ def person_of(batch: LeadBatch, state: LeadState) -> Person:
     contacts = [state.contact, head, *(contact for contact, its in batch.persons.items() if its == head)]
     states = (batch.contact(contact) for contact in dict.fromkeys(contacts))
     return Person(tuple(found for found in states if found is not None))
-
-
-def deletion(batch: LeadBatch, state: LeadState, decided: Sequence[e.Event]) -> tuple[bool, Refusal | None]:
-    """C1: whether these events say that the lead was bad data; and why its person's data cannot go, where it cannot."""
-    if not any(isinstance(event, e.LeadRejected) and event.outcome == "bad_data" for event in decided):
-        return False, None
-    head = batch.person(state.contact)
-    others = [found for found in batch.leads() if batch.person(found.contact) == head]
-    return True, may_delete(state.lead, others)
-
-
-def erase_person(batch: LeadBatch, contact: UUID, reason: str, envelope: Envelope) -> None:
-    """M7: the fact on every contact of the person; their keys go with the batch, and nothing finds them any more."""
-    head = batch.person(contact)
-    contacts = {found: state for found in {*batch.persons, head} if (state := batch.contact(found)) is not None}
-    for member in members_of(head, contacts):
-        state = contacts.get(member)
-        if state is None or state.erased:
-            continue
-        erased = e.PersonErased.model_validate({"reason": reason})
-        batch.record(member, "contact", member, (erased,), **{**envelope, "pipeline": None})
-        batch.erased.add(member)
-    batch.owners = {hmac: owner for hmac, owner in batch.owners.items() if owner.contact not in batch.erased}
-    batch.referred = {
-        hmac: Referred(found.inbound_id) if found.contact in batch.erased else found
-        for hmac, found in batch.referred.items()
-    }

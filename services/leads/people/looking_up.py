@@ -104,6 +104,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     theirs = persons | {contact for contact, head in members.items() if head in persons}
     owned = await store.leads_of(database, theirs) if theirs else {}
     await batch.have(database, claimed | {lead for found in owned.values() for lead in found})
+    batch.whole |= whole
 
 
 async def _may_delete(database: Database, lead: LeadState, body: c.CommandBody) -> bool:
@@ -118,7 +119,25 @@ async def _may_delete(database: Database, lead: LeadState, body: c.CommandBody) 
             if isinstance(robot.do, MoveTo)
             else None
         )
-    return to is not None and _deletes(await registry.version(database, lead.pipeline, lead.pipeline_number), to)
+    if to is None:
+        return bool(lead.deadlines.open) and await _result_deletes(database, lead, body)
+    return _deletes(await registry.version(database, lead.pipeline, lead.pipeline_number), to)
+
+
+async def _result_deletes(database: Database, lead: LeadState, body: c.CommandBody) -> bool:
+    """Whether a result of a deadline that is open may reject the lead by a reason that deletes the person (Q4)."""
+    pipeline = await registry.version(database, lead.pipeline, lead.pipeline_number)
+    said = body.fields if isinstance(body, c.Record) else {}
+    for turn in lead.deadlines.open.values():
+        found = pipeline.deadlines_by_id.get(turn.deadline)
+        for result in found[1].results if found is not None else ():
+            if not isinstance(result.then, RejectAs):
+                continue
+            stage, field = pipeline.by_id[result.then.reject], result.then.reason_field
+            reason = stage.reason(result.then.reason if field is None else said.get(field) or lead.card.get(field))
+            if "bad_data" in (stage.outcome, reason.outcome if reason is not None else None):
+                return True
+    return False
 
 
 async def _once_for_a_person(database: Database, lead: LeadState, body: c.CommandBody) -> bool:

@@ -20,6 +20,8 @@ from contracts.commands import Refusal
 from contracts.events import ContactChannel
 from contracts.meta import Actor
 from services.leads.domain.arrivals import Turn
+from services.leads.domain.deadlines.carrying_out import reason_of
+from services.leads.domain.deadlines.setting import Circumstances, Language
 from services.leads.domain.decide import Surroundings, decide
 from services.leads.domain.own_letters import message_id
 from services.leads.domain.people import Person
@@ -54,7 +56,7 @@ class Around:
     """The pipeline's newest version: its templates are the ones used (decision 6)."""
     turn: Turn
     heads: tuple[str, ...] = ()
-    language: str = "ru"
+    language: Language = "ru"
     message_domain: str = "leadline.invalid"
     ran_for_person: frozenset[str] = frozenset()
     """Robots of the pipeline that ran for this person on any lead (P5)."""
@@ -63,6 +65,11 @@ class Around:
     def head(self) -> str | None:
         """Who looks at what a head should see; None: nobody is named."""
         return self.heads[0] if self.heads else None
+
+    def circumstances(self, pipeline: p.Pipeline) -> Circumstances:
+        """What deadlines need to know of it."""
+        people = frozenset(self.surroundings.responsibles)
+        return Circumstances(pipeline, self.times, self.times.now, self.language, people)
 
     @property
     def today(self) -> date:
@@ -176,6 +183,7 @@ def _plan(now: Acting, do: p.PlanActivity) -> Act | Skip:
         robot=now.robot.id,
         visit=now.armed.visit,
         calendar=around.times.name if counted else None,
+        key=do.key,
     )
     return Act((planned,), activity=activity)
 
@@ -306,7 +314,7 @@ ACTS: Final[dict[type[p.Model], Callable[[Acting, Any], Act | Skip]]] = {
     p.NotifyHead: _notify_head,
     p.AssignTo: _assign,
     p.MoveTo: lambda now, do: _by_the_rules(now, c.Move(to=do.move)),
-    p.RejectAs: lambda now, do: _by_the_rules(now, c.Reject(status=do.reject, reason=do.reason)),
+    p.RejectAs: lambda now, do: _by_the_rules(now, c.Reject(status=do.reject, reason=reason_of(now.state, do))),
     p.SetField: lambda now, do: _by_the_rules(now, c.Record(fields={do.field: do.value})),
     p.ChangeTag: _tag,
     p.SendEmail: _email,

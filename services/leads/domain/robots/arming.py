@@ -12,20 +12,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from functools import cache
 from typing import Any, Final
-from uuid import uuid5
 
 from contracts import events as e
-from contracts.pipeline import Period, Pipeline, Robot
+from contracts.pipeline import Pipeline, Robot
+from services.leads.domain.deadlines.setting import WARNING
 from services.leads.domain.robots import chains
-from services.leads.domain.robots.instants import Times, arm, counted_in, due, had, in_hours, instant
+from services.leads.domain.robots.instants import Times, arm, counted_in, had, in_hours, instant
 from services.leads.domain.robots.standing import Armed
 from services.leads.domain.state import LeadState
 
 PAUSE: Final = "pause"
 """The robot of every pause: it brings the lead back on the date (S3)."""
 MEETING: Final = "meeting_result"
-"""The robot that waits for the result of a meeting that was held (P9)."""
-RESULT_OWED: Final = "Записать результат встречи / Record the result of the meeting"
+"""The robot under which the result of a meeting was waited for before that was a deadline (P9); those still armed end here."""
 BUILT_IN: Final = frozenset({PAUSE, MEETING})
 """Robots of every pipeline; `contracts.pipeline.automation.RESERVED` keeps their names free."""
 _MOVING: Final = (
@@ -36,7 +35,6 @@ _MOVING: Final = (
     e.LeadMerged,
     e.LeadPaused,
     e.CardRecorded,
-    e.ActivityDone,
     e.MeetingHeld,
     e.RobotRan,
     e.RobotSkipped,
@@ -71,8 +69,6 @@ def react(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline, times: 
                 found += _pause(state, event, times)
             case e.CardRecorded():
                 found += _retimed(state, event, pipeline, times)
-            case e.ActivityDone(activity_kind="meeting", reason="by_hand"):
-                found += _result_owed(state, just, times)
             case e.MeetingHeld():
                 found += _result_recorded(state)
             case e.RobotRan() | e.EffectDone():
@@ -183,7 +179,8 @@ def _again(state: LeadState, by: str, times: Times, *, past: bool = True) -> Ite
 def _under_another_version(state: LeadState, pipeline: Pipeline) -> Iterator[e.Event]:
     """M3: what waits goes on waiting where the version has the robot still; nothing new is armed."""
     for armed in state.automation.armed.values():
-        if armed.robot not in BUILT_IN and armed.robot not in pipeline.robots_by_id:
+        deadline = armed.robot.removesuffix(WARNING)
+        if armed.robot not in BUILT_IN and deadline not in (pipeline.robots_by_id | pipeline.deadlines_by_id):
             yield _cancelled(armed, "adopted")
 
 
@@ -233,29 +230,6 @@ def _retimed(state: LeadState, recorded: e.CardRecorded, pipeline: Pipeline, tim
                 due_at = instant(robot, begin, state, times)
                 if due_at is not None:
                     yield arm(state, robot.id, due_at, "date", calendar=counted_in(robot, times))
-
-
-def _result_owed(state: LeadState, just: Sequence[e.Event], times: Times) -> Iterator[e.Event]:
-    """P9: a meeting was held and its result is not recorded: it is asked for, within one working day."""
-    recorded = state.facts.get("meeting_held")
-    told = any(isinstance(event, e.MeetingHeld) for event in just) or (
-        recorded is not None and recorded.root == state.root
-    )
-    if told or state.automation.waits(state.root, MEETING):
-        return
-    due_at = due(times, times.now, Period(days=1, working=True), state.responsible)
-    armed = arm(state, MEETING, due_at, "meeting", calendar=times.name)
-    yield armed
-    yield e.ActivityPlanned(
-        activity=uuid5(armed.timer, "activity"),
-        activity_kind="task",
-        reason="robot",
-        due_at=due_at,
-        text=RESULT_OWED,
-        robot=MEETING,
-        visit=state.root,
-        calendar=times.name,
-    )
 
 
 def _result_recorded(state: LeadState) -> Iterator[e.Event]:

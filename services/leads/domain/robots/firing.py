@@ -18,6 +18,7 @@ from contracts.commands import Refusal
 from contracts.pipeline import Pipeline, Robot
 from services.calendars.calendar import NoWorkingTimeError
 from services.leads.domain.criteria import held, values_of
+from services.leads.domain.deadlines import coming
 from services.leads.domain.decide import MOST_MOVES, decide
 from services.leads.domain.robots import acting
 from services.leads.domain.robots.acting import Around, Skip
@@ -32,7 +33,7 @@ def fire(state: LeadState, body: c.Fire, pipeline: Pipeline, around: Around) -> 
     """The events of a robot's instant; or that it is over already, or not there yet: nothing has changed then."""
     armed = state.automation.armed.get(body.timer)
     if armed is None:
-        return _over(body.robot)
+        return _deadline(state, body, pipeline, around)
     if armed.due_at > around.times.now:
         return _not_due(body.robot)
     firing = Firing(state, pipeline, around, armed)
@@ -44,6 +45,16 @@ def fire(state: LeadState, body: c.Fire, pipeline: Pipeline, around: Around) -> 
         return tuple(_BUILT_IN[armed.robot](firing) if armed.robot in _BUILT_IN else _run(firing))
     except (NoWorkingTimeError, TemplateError) as error:
         return firing.failed(str(error), getattr(error, "ru", str(error)))
+
+
+def _deadline(state: LeadState, body: c.Fire, pipeline: Pipeline, around: Around) -> tuple[e.Event, ...] | Refusal:
+    """The end of a turn of a deadline (Q4)."""
+    turn = state.deadlines.open.get(body.timer)
+    if turn is None:
+        return _over(body.robot)
+    if turn.due_at > around.times.now:
+        return _not_due(body.robot)
+    return tuple(coming.come(state, turn, around.circumstances(pipeline)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,10 @@ class Firing:
 def _run(firing: Firing) -> Iterator[e.Event]:
     state, around, armed = firing.state, firing.around, firing.armed
     found = firing.pipeline.robots_by_id.get(armed.robot)
+    if found is None and coming.is_warning(armed.robot):
+        around = firing.around
+        yield from coming.warn(state, armed, firing.pipeline, around.times, around.language)
+        return
     if found is None:
         yield firing.skipped({"reason": "removed"})
         return

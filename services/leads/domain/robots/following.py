@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from contracts.events import Event, StageEntered
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
+from services.leads.domain.deadlines import reacting
+from services.leads.domain.deadlines.carrying_out import Allows, carry_out
+from services.leads.domain.deadlines.setting import Circumstances, Language
 from services.leads.domain.decide import MOST_MOVES, Surroundings, automatic_move
 from services.leads.domain.robots.arming import react
 from services.leads.domain.robots.instants import Times
@@ -41,6 +45,17 @@ class Following:
     record: Record
     moves: bool = True
     """False: robots alone; nobody is moved on (publishing, merging)."""
+    at: datetime | None = None
+    """When it happened, where that was not now."""
+    language: Language = "ru"
+    allows: Allows | None = None
+    """What else may stand against a result of a deadline (C1)."""
+
+    @property
+    def circumstances(self) -> Circumstances:
+        """What deadlines need to know of it."""
+        people = frozenset(self.surroundings.responsibles)
+        return Circumstances(self.pipeline, self.times, self.at or self.times.now, self.language, people)
 
 
 def follow(
@@ -49,11 +64,13 @@ def follow(
     """Let follow what follows from these events, as far as it goes. `before`: the lead before them, None for a new one; `state`:
     after them. Returns the depth at which it was stopped as a loop, None where it was not."""
     while events:
-        state, happened = _react(now, state, events, depth)
+        state, happened = _react(now, before, state, events, depth)
         if not now.moves:
             return None
         state, moved = _triggers(now, before, state, [*events, *happened], depth)
         before = state
+        if not moved:
+            state, moved = _results(now, state, [*events, *happened], depth)
         if not moved:
             moved = automatic_move(state, events, now.pipeline)
             if moved and depth >= MOST_MOVES:
@@ -65,11 +82,15 @@ def follow(
     return None
 
 
-def _react(now: Following, state: LeadState, events: Sequence[Event], depth: int) -> tuple[LeadState, list[Event]]:
-    """The robots' side, until nothing more follows."""
+def _react(
+    now: Following, before: LeadState | None, state: LeadState, events: Sequence[Event], depth: int
+) -> tuple[LeadState, list[Event]]:
+    """The side of robots and deadlines, until nothing more follows."""
     found: list[Event] = []
     while events:
-        events = react(state, events, now.pipeline, now.times)
+        due = reacting.react(state, events, now.circumstances, before)
+        before = None
+        events = (*react(state, events, now.pipeline, now.times), *due)
         if events:
             state = now.record(events, PIPELINE_RULES, depth)
             found += events
@@ -85,6 +106,18 @@ def _triggers(
         state = now.record(pulled.events, pulled.actor, depth + pulled.moves)
         if pulled.moves:
             moved = pulled.events
+    return state, moved
+
+
+def _results(
+    now: Following, state: LeadState, events: Sequence[Event], depth: int
+) -> tuple[LeadState, Sequence[Event]]:
+    """The lead after the results of its deadlines, and the events of the one that moved it (Q4)."""
+    moved: Sequence[Event] = ()
+    for done in carry_out(state, events, now.circumstances, now.surroundings, now.command, now.allows):
+        state = now.record(done.events, done.actor, depth + done.moves)
+        if done.moves:
+            moved = done.events
     return state, moved
 
 

@@ -1,0 +1,1 @@
+"""`leadline team`: teams at a terminal."""
