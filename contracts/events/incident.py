@@ -190,6 +190,7 @@ class NoticeRepeated(JournalEvent):
     TOPIC: ClassVar[str] = "leadline.incident.notice_repeated"
 
     effect: UUID
+    to: str
 
 
 class DigestMade(JournalEvent):

@@ -46,7 +46,7 @@ class Effect:
     effect: UUID
     stream: UUID
     kind: str
-    """Of the stream: lead or deal."""
+    """Of the stream: lead, deal, or incident (a journal)."""
     version: int
     """Of its `EffectRequested`."""
     effect_kind: str
@@ -93,7 +93,12 @@ def provider_of(requested: EffectRequested, has_address: bool) -> str:
         case "webhook":
             return f"webhook:{requested.service or ''}"[:PROVIDER_CHARACTERS]
         case "notice":
-            return EMAIL if has_address else APP
+            return way_of_notice(has_address)
+
+
+def way_of_notice(has_address: bool) -> str:
+    """Which way a notice goes to somebody of ours."""
+    return EMAIL if has_address else APP
 
 
 def requested(

@@ -18,11 +18,12 @@ from prometheus_client import Counter
 
 from contracts.commands import RefusalRecorded
 from contracts.events import EVENT_TYPES, EffectDone, EffectFailed, EffectRepeated, EffectRequested
-from contracts.topics import DEALS_EVENTS, LEADS_EVENTS, LEADS_REFUSALS
+from contracts.topics import DEALS_EVENTS, INCIDENTS_EVENTS, LEADS_EVENTS, LEADS_REFUSALS
 from services.clock import Clock
 from services.database import Database, Pool
 from services.delivery import domain, store
 from services.delivery.domain import Effect, NotOursError
+from services.delivery.notices import NOTICES, as_effect
 from services.delivery.reports import DELIVERY
 from services.eventlog.consuming import Batch, PositionMove, RawRecord, move_positions
 from services.eventlog.consuming import store as consuming
@@ -33,7 +34,7 @@ from services.eventlog.mapper import UnknownTypeError
 
 CONSUMER: Final = "delivery"
 BUILD: Final = 1
-TOPICS: Final = (LEADS_EVENTS, DEALS_EVENTS, LEADS_REFUSALS)
+TOPICS: Final = (LEADS_EVENTS, DEALS_EVENTS, INCIDENTS_EVENTS, LEADS_REFUSALS)
 RELEASED_AT_ONCE: Final = 20  # streams tried again in one transaction
 
 EffectEvent = EffectRequested | EffectRepeated | EffectDone | EffectFailed
@@ -43,9 +44,9 @@ TAKEN = Counter("leadline_delivery_events", "Events of effects read into the led
 
 
 def of_effects(type_: str) -> bool:
-    """Whether this release knows the type as one of effects, on whatever stream."""
+    """Whether this release knows the type as one of effects, on whatever stream; notices of journals are effects too."""
     cls = EVENT_TYPES.get(type_)
-    return cls is not None and issubclass(cls, KINDS)
+    return cls is not None and issubclass(cls, (*KINDS, *NOTICES))
 
 
 class Ledger:
@@ -161,7 +162,9 @@ class Ledger:
         if effect is None or effect.stream != UUID(arrived.stream):
             raise NotOursError("nobody requested its effect on this stream")
         if isinstance(event, EffectRepeated):
-            return domain.repeated(effect, event, arrived.version, at)
+            again = domain.repeated(effect, event, arrived.version, at)
+            who = arrived.event["data"].get("to")  # of a notice: they may have an address by now
+            return again if who is None else replace(again, provider=domain.way_of_notice(who in self._with_address))
         return domain.closed(effect, event, at)
 
 
@@ -171,7 +174,7 @@ def event_of(arrived: Arrived) -> EffectEvent:
     data: dict[str, Any] = dict(arrived.event["data"])
     for version in range(arrived.event["meta"].get("schema_version", 1), cls.class_version):
         getattr(cls, f"upcast_v{version}_v{version + 1}")(data)
-    event = cls.model_validate(data, extra="ignore")
+    event = as_effect(cls.model_validate(data, extra="ignore"))
     assert isinstance(event, KINDS), "only types of effects are read"
     if isinstance(event, EffectRequested):
         said = (event.service, event.audience, event.robot)

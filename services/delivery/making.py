@@ -24,6 +24,7 @@ Order = Letter | ShortMessage | AudienceChange | Call
 
 ERASED_REASON: Final = "erased: the person's data was erased before it went out"
 NO_ADDRESS: Final = "no_address: there is nowhere to send it"
+NO_ADDRESS_OF_OURS: Final = "no_address: LEADLINE_STAFF has no e-mail of theirs; the application shows it"
 SUBJECT_CHARACTERS: Final = 100
 INCOMPLETE: Final = "incomplete: the request lacks what this way out needs"
 
@@ -65,7 +66,9 @@ class Making:
                 return self._letter(effect, asked, meta, email, cast("str | None", asked.name))
             case "notice":
                 to = self.staff.get(asked.service or "")
-                return Shown() if to is None else self._letter(effect, asked, meta, to, None)
+                if to is None:  # of a journal's notice it counts whether it reached the person
+                    return Unsendable(NO_ADDRESS_OF_OURS) if meta.kind == "incident" else Shown()
+                return self._letter(effect, asked, meta, to, None)
             case "sms":
                 if not phone:
                     return Unsendable(NO_ADDRESS)

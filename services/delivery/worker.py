@@ -26,6 +26,7 @@ from services.delivery import domain, store
 from services.delivery.adapters import Way
 from services.delivery.domain import Effect
 from services.delivery.making import INCOMPLETE, Making, Order, Shown, Unsendable
+from services.delivery.notices import as_effect
 from services.delivery.port import Done, Later, Outcome
 from services.delivery.reports import send_reports
 from services.eventlog.consuming.trouble import TRANSIENT
@@ -213,10 +214,11 @@ class Worker:
             try:
                 asked = decode(records[(effect.stream, effect.version)], ring)
                 again = effect.repeated_version
-                repeat = None if again is None else decode(records[(effect.stream, again)], ring).data
-                assert isinstance(asked.data, EffectRequested), "the ledger names the request"
+                repeat = None if again is None else as_effect(decode(records[(effect.stream, again)], ring).data)
+                request = as_effect(asked.data)
+                assert isinstance(request, EffectRequested), "the ledger names the request"
                 assert repeat is None or isinstance(repeat, EffectRepeated), "the ledger names the repeat"
-                made.append((effect, self._making.order(effect, asked.data, repeat, asked.meta)))
+                made.append((effect, self._making.order(effect, request, repeat, asked.meta)))
             except (KeyError, MalformedError, TamperedError, AssertionError) as error:
                 log.error("a request cannot be read", way=self._way.provider, error=type(error).__name__)
                 made.append((effect, Unsendable(f"{INCOMPLETE} ({type(error).__name__})")))

@@ -21,6 +21,7 @@ from contracts import events as e
 from contracts.events.deal import of_deal
 from contracts.meta import ENVELOPE_VERSION, GENESIS, Actor, AggregateKind, Meta, Stored, digest_of
 from contracts.pipeline import Pipeline
+from contracts.team import Team
 from services.calendars import registry as calendars
 from services.database import Database
 from services.eventlog.consuming import PositionMove, move_positions
@@ -28,7 +29,7 @@ from services.eventlog.consuming.parked import store as parking
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, peek
 from services.eventlog.recording import store as recording
-from services.leads import deals, store
+from services.leads import deals, journals, store
 from services.leads import effects as fx
 from services.leads.companies import effects as companies
 from services.leads.companies import store as company_claims
@@ -36,13 +37,15 @@ from services.leads.domain.arrivals import Owner, Referred
 from services.leads.domain.company import CompanyState, Key, Named, evolve_company
 from services.leads.domain.contact import ContactState, evolve_contact
 from services.leads.domain.deals import with_lead
+from services.leads.domain.journal.recording import JOURNALLED
+from services.leads.domain.journal.state import JournalState, evolve_journal
 from services.leads.domain.robots.instants import Times
 from services.leads.domain.state import LeadState, evolve_lead
 from services.leads.imports import effects as importing
 from services.leads.imports import store as imports
 from services.leads.locks import LocksMissedError, lock_numbers
 from services.leads.looking_up import look_up
-from services.leads.memory import Head, StateCache
+from services.leads.memory import Head, State, StateCache
 from services.leads.people import store as persons
 from services.leads.publishing import store as publishing
 from services.leads.publishing.places import place_after
@@ -104,6 +107,12 @@ class LeadBatch:
     """Of a rehearsal: versions that are yet to be published."""
     turned: list[tuple[Meta, e.StageEntered]] = field(default_factory=list)
     """Changes of stage of leads of the piece at hand, which may open or withdraw deals."""
+    happened: list[tuple[Meta, e.Event]] = field(default_factory=list)
+    """Events of leads and deals of the piece at hand that an incident journal may have to tell of."""
+    journals: set[UUID] = field(default_factory=set)
+    """Journals that were looked for; most have not begun."""
+    teams: dict[str, Team] = field(default_factory=dict)
+    """Teams in force, by id, those that were asked for."""
     out: fx.Effects = field(default_factory=lambda: fx.Effects())
     turn: int = 0
     times: Times = field(init=False)
@@ -153,9 +162,8 @@ class LeadBatch:
             wanted.append((stream, cached.version if cached else 0))
         stored = await recording.load(database, wanted)
         records = [peek(event.state) for event in stored]
-        people = {
-            sealed_for(h.state) for s, _ in wanted if (h := self.heads.get(s)) is not None and h.state is not None
-        }
+        known = (head.state for stream, _ in wanted if (head := self.heads.get(stream)) is not None)
+        people = {person for state in known if (person := sealed_for(state)) is not None}
         people.update(UUID(record["meta"]["person"]) for record in records if record["meta"].get("person"))
         self.keys |= await self.ring.load(database, keys_of(records) | people)
         for event, record in zip(stored, records, strict=True):
@@ -165,13 +173,16 @@ class LeadBatch:
     def _evolve(self, stream: UUID, digest: bytes, meta: Meta, data: e.Event) -> None:
         head = self.heads.get(stream)
         before = head.state if head else None
-        state: LeadState | ContactState | CompanyState
+        state: State
         if meta.kind in ("lead", "deal"):
             assert before is None or isinstance(before, LeadState)
             state = evolve_lead(before, meta, data)
         elif meta.kind == "company":
             assert before is None or isinstance(before, CompanyState)
             state = evolve_company(before, meta, data)
+        elif meta.kind == "incident":
+            assert before is None or isinstance(before, JournalState)
+            state = evolve_journal(before, meta, data)
         else:
             assert before is None or isinstance(before, ContactState)
             state = evolve_contact(before, meta, data)
@@ -223,6 +234,11 @@ class LeadBatch:
         head = self.heads.get(company)
         return head.state if head is not None and isinstance(head.state, CompanyState) else None
 
+    def journal(self, stream: UUID) -> JournalState | None:
+        """The incident journal as this batch knows it so far."""
+        head = self.heads.get(stream)
+        return head.state if head is not None and isinstance(head.state, JournalState) else None
+
     def _is_erased(self, person: UUID) -> bool:
         return person in self.erased or (person in self.keys and self.keys[person] is None)
 
@@ -240,6 +256,8 @@ class LeadBatch:
             try:
                 self.done.append(await self._carry_out(piece, database, default, number))
                 await deals.follow_leads(self, database)
+                if self.happened:
+                    await journals.follow_leads(self, database)
             except LocksMissedError:
                 raise
             except Exception as error:
@@ -262,7 +280,7 @@ class LeadBatch:
         self,
         stream: UUID,
         kind: AggregateKind,
-        person: UUID,
+        person: UUID | None,
         data: Sequence[e.Event],
         *,
         command: UUID,
@@ -276,7 +294,8 @@ class LeadBatch:
     ) -> None:
         """Make the next events of a stream: envelope, bytes, digest; and fold them into what the batch knows.
 
-        A lead's event that comes to a deal is the deal's; one that happens to leads alone is recorded on the deal's lead."""
+        A lead's event that comes to a deal is the deal's; one that happens to leads alone is recorded on the deal's lead.
+        `person`: whose key seals what is personal; None of a journal, where nothing is."""
         if kind == "lead" and (deal := self.lead(stream)) is not None and deal.deal_of is not None:
             of_lead = [event for event in data if type(event) not in e.OF_DEALS]
             lead = self.lead(deal.deal_of)
@@ -298,7 +317,7 @@ class LeadBatch:
             kind, data = "deal", [of_deal(event) for event in data if type(event) in e.OF_DEALS]
         if not data:
             return
-        key = self.keys[person]
+        key = self.keys[person] if person is not None else None
         base: dict[str, Any] = {
             "envelope": ENVELOPE_VERSION,
             "stream": stream,
@@ -333,6 +352,8 @@ class LeadBatch:
             self._evolve(stream, digest, meta, event)
             if kind == "lead" and type(event) is e.StageEntered:
                 self.turned.append((meta, event))
+            elif type(event) in JOURNALLED:
+                self.happened.append((meta, event))
         if isinstance(after := self.heads[stream].state, LeadState) and (place := place_after(data, after)) is not None:
             self.out.places[stream] = place
 
@@ -400,6 +421,11 @@ class LeadBatch:
             self.cache.put(self.heads.items())
 
 
-def sealed_for(state: LeadState | ContactState | CompanyState) -> UUID:
-    """Whose key opens what is personal of a stream: that of its person, or of the company itself."""
-    return state.company if isinstance(state, CompanyState) else state.contact
+def sealed_for(state: State | None) -> UUID | None:
+    """Whose key opens what is personal of a stream: that of its person, or of the company itself; of a journal nobody's."""
+    match state:
+        case LeadState() | ContactState():
+            return state.contact
+        case CompanyState():
+            return state.company
+    return None

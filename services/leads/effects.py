@@ -19,7 +19,7 @@ from contracts.pipeline import Pipeline
 from services.database import Database
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
-from services.leads import adopting, deals, store
+from services.leads import adopting, deals, journal_commands, store
 from services.leads.answers import answered, refuse, remember
 from services.leads.automatic import follow, surroundings
 from services.leads.by_hand import ROTATION, capture_by_hand
@@ -98,6 +98,8 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
         return answered(batch, work, row)
     if isinstance(command.body, c.Capture):
         return await capture_by_hand(batch, work, database)
+    if isinstance(command.body, journal_commands.BODIES) or batch.journal(command.lead) is not None:
+        return await journal_commands.carry_out(batch, work, database)
     state = batch.lead(command.lead)
     if state is None:
         return refuse(batch, work, no_such_lead(), 0)

@@ -16,10 +16,14 @@ from uuid import UUID
 
 from services.leads.domain.company import CompanyState
 from services.leads.domain.contact import ContactState
+from services.leads.domain.journal.state import JournalState
 from services.leads.domain.state import LeadState
 from services.privacy.store import KeyRing
 
 CACHED_STREAMS = 20_000
+
+
+State = LeadState | ContactState | CompanyState | JournalState
 
 
 class Head(NamedTuple):
@@ -27,7 +31,7 @@ class Head(NamedTuple):
 
     version: int
     digest: bytes
-    state: LeadState | ContactState | CompanyState | None
+    state: State | None
 
 
 class StateCache:

@@ -44,7 +44,7 @@ async def decide_robots(
     body = command.body
     if body.type in c.MACHINE_BODIES:
         if command.actor.kind not in ("robot", "system"):
-            return _machines_only()
+            return machines_only()
         if isinstance(body, c.Fire):
             return await _fire(batch, command, body, state, pipeline, database)
         assert isinstance(body, c.Report)
@@ -157,7 +157,8 @@ def obey_refusal(batch: LeadBatch, state: LeadState, command: c.Command, envelop
         batch.record(lead.lead, "lead", lead.contact, events, **within)
 
 
-def _machines_only() -> Refusal:
+def machines_only() -> Refusal:
+    """The refusal of a person's command that only our services send."""
     return Refusal(
         rules=("R1.machines_only",),
         ru="Эту команду отправляют только службы Leadline.",

@@ -43,6 +43,7 @@ EFFECTS_TEXTS: Final[dict[str, tuple[str, str]]] = {
     "effects.reported": ("ответ записывается", "its outcome is being recorded"),
     "effects.lead": ("лид", "lead"),
     "effects.deal": ("сделка", "deal"),
+    "effects.journal": ("журнал инцидентов", "incident journal"),
     "effects.more": ("Показаны первые {count}.", "The first {count} are shown."),
     "effects.gone": (
         "Это уже не в списке неудач: его повторили или оно удалось.",

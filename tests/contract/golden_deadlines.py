@@ -123,7 +123,7 @@ OF_JOURNALS: tuple[e.Event, ...] = (
     e.NoticeFailed(
         effect=EFFECT, attempts=9, provider="smtp.example.org", reason="recipient_refused: 550", doubtful=True
     ),
-    e.NoticeRepeated(effect=EFFECT),
+    e.NoticeRepeated(effect=EFFECT, to="olga"),
     e.DigestMade(team="sales", day=date(2026, 11, 23), overdue=3, people={"anna": 2, "boris": 1}),
     e.CardReviewDue(review=OTHER, pipeline="countertops", period_start=date(2026, 8, 1), period_end=date(2026, 10, 31)),
     e.CardReviewDone(review=OTHER, comment="фактуру больше не спрашиваем"),

@@ -19,7 +19,8 @@ from services.ops.verify import store
 from services.ops.verify.opened import Opened
 from services.ops.verify.report import Report
 
-NAMES = frozenset(f"effect_{what}" for what in ("requested", "repeated", "done", "failed"))
+NAMES = {f"{of}_{what}": what for of in ("effect", "notice") for what in ("requested", "repeated", "done", "failed")}
+"""Types by their last word, notices of journals among them: what each says."""
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ class Known:
 async def check_effects(
     database: Database, begin: UUID, end: UUID, streams: Sequence[tuple[UUID, Sequence[Opened]]], report: Report
 ) -> int:
-    """The effects of a range of leads and deals; how many of them are in doubt."""
+    """The effects of a range of leads, deals and journals; how many of them are in doubt."""
     ledger = await ledger_between(database, begin, end)
     report.counts["effects"] += len(ledger)
     seen = {
@@ -65,28 +66,27 @@ def _fold(stream: UUID, opened: Sequence[Opened], seen: int, report: Report) -> 
     every: dict[UUID, Known] = {}
     then: dict[UUID, Known] = {}
     for event in opened:
-        name = event.type.rpartition(".")[2]
-        if name not in NAMES:
+        what = NAMES.get(event.type.rpartition(".")[2])
+        if what is None:
             continue
         effect, about = UUID(event.data["effect"]), f"{stream}-{event.version}"
         known = every.get(effect)
-        if name == "effect_requested":
+        if what == "requested":
             if known is not None:
                 report.differ("effects", "repeated", about, "an effect that was requested before is requested again")
             every[effect] = known = Known(event.version)
         elif known is None:
             report.differ("effects", "unexpected", about, "of an effect that nobody requested on this stream")
             continue
-        elif name == "effect_repeated":
+        elif what == "repeated":
             if known.state == "open":
                 report.differ("effects", "repeated", about, "an effect that is open is opened again")
             known.round, known.state = known.round + 1, "open"
         else:
-            state = name.removeprefix("effect_")
             # done after failed: the client's refusal came while the letter was on its way
-            if known.state not in ("open", "failed") or known.state == state:
+            if known.state not in ("open", "failed") or known.state == what:
                 report.differ("effects", "repeated", about, "an effect that is closed is closed once more")
-            known.state = state
+            known.state = what
         if event.version <= seen:
             then[effect] = Known(known.version, known.round, known.state)
     return then

@@ -120,7 +120,7 @@ async def _store(
         companies = [(stream.id, events) for stream, events in opened if stream.kind == "company"]
         of_range = claims.Range(begin, end, leads, deals, contacts, companies)
         await claims.check_claims(database, of_range, pepper, report)
-        works = [(stream.id, events) for stream, events in opened if stream.kind in ("lead", "deal")]
+        works = [(stream.id, events) for stream, events in opened if stream.kind in ("lead", "deal", "incident")]
         doubtful += await effects.check_effects(database, begin, end, works, report)
         await projections.check(database, begin, end, opened)
         await timers.check(database, begin, end, ((stream.id, stream.kind, events) for stream, events in opened))
