@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from services.serving import Run
     from services.settings import Settings
 
-REACTORS: Final = ("robots", "delivery")
+REACTORS: Final = ("robots", "delivery", "incidents")
 """Each has `services.NAME.app.run`. One that this release does not have is left out."""
 
 

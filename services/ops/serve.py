@@ -39,12 +39,15 @@ SERVICES = {
     "leads": Service("services.leads.app", True, "aggregate service: rules, event store, command door"),
     "relay": Service("services.eventlog.relay.app", False, "publishes the outbox to Kafka"),
     "projections": Service("projections.app", False, "builds board, timeline, people, funnel, robots"),
-    "reactors": Service("services.ops.reactors", False, "robots and delivery, in one process"),
+    "reactors": Service("services.ops.reactors", False, "robots, delivery and incidents, in one process"),
     "door": Service("services.web.app", True, "channels' intake, web API and pages"),
     "delivery": Service(
         "services.delivery.app", False, "sends letters, messages, audience changes; reports what came of it"
     ),
     "robots": Service("services.robots.app", False, "the robots' timers; part of reactors"),
+    "incidents": Service(
+        "services.incidents.app", False, "silent channels, dead letters, digests, card reviews; part of reactors"
+    ),
 }
 
 

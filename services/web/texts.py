@@ -10,6 +10,7 @@ from typing import Literal
 
 from services.web.texts_deadlines import DEADLINES
 from services.web.texts_effects import EFFECTS_TEXTS
+from services.web.texts_forecast import FORECAST_TEXTS
 from services.web.texts_funnel import FUNNEL_TEXTS
 from services.web.texts_head import HEAD
 from services.web.texts_incidents import INCIDENTS
@@ -22,6 +23,7 @@ Language = Literal["ru", "en"]
 LANGUAGES: tuple[Language, ...] = ("ru", "en")
 
 TEXTS: dict[str, tuple[str, str]] = {
+    **FORECAST_TEXTS,
     **FUNNEL_TEXTS,
     # frame
     "board": ("Доска", "Board"),
