@@ -33,7 +33,7 @@ from tests.builders import Keys, Stream, by_itself, contact, enter, erased, lead
 
 pytestmark = pytest.mark.kafka
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 async def until(what: Callable[[], Awaitable[Any]], limit: float = LIMIT) -> Any:
