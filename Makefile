@@ -15,8 +15,8 @@ help: ## what can be done here
 run: ## the whole system in the foreground; Ctrl-C stops it (ARGS="--port 8090 --demo")
 	@exec $(RUN) leadline up $(ARGS)
 
-test: lint ## all checks: lint, then every test (ARGS="-k name")
-	@$(DEV) python -m pytest $(ARGS)
+test: lint ## all checks: lint, then every test in two processes (ARGS="-k name", ARGS="-n 0")
+	@$(DEV) python -m pytest -n 2 $(ARGS)
 
 lint: ## style, types, and who may import whom
 	@$(DEV) ruff check $(CODE)

@@ -28,9 +28,9 @@ def files() -> dict[Path, str]:
     return wanted
 
 
-def stale() -> list[Path]:
-    """Generated files that are missing or hold something else."""
-    return [path for path, text in files().items() if not path.exists() or path.read_text("utf-8") != text]
+def stale(wanted: dict[Path, str]) -> list[Path]:
+    """Those of the wanted files that are missing or hold something else."""
+    return [path for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text]
 
 
 def main(arguments: list[str]) -> int:
@@ -38,14 +38,14 @@ def main(arguments: list[str]) -> int:
     if unknown := [argument for argument in arguments if argument != "--check"]:
         print(f"unknown argument: {unknown[0]}\nusage: python -m contracts.generate [--check]", file=sys.stderr)
         return 2
-    paths = stale()
+    wanted = files()
+    paths = stale(wanted)
     for path in paths:
         print(f"{'stale' if arguments else 'written'}: {path.relative_to(FOLDER.parent)}")
     if arguments:
         if paths:
             print("run: python -m contracts.generate")
         return 1 if paths else 0
-    wanted = files()
     for path in paths:
         path.parent.mkdir(exist_ok=True)
         path.write_text(wanted[path], "utf-8")

@@ -12,6 +12,9 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -205,7 +208,8 @@ def _models(base: type[BaseModel]) -> list[type[BaseModel]]:
     return found
 
 
-def _field_docs(model: type[BaseModel]) -> dict[str, str]:
+@cache  # reading a class's source is most of what a generation costs
+def _field_docs(model: type[BaseModel]) -> Mapping[str, str]:
     """The docstrings written under a model's fields; a deal's event that was made from a lead's has those of the lead's."""
     model = next((lead for lead, deal in OF_DEALS.items() if deal is model), model)
     body = ast.parse(textwrap.dedent(inspect.getsource(model))).body[0]
@@ -216,4 +220,4 @@ def _field_docs(model: type[BaseModel]) -> dict[str, str]:
             docs[previous] = " ".join(str(node.value.value).split())
         is_field = isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
         previous = node.target.id if is_field else None
-    return docs
+    return MappingProxyType(docs)

@@ -168,7 +168,7 @@ class Relay:
     async def __aexit__(self, *_: object) -> None:
         assert self.task is not None
         self.stop.set()
-        await asyncio.wait_for(self.task, 30)
+        await asyncio.wait_for(self.task, 60)
 
 
 class RelayProcess:

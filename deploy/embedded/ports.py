@@ -2,13 +2,16 @@
 
 Invariants: a remembered port is used again as long as nobody else listens there, so that addresses written down stay
 true; ports are taken below the range from which systems number outgoing connections, so that none of those gets in
-the way.
+the way. LEADLINE_PORTS (`20000-20999`) narrows the range: systems that start at the same moment on one machine, each with
+a range of its own, never choose the same port.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
+import re
 import socket
 from pathlib import Path
 
@@ -29,15 +32,26 @@ def is_free(port: int) -> bool:
     return True
 
 
+def port_range() -> tuple[int, int]:
+    """The lowest and the highest port to choose. Raises EmbeddedError when LEADLINE_PORTS names no range."""
+    given = os.environ.get("LEADLINE_PORTS")
+    if not given:
+        return LOWEST, HIGHEST
+    found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", given)
+    if not found or not 1024 <= int(found[1]) <= int(found[2]) <= 65_535:
+        raise EmbeddedError(f"LEADLINE_PORTS must be two ports from 1024 to 65535, like 20000-20999; it is {given!r}")
+    return int(found[1]), int(found[2])
+
+
 def free_port(taken: set[int]) -> int:
     """A free port that is not in `taken`; it is added to `taken`. Raises EmbeddedError when 500 tries find none."""
-    chance = random.SystemRandom()
+    chance, (lowest, highest) = random.SystemRandom(), port_range()
     for _ in range(500):
-        port = chance.randint(LOWEST, HIGHEST)
+        port = chance.randint(lowest, highest)
         if port not in taken and is_free(port):
             taken.add(port)
             return port
-    raise EmbeddedError(f"no free port found between {LOWEST} and {HIGHEST} on 127.0.0.1")
+    raise EmbeddedError(f"no free port found between {lowest} and {highest} on 127.0.0.1")
 
 
 class PortBook:

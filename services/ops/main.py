@@ -48,7 +48,7 @@ def up(
 
 @app.command
 def serve(service: str) -> int:
-    """Run one service against the configured cluster: leads, relay, projections, reactors, door; or robots, delivery, incidents alone."""
+    """Run one service against the configured cluster: leads, relay, projections, reactors, door; or one of the reactors."""
     from services.ops import serve as serving
 
     return serving.serve(service)

@@ -23,6 +23,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import ConsoleMessage, Page, async_playwright
 
+from tests.beside_others import PORTS
+from tests.chaos.system import end_with_parent
+
 LEADLINE = Path(sys.executable).with_name("leadline")
 START_SECONDS = 120.0
 WAIT_MS = 30_000
@@ -38,7 +41,7 @@ class Demo:
     data: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def demo() -> AsyncIterator[Demo]:
     """`leadline up --demo` on a folder of its own."""
     if CHROMIUM is None:
@@ -46,7 +49,9 @@ async def demo() -> AsyncIterator[Demo]:
     base = Path(tempfile.mkdtemp(prefix="leadline-browser-"))
     os.chmod(base, 0o711)  # noqa: S103 - as root, Postgres' own account must pass through
     log = base / "up.log"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("LEADLINE_", "KAFKA_", "DATABASE_"))}
+    environment = {
+        k: v for k, v in os.environ.items() if k == PORTS or not k.startswith(("LEADLINE_", "KAFKA_", "DATABASE_"))
+    }
     with log.open("wb") as out:
         up = subprocess.Popen(  # noqa: ASYNC220 - starting takes milliseconds
             [str(LEADLINE), "up", "--demo", "--data", str(base / "data"), "--port", "0"],
@@ -55,6 +60,7 @@ async def demo() -> AsyncIterator[Demo]:
             stdout=out,
             stderr=out,
             start_new_session=True,
+            preexec_fn=end_with_parent,
         )
     try:
         yield await _said(up, log, base / "data")

@@ -11,7 +11,7 @@ import httpx
 from tests.browser.demo_case import Demo
 from tests.chaos.system import until
 
-LIMIT = 30.0
+LIMIT = 60.0
 
 
 async def test_R3_the_demo_s_letters_and_short_messages_are_files_and_the_page_says_so(demo: Demo) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections import Counter
 from email import message_from_bytes, policy
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.beside_others import free_port
 
 
 class Sink:
@@ -16,8 +17,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.letters: Counter[str] = Counter()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self._port, ready_timeout=10.0)
 
     def open(self) -> None:

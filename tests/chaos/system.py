@@ -30,6 +30,8 @@ import asyncpg
 import httpx
 import psutil
 
+from tests.beside_others import PORTS, free_port
+
 LEADLINE = Path(sys.executable).with_name("leadline")
 GROUPS = ("leads", "relay", "projections", "reactors", "door")
 RESPONSIBLES = ("anna", "boris", "clara")
@@ -83,7 +85,9 @@ class System:
         """Start, wait until it says that it is ready; the seconds that took. `ready` False: do not wait."""
         begin, began = self.log.stat().st_size if self.log.exists() else 0, time.monotonic()
         busy, mine = _busy(), time.process_time()
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("LEADLINE_", "KAFKA_", "DATABASE_"))}
+        environment = {
+            k: v for k, v in os.environ.items() if k == PORTS or not k.startswith(("LEADLINE_", "KAFKA_", "DATABASE_"))
+        }
         environment |= {"LEADLINE_RESPONSIBLES": json.dumps(RESPONSIBLES), "NO_COLOR": "1"} | self.environment
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -93,7 +97,7 @@ class System:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
         if not ready:
             return 0.0
@@ -198,7 +202,7 @@ class System:
         environment = psutil.Process(self.pid("leads")).environ()
         environment.pop("LEADLINE_INSTANCE", None)  # the first one's own name
         environment.pop("LEADLINE_SUPERVISOR_FD", None)
-        port = json.loads((self.data / "ports.json").read_text())["leads"] + 1
+        port = free_port()
         url = f"http://127.0.0.1:{port}"
         environment |= {"LEADLINE_LEADS_URL": url, "LEADLINE_METRICS_PORT": "0"}
         with (self.base / "leads-2.log").open("ab") as log:
@@ -209,7 +213,7 @@ class System:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
         self.further.append(process)
         return process, url
@@ -272,7 +276,7 @@ def _trace(process: psutil.Process) -> str:
     return text
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Even a kill -9 of the test leaves nothing running: the kernel then stops `leadline up` (Linux)."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

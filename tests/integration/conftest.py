@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -93,13 +93,12 @@ async def template(servers: EmbeddedServers | ContainerServers) -> str:
     return TEMPLATE
 
 
-@pytest.fixture
-async def settings(
-    request: pytest.FixtureRequest, servers: EmbeddedServers | ContainerServers, template: str
+@asynccontextmanager
+async def system_of_its_own(
+    servers: EmbeddedServers | ContainerServers, template: str, topics: bool
 ) -> AsyncIterator[Settings]:
-    """Settings of a system of its own: empty migrated database, random secrets; with the mark `kafka` empty topics too, which
-    take a second to make and remove."""
-    wants_topics = request.node.get_closest_marker("kafka") is not None
+    """Settings of a system: empty migrated database, random secrets, and with `topics` empty topics too, which take a second to
+    make and remove. All goes at the end."""
     registry.forget()  # versions of another test's pipelines of the same name
     mark = "t" + secrets.token_hex(5)
     await create_database(servers, mark, template)
@@ -115,17 +114,42 @@ async def settings(
         responsibles=list(RESPONSIBLES),
         http_port=0,
     )
-    if wants_topics:
+    if topics:
         await ensure_topics(made)
     yield made
     await drop_database(servers, mark)
-    if wants_topics:
+    if topics:
         await drop_topics(made)
+
+
+@pytest.fixture
+async def settings(
+    request: pytest.FixtureRequest, servers: EmbeddedServers | ContainerServers, template: str
+) -> AsyncIterator[Settings]:
+    """A system of the test's own; with the mark `kafka` it has topics."""
+    topics = request.node.get_closest_marker("kafka") is not None
+    async with system_of_its_own(servers, template, topics) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def shared_settings(servers: EmbeddedServers | ContainerServers, template: str) -> AsyncIterator[Settings]:
+    """One system for a file's tests that only look at it."""
+    async with system_of_its_own(servers, template, topics=True) as made:
+        yield made
 
 
 @pytest.fixture
 async def pool(settings: Settings) -> AsyncIterator[Pool]:
     """Connections to the test's database, as a service has them."""
     opened = await open_pool(settings.database_url, service="test")
+    yield opened
+    opened.terminate()
+
+
+@pytest.fixture(scope="module")
+async def shared_pool(shared_settings: Settings) -> AsyncIterator[Pool]:
+    """Connections to `shared_settings`' database."""
+    opened = await open_pool(shared_settings.database_url, service="test")
     yield opened
     opened.terminate()

@@ -14,9 +14,9 @@ from typing import Any
 import asyncpg
 
 from deploy.embedded.kafka import SETTINGS as KAFKA_SETTINGS
-from deploy.embedded.ports import free_port
 from deploy.embedded.postgres import BI, DATABASE, OWNER
 from deploy.embedded.postgres import SETTINGS as POSTGRES_SETTINGS
+from tests.beside_others import free_port
 
 KAFKA_IMAGE, POSTGRES_IMAGE = "apache/kafka:4.3.1", "postgres:18"
 READY_SECONDS = 60.0
@@ -91,8 +91,7 @@ class ContainerServers:
     def __init__(self) -> None:
         from testcontainers.core.container import DockerContainer
 
-        taken: set[int] = set()
-        kafka_port, postgres_port = free_port(taken), free_port(taken)
+        kafka_port, postgres_port = free_port(), free_port()
         self._passwords = {name: secrets.token_urlsafe(24) for name in ("postgres", OWNER, BI)}
         kafka = DockerContainer(KAFKA_IMAGE).with_bind_ports(kafka_port, kafka_port)
         own = {

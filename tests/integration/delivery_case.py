@@ -33,7 +33,7 @@ from services.settings import Settings
 from tests.builders import Keys, Made, Stream
 from tests.eventlog_builders import write
 
-LIMIT = 30.0
+LIMIT = 60.0
 OUTSIDE = """CREATE TABLE outside (
     n bigint GENERATED ALWAYS AS IDENTITY, provider text NOT NULL, effect uuid NOT NULL, call uuid NOT NULL, size int NOT NULL,
     said text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())"""

@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 
-from deploy.embedded.ports import free_port
+from tests.beside_others import free_port
 
 USER, PASSWORD = "leads@firma.example", "p4ss-word"
-LIMIT = 30.0
+LIMIT = 60.0
 BINARY = shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 needs_dovecot = pytest.mark.skipif(BINARY is None, reason="no Dovecot: apt-get install dovecot-imapd")
@@ -162,7 +162,7 @@ def configured(folder: Path) -> int:
         folder.chmod(0o755)
         for name in ("mail", "home"):
             os.chown(folder / name, owner.pw_uid, owner.pw_gid)
-    port = free_port(set())
+    port = free_port()
     (folder / "dovecot.conf").write_text(
         CONFIGURATION.format(
             folder=folder,

@@ -135,7 +135,7 @@ async def published(settings: Settings, pool: Pool) -> AsyncIterator[None]:
         yield
     finally:
         stop.set()
-        await asyncio.wait(tasks, timeout=30)
+        await asyncio.wait(tasks, timeout=60)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

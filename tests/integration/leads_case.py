@@ -113,4 +113,4 @@ async def running(settings: Settings, pool: Pool) -> AsyncIterator[Leads]:
         yield Leads(settings, pool, batcher)
     finally:
         batcher.close()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)

@@ -28,7 +28,7 @@ from services.settings import Settings
 
 COMPANY = ("leads@firma.example", "info@firma.example", "@sales.example")
 OWN_DOMAIN = "id.firma.example"
-LIMIT = 30.0
+LIMIT = 60.0
 CLIENTS = ThreadPoolExecutor(32)
 """Threads of the clients: those of the loop are the listener's, which must not wait for its own clients."""
 

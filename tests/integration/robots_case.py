@@ -30,7 +30,7 @@ from tests.builders import Keys, Made, Stream
 from tests.eventlog_builders import read_topic, until
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 @dataclass

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from deploy.embedded.ports import free_port
+from tests.beside_others import free_port
 from tests.chaos.system import System, until
 from tests.integration.delivery.audiences import vk_service, yandex_service
 from tests.integration.delivery.http_peer import Peer, answer, listening
@@ -47,7 +47,7 @@ class MailServer:
     """The school's mail server; it can be switched off, and comes back at the same port."""
 
     def __init__(self) -> None:
-        self.port = free_port(set())
+        self.port = free_port()
         self.letters: list[EmailMessage] = []
         self.open: list[asyncio.Transport] = []
         self._server: asyncio.Server | None = None

@@ -30,7 +30,7 @@ from services.settings import Settings
 pytestmark = pytest.mark.kafka
 
 TOPIC = "leads.inbound"
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 async def until(what: Callable[[], Awaitable[Any]], limit: float = LIMIT) -> Any:

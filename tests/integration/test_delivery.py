@@ -223,7 +223,7 @@ async def test_C7_refused_while_it_is_on_its_way_is_told_as_done_all_the_same(se
     url = settings.database_url.get_secret_value()
     async with delivering(settings, Way("email", Slow(url, "email"))):
         effect = await house.ask()
-        await asyncio.wait_for(begun.wait(), 20)
+        await asyncio.wait_for(begun.wait(), 60)
         await house.add(effect, EffectFailed(effect=effect, effect_kind="email", attempts=0, reason="contact_refused"))
         await until(lambda: _state_is(house, effect, "failed"), "the event closes it")
         assert (await house.row(effect))["in_doubt"] is True
@@ -437,7 +437,7 @@ async def test_N1_a_call_under_way_is_finished_when_told_to_stop(settings: Setti
     try:
         await delivery.ready()
         effect, waiting = await house.ask(), await house.ask()
-        await asyncio.wait_for(begun.wait(), 20)
+        await asyncio.wait_for(begun.wait(), 60)
         delivery.stop.set()
         await asyncio.sleep(0.3)
         assert not delivery.task.done()

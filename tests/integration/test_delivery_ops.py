@@ -29,8 +29,8 @@ from services.serving import serve_http
 from services.settings import Settings
 from services.web.app import create_app
 from services.web.forwarding import LeadsDoor
+from tests.beside_others import free_port
 from tests.integration.delivery_case import OUTSIDE, House, Outside, delivering, until
-from tests.integration.ports import free_port
 from tests.integration.tokens import make_token
 from tests.integration.web_case import Forms
 
@@ -187,7 +187,7 @@ async def test_R3_leadline_effects_lists_and_repeats(
         assert await effects_command.repeat(place, None, True, "email") == 1
     finally:
         stop.set()
-        await asyncio.wait_for(serving, 10)
+        await asyncio.wait_for(serving, 60)
 
 
 async def found_by(settings: Settings) -> set[tuple[str, str]]:

@@ -176,7 +176,7 @@ async def test_C6_robots_reach_the_real_servers_and_what_came_of_it_is_recorded(
                 assert report.counts["effects"] == 3
             finally:
                 stop.set()
-                await asyncio.wait_for(asyncio.gather(delivery, return_exceptions=True), 30)
+                await asyncio.wait_for(asyncio.gather(delivery, return_exceptions=True), 60)
         await producer.stop()
         delivery.result()
     (letter,) = smtp.letters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from projections.funnel.alike.store import Alike
 from projections.funnel.numbers import store as numbers
 from projections.funnel.numbers.asked import Asked, By, Step, View
 from projections.funnel.projection import HOW
-from services.database import Pool
+from services.database import Database, Pool
 from services.settings import Settings
 from tests.builders import Keys, Stream, contact, send
 from tests.integration.test_projections import projections, seen
@@ -92,9 +93,10 @@ def made(keys: Keys, person: UUID, path: Path) -> Stream:
     return stream
 
 
-@pytest.fixture
-async def web(settings: Settings, pool: Pool) -> AsyncIterator[Web]:
-    """The door, over a funnel that holds `PATHS`."""
+@pytest.fixture(scope="module")
+async def web(shared_settings: Settings, shared_pool: Pool) -> AsyncIterator[Web]:
+    """The door, over a funnel that holds `PATHS`; nobody changes it."""
+    settings, pool = shared_settings, shared_pool
     keys = Keys()
     person = contact(keys)
     streams = [made(keys, person.id, path) for path in PATHS]
@@ -104,6 +106,17 @@ async def web(settings: Settings, pool: Pool) -> AsyncIterator[Web]:
         await seen(pool, person, *streams)
     async with door_over(settings, pool) as running:
         yield running
+
+
+@asynccontextmanager
+async def undone(connection: Database) -> AsyncIterator[None]:
+    """What is changed in here is not there afterwards."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
 
 
 def oracle(start: int, end: int, view: str, by: str | None = None, group: str | None = None) -> dict[str, Counter[str]]:
@@ -244,7 +257,7 @@ async def test_M9_the_page_shows_the_numbers_and_each_opens_its_list(web: Web, l
 @pytest.mark.parametrize("by", [None, "source", "responsible"])
 @pytest.mark.parametrize("view", ["cohort", "activity"])
 async def test_M9_leads_counted_as_one_another_give_the_numbers_of_leads_counted_alone(
-    web: Web, pool: Pool, view: View, by: By | None
+    web: Web, view: View, by: By | None
 ) -> None:
     """The same paths many times over, each shifted by some hours, some under names that look like our separators."""
     rest = (
@@ -255,7 +268,7 @@ async def test_M9_leads_counted_as_one_another_give_the_numbers_of_leads_counted
     moved = ", ".join(f"{name} + d" for name in moments)
     copies = "CROSS JOIN generate_series(1, 40) AS n, LATERAL (SELECT n * interval '5 hours' AS d) AS shift"
     named = "CASE n % 3 WHEN 0 THEN {0} || '|/|' WHEN 1 THEN {0} || '/1|new' ELSE {0} END"
-    async with pool.acquire() as connection:
+    async with web.pool.acquire() as connection, undone(connection):
         await connection.execute(
             f"""INSERT INTO proj_funnel_1.visits (lead, visit, pipeline, {rest}, {", ".join(moments)}, source, worked_by)
                 SELECT md5(lead::text || n)::uuid, visit, pipeline, {rest}, {moved}, {named.format("source")},
@@ -279,7 +292,8 @@ async def test_M9_leads_counted_as_one_another_give_the_numbers_of_leads_counted
             assert first == second != []
 
 
-async def test_K4_bi_reads_the_same_funnel(web: Web, pool: Pool) -> None:
+async def test_K4_bi_reads_the_same_funnel(web: Web) -> None:
+    pool = web.pool
     rows = await pool.fetch("SELECT * FROM bi.funnel")
     for row in rows:
         assert row["entries"] == sum(row[way] for way in WAYS)

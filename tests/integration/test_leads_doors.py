@@ -22,12 +22,12 @@ from services.health import Health
 from services.leads import app
 from services.pipelines.registry import publish_bundled
 from services.settings import Settings
-from tests.integration.ports import free_port
+from tests.beside_others import free_port
 
 pytestmark = pytest.mark.kafka
 
 ANNA = Actor(id="anna", kind="person", role="seller")
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:

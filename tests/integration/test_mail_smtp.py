@@ -13,12 +13,12 @@ import pytest
 
 import services.web.app
 from contracts.inbound import REFERENCE_TYPE, MailBody
-from deploy.embedded.ports import free_port
 from services.channels.mail.taking import LETTER_BYTES
 from services.database import Pool
 from services.health import Health
 from services.privacy.store import KeyRing, destroy_keys, link_messages
 from services.settings import Settings
+from tests.beside_others import free_port
 from tests.integration.mail_case import CLIENTS, LIMIT, OWN_DOMAIN, Mail, letter, listening, send
 
 
@@ -327,7 +327,7 @@ async def test_K5_a_letter_being_stored_at_a_stop_gets_its_answer(mail: Mail, po
 
 
 async def test_K5_the_door_takes_mail_where_a_port_is_set_and_stops_in_order(settings: Settings, pool: Pool) -> None:
-    port = free_port(set())
+    port = free_port()
     given = settings.model_copy(update={"smtp_port": port, "mail_addresses": ["@firma.example"]})
     health, stop = Health("door"), asyncio.Event()
     door = asyncio.create_task(services.web.app.run(given, health, stop))

@@ -40,7 +40,7 @@ async def test_K2_step3_stream_found_late_and_held_by_another_is_waited_for(lead
         taking = asyncio.create_task(leads.take(work))
         done, _ = await asyncio.wait({taking}, timeout=0.5)
         assert not done, "the batch must wait for the lead that another one holds"
-    await asyncio.wait_for(taking, 10)
+    await asyncio.wait_for(taking, 60)
     assert (await leads.outcome(work))["lead"] == lead
 
 
@@ -123,4 +123,4 @@ async def test_G_remembered_states_are_dropped_when_the_store_behind_a_new_conne
         await other.close()
         assert (await leads.send(lead, "accept")).first_version == 4, "versions go on from what the store has"
         batcher.close()
-        await asyncio.wait_for(working, 10)
+        await asyncio.wait_for(working, 60)

@@ -35,7 +35,7 @@ from tests.builders_of_work import arrived, to_do, whole_journal
 
 pytestmark = pytest.mark.kafka
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 async def until(what: Callable[[], Awaitable[Any]], limit: float = LIMIT) -> Any:

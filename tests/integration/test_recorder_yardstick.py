@@ -16,7 +16,7 @@ from contracts.meta import Stored, digest_of
 from services.database import Pool
 from services.eventlog.recording import store as recording
 
-LIMIT = 30.0
+LIMIT = 60.0
 SHIFT = 1
 """The library's versions may begin at 0, ours begin at 1."""
 

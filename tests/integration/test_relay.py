@@ -91,7 +91,7 @@ async def pool_of(settings: Settings) -> AsyncIterator[Pool]:
     try:
         yield pool
     finally:
-        await asyncio.wait_for(pool.close(), 10)
+        await asyncio.wait_for(pool.close(), 60)
 
 
 async def test_K1_order_per_stream_under_load_then_outbox_empty_and_positions_at_the_end(
@@ -215,7 +215,7 @@ async def test_K1_broker_killed_again_and_again_while_publishing_loses_and_alter
 
             await until(going, "the relay publishes")
             servers.kafka.kill9()
-            await servers.kafka.wait_exit(10)
+            await servers.kafka.wait_exit(60)
             await servers.kafka.start()
         await asyncio.wait_for(writing, 60)
         await drained(pool)
@@ -349,7 +349,7 @@ async def test_K1_a_publisher_sends_nothing_on_to_a_broker_that_was_started_agai
         publisher.add([outgoing(first)])
         await publisher.drain(10)
         servers.kafka.kill9()
-        await servers.kafka.wait_exit(10)
+        await servers.kafka.wait_exit(60)
         await servers.kafka.start()
         publisher.add([outgoing(second)])
         with pytest.raises(RelayStoppedError):
@@ -665,7 +665,7 @@ async def test_K1_a_plain_client_reads_the_topic(settings: Settings, pool: Pool)
     try:
         name = settings.kafka_topic_prefix + EVENTS
         consumer.assign([TopicPartition(name, p) for p in range(4)])
-        record = await asyncio.wait_for(consumer.getone(), 10)
+        record = await asyncio.wait_for(consumer.getone(), 60)
     finally:
         await consumer.stop()
     headers = {name: value.decode("ascii") for name, value in record.headers}

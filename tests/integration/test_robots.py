@@ -25,6 +25,7 @@ from services.robots.gate import Gate
 from services.robots.handlers import EVENT_TOPICS, NotLiveError
 from services.robots.publishing import Commands, Place
 from services.settings import Settings
+from tests.beside_others import room
 from tests.builders import send
 from tests.eventlog_builders import until
 from tests.integration.robots_case import (
@@ -399,7 +400,7 @@ async def test_N7_nobody_waits_for_the_outcomes_of_another_and_the_backlog_is_se
         clock.move(DAY)
         began = time.monotonic()
         await states(pool, sent=2_060)  # although no outcome has come
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < room(10)
     assert await fired(settings) == sorted([*many, *few])
 
 
@@ -427,12 +428,12 @@ async def test_N2_a_million_timers_cost_the_look_at_what_is_due_nothing(settings
                 took.append(time.perf_counter() - began)
             return min(took)
 
-        assert await best(lambda: store.ahead(database, NOON)) < 0.02
-        assert await best(lambda: store.claim_due(database, NOON, 500)) < 0.02
+        assert await best(lambda: store.ahead(database, NOON)) < room(0.02)
+        assert await best(lambda: store.claim_due(database, NOON, 500)) < room(0.02)
         claimed = await store.claim_due(database, NOON + timedelta(seconds=500), 500)
         assert len(claimed) == 500
-        assert await best(lambda: store.claim_due(database, NOON + DAY, 500)) < 0.2
-        assert await best(lambda: store.backlog(database, NOON)) < 0.05
+        assert await best(lambda: store.claim_due(database, NOON + DAY, 500)) < room(0.2)
+        assert await best(lambda: store.backlog(database, NOON)) < room(0.05)
 
 
 async def test_N2_timers_are_fired_within_a_second_of_their_instant(settings: Settings, pool: Pool) -> None:
@@ -446,4 +447,4 @@ async def test_N2_timers_are_fired_within_a_second_of_their_instant(settings: Se
         clock.start()
         await states(pool, sent=1_500)
     late = await pool.fetchrow("SELECT min(sent_at - due_at), max(sent_at - due_at) FROM leadline.timers")
-    assert timedelta(0) <= late[0] <= late[1] < SECOND
+    assert timedelta(0) <= late[0] <= late[1] < room(1) * SECOND

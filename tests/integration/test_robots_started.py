@@ -197,7 +197,7 @@ async def old(settings: Settings, pool: Pool) -> AsyncIterator[Old]:
     task = asyncio.create_task(batcher.run())
     yield Old(mine, pool, clock, Leads(mine, pool, batcher), name)
     batcher.close()
-    await asyncio.wait_for(task, 10)
+    await asyncio.wait_for(task, 60)
 
 
 async def test_N5_an_import_starts_no_robot_and_says_how_they_are_started(

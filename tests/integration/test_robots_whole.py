@@ -17,13 +17,13 @@ from aiokafka import AIOKafkaProducer
 import services.eventlog.relay.app
 import services.leads.app
 import services.robots.app
-from deploy.embedded.ports import free_port
 from services.clock import SystemClock
 from services.database import Pool
 from services.health import Health
 from services.ops.verify.run import verify
 from services.pipelines.registry import publish
 from services.settings import Settings
+from tests.beside_others import free_port
 from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD
 from tests.integration.robots_case import counts, reactors
@@ -58,7 +58,7 @@ async def system(settings: Settings, pool: Pool, *, robots: bool = True) -> Asyn
     """Aggregate service, relay and, unless the test runs them itself, robots; on a practice clock that stands at `START`."""
     made = settings.model_copy(
         update={
-            "leads_url": f"http://127.0.0.1:{free_port(set())}",
+            "leads_url": f"http://127.0.0.1:{free_port()}",
             "default_pipeline": "robots",
             "clock": START,
         }
@@ -85,7 +85,7 @@ async def system(settings: Settings, pool: Pool, *, robots: bool = True) -> Asyn
         yield made
     finally:
         stop.set()
-        await asyncio.wait(tasks, timeout=30)
+        await asyncio.wait(tasks, timeout=60)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

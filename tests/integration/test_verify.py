@@ -17,7 +17,6 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from contracts.meta import Meta, cloud_event_headers, digest_of
-from deploy.embedded.ports import free_port
 from projections import app as projections
 from services.clock import SystemClock
 from services.database import Database, Pool
@@ -30,6 +29,7 @@ from services.ops.verify.report import Report
 from services.ops.verify.run import verify
 from services.pipelines import registry
 from services.settings import Settings
+from tests.beside_others import free_port
 from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD, Leads, running
 
@@ -101,7 +101,7 @@ class System:
             await until(self._projected, "the projections have read all")
         finally:
             stop.set()
-            await asyncio.wait_for(task, 30)
+            await asyncio.wait_for(task, 60)
 
     async def publish_nothing(self) -> None:
         """What a broker leaves that loses what it has acknowledged."""
@@ -649,7 +649,7 @@ async def test_M2_repair_leaves_a_store_alone_that_is_not_as_it_was_written(
 async def test_M2_what_cannot_be_checked_is_status_2_and_not_agreement(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP", f"127.0.0.1:{free_port(set())}")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", f"127.0.0.1:{free_port()}")
     status = await asyncio.to_thread(main, ["verify"])
     assert status == 2
     assert "Kafka" in capsys.readouterr().err

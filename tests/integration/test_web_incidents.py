@@ -277,7 +277,7 @@ async def test_S4_tasks_are_planned_moved_and_closed_on_the_page_and_listed_by_d
     assert page.index("звонок") < page.index("встреча")
     page = (await anna.get(f"/leads/{lead}?lang=ru")).text
     assert "повторять: 7 дней" in page
-    [first, second] = [fields for to, fields in Forms(page).forms if to == replan]
+    [_first, second] = [fields for to, fields in Forms(page).forms if to == replan]
     later = (datetime.now(UTC) + timedelta(days=5)).strftime("%Y-%m-%dT10:00")
     moved = await anna.post(replan, data={**second, "due_at": later, "reason": "просил позже"})
     assert moved.status_code == 303, moved.text

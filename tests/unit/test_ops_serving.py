@@ -20,7 +20,7 @@ import pytest
 from services.health import Health
 from services.serving import answer_health
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 PROCESS = """
 import asyncio, sys

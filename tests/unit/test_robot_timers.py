@@ -143,14 +143,14 @@ async def test_I_a_reactor_that_ends_unasked_ends_all(monkeypatch: pytest.Monkey
     for part, error in ((breaks, ValueError), (returns, RuntimeError)):
         monkeypatch.setattr(reactors, "_reactors", lambda part=part: {"one": waits, "two": part})
         with pytest.raises(error):
-            await asyncio.wait_for(reactors.run(Settings(), Health("reactors"), asyncio.Event()), 10)
+            await asyncio.wait_for(reactors.run(Settings(), Health("reactors"), asyncio.Event()), 60)
     assert ended == ["waits", "waits"]
     monkeypatch.setattr(reactors, "_reactors", lambda: {"one": waits, "two": waits})
     stop = asyncio.Event()
     running = asyncio.create_task(reactors.run(Settings(), Health("reactors"), stop))
     await asyncio.sleep(0)
     stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
 
 
 def test_I_robots_run_among_the_reactors() -> None:

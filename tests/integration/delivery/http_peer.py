@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-LIMIT = 20.0
+LIMIT = 60.0
 
 
 @dataclass(frozen=True)

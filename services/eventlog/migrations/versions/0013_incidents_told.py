@@ -1,4 +1,4 @@
-"""What the incidents service has told (`0014_incidents_told.sql`).
+"""What the incidents service has told (`0013_incidents_told.sql`).
 
 Invariant: a revision that was released is never edited; a change is a new revision. There is no way down: a backup is.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0014"
+revision = "0013"
 down_revision: str | None = "0012"
 branch_labels: str | None = None
 depends_on: str | None = None
@@ -24,4 +24,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Not offered: going back would throw facts away."""
-    raise NotImplementedError("there is no way back from 0014; restore a backup")
+    raise NotImplementedError("there is no way back from 0013; restore a backup")
