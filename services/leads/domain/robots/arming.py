@@ -172,6 +172,8 @@ def _again(state: LeadState, by: str, times: Times, *, past: bool = True) -> Ite
     for (visit, robot), settled in state.automation.settled.items():
         if of_the_lead(robot):
             continue
+        if robot.endswith(WARNING):
+            continue  # it comes with its deadline's turn, where that is set again
         taken_back = settled.how == "cancelled" and settled.by == by and not state.automation.waits(visit, robot)
         if visit == state.root and taken_back and (past or settled.due_at > times.now):
             yield arm(
