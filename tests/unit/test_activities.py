@@ -301,6 +301,15 @@ def test_N12_an_undone_mistake_opens_the_same_activity_as_it_was() -> None:
     assert len([n for n in lead.of(e.EffectRequested) if n.effect_kind == "notice"]) == 1
 
 
+def test_Q7_N12_the_task_of_a_deadline_is_opened_again_by_its_deadline_alone() -> None:
+    lead, task = Robots(BARE), UUID(int=77)
+    lead.arrives(e.ActivityPlanned(activity=task, activity_kind="task", reason="deadline", deadline="card"))
+    lead.given("reject", status="poor", reason="silent")
+    assert activity(lead, task).is_open, "nor is it closed here"
+    lead.arrives(e.ActivityClosed(activity=task, activity_kind="task", reason="lead_closed")).given("undo")
+    assert activity(lead, task).closed
+
+
 def test_N12_what_a_person_had_closed_stays_closed() -> None:
     lead = Robots(BARE)
     call = planned(lead)
