@@ -107,6 +107,16 @@ def test_Q7_the_task_of_a_deadline_is_done_neither_moved_nor_closed() -> None:
     lead.given("complete", activity=task, result="готово")
 
 
+def test_Q7_a_person_plans_a_key_action_with_its_instant_and_it_stays_one_when_it_recurs() -> None:
+    lead = Robots(BARE)
+    call = planned(lead, key=True, every={"days": 7})
+    assert activity(lead, call).key
+    lead.given("complete", activity=call, result="да")
+    assert [event.key for event in lead.of(e.ActivityPlanned)] == [True, True]
+    with pytest.raises(ValueError, match="key goes with due_at"):
+        lead.give("plan", kind="call", key=True)
+
+
 def test_D6_overdue_is_what_should_have_been_done_by_now() -> None:
     lead = Robots(BARE)
     call = planned(lead)
