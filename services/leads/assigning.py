@@ -65,7 +65,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     """What work names of people: who may be given leads by hand, and who had the last lead of the clients that write."""
     bodies = [piece.command.body for piece in batch.work if isinstance(piece, CommandWork)]
     first = [body for of in bodies for body in (of, *getattr(of, "first", ()))]
-    if any(isinstance(body, c.Assign | c.Plan | c.Accept | c.Capture) for body in first):
+    if any(isinstance(body, c.Assign | c.HandOver | c.Plan | c.Accept | c.Capture) for body in first):
         batch.people = await _people(batch, database)
     wanted: set[str] = {of.pipeline or batch.settings.default_pipeline for of in bodies if isinstance(of, c.Capture)}
     if any(isinstance(piece, ArrivalWork) for piece in batch.work):
