@@ -23,11 +23,15 @@ from contracts import events as e
 from contracts.meta import Actor
 from services.calendars.publishing import publish as publish_calendar
 from services.database import Pool
+from services.ops.place import OpsError
+from services.ops.teams.command import Typed
+from services.ops.teams.handing_over import handover
 from services.pipelines.registry import publish
 from services.settings import Settings
 from services.teams.publishing import publish as publish_team
 from tests.integration.leads_case import HEAD, Leads, running
 from tests.integration.robots_case import HandClock
+from tests.integration.test_unmerge_many import behind
 
 MONDAY = datetime(2026, 11, 30, 7, tzinfo=UTC)
 """Ten in the morning in Moscow."""
@@ -456,3 +460,39 @@ async def test_C4_a_lead_entered_by_hand_is_whoevers_who_found_it_else_it_goes_a
         [event] = await given.of(lead, e.LeadAssigned)
         found[lead] = (event.to, event.reason)
     assert list(found.values()) == [("boris", "by_hand"), ("anna", "in_turn"), ("boris", "in_turn")]
+
+
+async def test_C4_what_somebody_has_is_handed_over_by_one_command_with_a_preview(
+    given: Given, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await given.team("{name: anna}", "{name: boris}", "{name: vera}")
+    leads = await given.begin("{sticky: false}")
+    theirs = [await given.lead() for _ in range(12)]
+    await leads.send(theirs[0], "reject", by=HEAD, status="poor")
+    await given.team("{name: anna, left: 2026-11-30}", "{name: boris}", "{name: vera, quota: {open: 5}}")
+    await given.pool.execute("INSERT INTO leadline.clock (practice_now) VALUES ($1)", given.clock.at)
+    async with behind(leads, monkeypatch) as here:
+        say = Typed(language="en")
+        assert await handover(here, say, "anna", None, True) == 0  # type: ignore[arg-type]
+        assert capsys.readouterr().out.splitlines() == [
+            "anna: 3 open and paused leads",
+            "  boris would get 2",
+            "  vera would get 1",
+            "Nothing was changed; leave --preview out to hand over.",
+        ]
+        assert sum([await given.responsible(lead) == "anna" for lead in theirs]) == 4
+        assert await handover(here, say, "anna", None, False) == 0  # type: ignore[arg-type]
+        assert capsys.readouterr().out.splitlines() == [
+            "anna: 3 open and paused leads",
+            "  boris got 2",
+            "  vera got 1",
+        ]
+        assert [lead for lead in theirs if await given.responsible(lead) == "anna"] == [theirs[0]], (
+            "closed ones stay hers"
+        )
+        assert await handover(here, say, "anna", None, False) == 0, "begun again"  # type: ignore[arg-type]
+        assert capsys.readouterr().out.splitlines() == ["anna: 0 open and paused leads"]
+        assert await handover(here, say, "boris", "nobody", False) == 1  # type: ignore[arg-type]
+        assert "stays: No such responsible. There are: boris, vera." in capsys.readouterr().out
+        with pytest.raises(OpsError, match="igor has no open lead, and is in no team"):
+            await handover(here, say, "igor", None, True)  # type: ignore[arg-type]
