@@ -62,6 +62,7 @@ ROBOTS: dict[str, tuple[str, str]] = {
     "because.pause": ("лид на паузе до этого дня", "the lead is paused until that day"),
     "because.meeting": ("встреча прошла, ждём её результат", "a meeting was held, its result is owed"),
     "because.started": ("запустил человек", "a person started it"),
+    "because.warning": ("срок близко", "a deadline is near"),
     # why a robot did nothing
     "skipped.condition": ("условие не выполнено", "its condition did not hold"),
     "skipped.predecessor": ("не сработал робот «{predecessor}»", "the robot “{predecessor}” did not run"),
@@ -84,6 +85,10 @@ ROBOTS: dict[str, tuple[str, str]] = {
     "cancelled.adopted": ("новая версия воронки без него", "the new version of the pipeline is without it"),
     "cancelled.merged": ("лид объединён с другим", "the lead was merged into another"),
     "cancelled.undone": ("переход в стадию был ошибкой", "the move to the stage was a mistake"),
+    "cancelled.over": (
+        "дело или срок, о котором он напоминал, позади",
+        "the activity or deadline it reminds of is over",
+    ),
     "cancelled.erased": ("данные клиента удалены", "the person was erased"),
     "refused.condition": ("условие не выполнено", "its condition did not hold"),
     "refused.rules": ("не пускают правила", "the rules do not let it"),
