@@ -169,7 +169,7 @@ class ActivityMoved(LeadEvent):
 
     activity: UUID
     activity_kind: ActivityKind
-    due_at: datetime | None
+    due_at: datetime | None = None
     previous: datetime | None = None
     reason: Personal[str | None] = None
     times: int = Field(ge=1)

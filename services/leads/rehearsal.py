@@ -53,6 +53,9 @@ class _Reading(LeadBatch):
     async def hold_streams(self, database: Database, streams: Iterable[UUID]) -> None:
         return
 
+    async def lock_assignment(self, database: Database, number: int) -> None:
+        return
+
 
 @dataclass(slots=True)
 class Rehearsal:
@@ -75,6 +78,10 @@ class Rehearsal:
     """The streams of the work taken last, as they were before it."""
     batch: LeadBatch | None = None
     """That work's batch, with what it knows after it."""
+
+    def lead(self, lead: UUID) -> LeadState | None:
+        """The lead as it would be, of those whose work was taken."""
+        return self.batch.lead(lead) if self.batch is not None else None
 
     def forget(self) -> None:
         """Drop what was rehearsed: what is taken next does not build on it, and thousands of pieces fill no memory."""

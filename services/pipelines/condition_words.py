@@ -21,6 +21,8 @@ _OF_LEAD: Final[dict[str, tuple[str, str]]] = {
     "company": ("компания", "company"),
     "phone": ("телефон", "phone"),
     "email": ("e-mail", "e-mail"),
+    "source": ("источник", "source"),
+    "channel": ("канал", "channel"),
     "outcome": ("что остаётся от лида", "what remains of the lead"),
     "attempts": ("звонков без ответа", "calls not answered"),
     "tags": ("метки", "tags"),

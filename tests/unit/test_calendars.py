@@ -279,7 +279,10 @@ def test_R1_working_days_before_are_as_many_as_those_after_and_lead_back(
     between = [first + DAY * n for n in range((last - first).days)]
     assert earlier <= moment
     assert sum(calendar.is_working_day(day, person) for day in between) >= days
-    if calendar.local(earlier).time() == calendar.local(moment).time() and (last - first).days:
+    same_time = calendar.local(earlier).time() == calendar.local(moment).time()
+    if (
+        same_time and (last - first).days and calendar.is_working_day(last, person)
+    ):  # else it leads to the next one that is
         begun = calendar.working_days_after(earlier, days, person)
         assert begun == moment or calendar.local(moment).fold, "the same time of day on both: there and back"
 

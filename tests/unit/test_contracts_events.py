@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from contracts.events import EVENT_TYPES, Attachment, Event, LeadCaptured, LeadSeen, Money, OfferMade
+from contracts.events import EVENT_TYPES, Attachment, Event, Every, LeadCaptured, LeadSeen, Money, OfferMade, Term
 from contracts.events.base import Event as EventBase
 from contracts.meta import GENESIS, Actor, Meta, cloud_event_headers, digest_of
 from contracts.personal import ERASED, Erased
@@ -58,6 +58,7 @@ MONEY = st.builds(
     amount=st.decimals(0, Decimal("9999999999999.99"), places=2),
     currency=st.from_regex(r"[A-Z]{3}", fullmatch=True),
 )
+SMALL = st.integers(0, 1_000)
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     str: TEXTS,
     bool: st.booleans(),
@@ -66,6 +67,8 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     date: st.dates(date(1970, 1, 1), date(2200, 1, 1)),
     Money: MONEY,
     Attachment: st.builds(Attachment, media_type=TEXTS, size=st.integers(0, 2**53), blob=st.uuids()),
+    Every: st.builds(Every, months=SMALL, days=SMALL, working=st.booleans()),
+    Term: st.builds(Term, months=SMALL, days=SMALL, hours=SMALL, minutes=SMALL, working=st.booleans()),
     type(None): st.none(),
 }
 

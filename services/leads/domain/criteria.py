@@ -147,6 +147,8 @@ def values_of(state: LeadState, pipeline: Pipeline) -> dict[str, dict[str, Any]]
         "company": state.company,
         "phone": state.phone,
         "email": state.email,
+        "source": state.source or None,
+        "channel": state.channel or None,
         "attempts": attempts(state),
         "outcome": state.outcome,
         "tags": sorted(state.tags),

@@ -64,6 +64,8 @@ WORDS = {
     "did.assign": ("смен ответственного: {count}", "{count} changes of the responsible"),
     "did.field": ("записей в карточки: {count}", "{count} fields written"),
     "did.tag": ("меток: {count}", "{count} labels changed"),
+    "did.warn": ("напоминаний: {count}", "{count} reminders"),
+    "did.assign_again": ("новых назначений ответственного: {count}", "{count} choices of somebody responsible"),
     "did.incident": ("инцидентов: {count}", "{count} incidents"),
     "did.come_back": ("возвратов из отложенных: {count}", "{count} paused leads come back"),
     "skips": ("Сработают впустую:", "Would do nothing when due:"),

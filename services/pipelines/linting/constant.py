@@ -14,7 +14,20 @@ from services.pipelines.linting.finding import Said
 
 _COMPARED = re.compile(r"^\(*\s*(card|facts)\.([a-z]\w*)\s*(==|!=)\s*" + QUOTED + r"\s*\)*$")
 LEAD_NAMES = frozenset(
-    {"stage", "visit", "responsible", "name", "company", "phone", "email", "attempts", "tags", "outcome"}
+    {
+        "stage",
+        "visit",
+        "responsible",
+        "name",
+        "company",
+        "phone",
+        "email",
+        "source",
+        "channel",
+        "attempts",
+        "tags",
+        "outcome",
+    }
 )
 """What a condition can see of the lead besides card and facts (`services.leads.domain.criteria.values_of`)."""
 ANSWERS = frozenset({"consent", "refusal"})

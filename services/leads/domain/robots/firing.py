@@ -17,6 +17,8 @@ from contracts import events as e
 from contracts.commands import Refusal
 from contracts.pipeline import Pipeline, Robot
 from services.calendars.calendar import NoWorkingTimeError
+from services.leads.domain.assigning.coming import look_in_pool, take_from_idle
+from services.leads.domain.assigning.waiting import IDLE, POOL
 from services.leads.domain.criteria import held, values_of
 from services.leads.domain.deadlines import coming
 from services.leads.domain.decide import MOST_MOVES, decide
@@ -185,7 +187,7 @@ def _result_owed(firing: Firing) -> Iterator[e.Event]:
     yield firing.ran("notify_head", activity=activity)
 
 
-_BUILT_IN: Final = {PAUSE: _come_back, MEETING: _result_owed}
+_BUILT_IN: Final = {PAUSE: _come_back, MEETING: _result_owed, IDLE: take_from_idle, POOL: look_in_pool}
 
 
 def _over(robot: str) -> Refusal:
