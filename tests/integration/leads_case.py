@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 import orjson
 
 from contracts.commands import COMMAND_BODIES, MACHINE_BODIES, Command, CommandResult, EraseContact
+from contracts.journal import JOURNAL_BODIES
 from contracts.meta import Actor
-from services.clock import SystemClock
+from services.clock import Clock, SystemClock
 from services.database import Pool
 from services.eventlog.consuming import RawRecord
 from services.leads.batcher import Batcher
@@ -77,7 +78,7 @@ class Leads:
             id=id or uuid4(),
             lead=lead,
             actor=by,
-            body={**COMMAND_BODIES, **MACHINE_BODIES}[name](**body),  # type: ignore[arg-type]
+            body={**COMMAND_BODIES, **MACHINE_BODIES, **JOURNAL_BODIES}[name](**body),  # type: ignore[arg-type]
             expected_version=version,
         )
         done = (await self.batcher.submit([self.reader.command(made)]))[0]
@@ -104,10 +105,10 @@ class Leads:
 
 
 @asynccontextmanager
-async def running(settings: Settings, pool: Pool) -> AsyncIterator[Leads]:
+async def running(settings: Settings, pool: Pool, clock: Clock | None = None) -> AsyncIterator[Leads]:
     """A batcher at work on this database."""
     await publish_bundled(pool, SystemClock())
-    batcher = Batcher(settings, pool, SystemClock(), Memory(KeyRing(settings.master_key_bytes)))
+    batcher = Batcher(settings, pool, clock or SystemClock(), Memory(KeyRing(settings.master_key_bytes)))
     task = asyncio.create_task(batcher.run())
     try:
         yield Leads(settings, pool, batcher)
