@@ -27,6 +27,9 @@ class Workforce:
     days: Mapping[tuple[str, date], int] = field(default_factory=dict)
     """Leads assigned by themselves, by person and day of their team's calendar."""
 
+    held: dict[tuple[str, str | None], Mapping[str, str]] | None = None
+    """Where whoever gives many leads at one moment keeps what stands against people whatever the lead: by team and rule."""
+
     def calendar(self, team: Team) -> Calendar:
         """The calendar of a team."""
         return self.calendars.get(team.calendar, ROUND_THE_CLOCK)
