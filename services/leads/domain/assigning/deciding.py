@@ -18,7 +18,7 @@ from contracts.pipeline import Assignment, AssignmentRule, Pipeline, Titles
 from contracts.team import Member, Quota, Team
 from services.calendars.calendar import Calendar, NoWorkingTimeError
 from services.leads.domain.assigning.turns import Circle, next_of
-from services.leads.domain.assigning.workforce import Workforce
+from services.leads.domain.assigning.workforce import Fit, Workforce
 from services.leads.domain.criteria import values_of
 from services.leads.domain.state import LeadState
 from services.pipelines.conditions import holds
@@ -92,13 +92,14 @@ def give(
     assignment = pipeline.assignment or DEFAULT
     rule = _rule(lead, pipeline, assignment)
     team, number = team_of(assignment, rule, force)
-    excluded = _excluded(team, rule, force, without)
-    if assignment.in_hours:
-        excluded = {**excluded, **_off_hours(team, force, excluded)}
-    candidates = [member for member in team.members if member.name not in excluded]
+    fit = _fit(team, rule, force)
+    excluded, candidates, names = fit.excluded, fit.members, fit.names
+    if fit.limited or assignment.in_hours or without in names:
+        excluded = _of_now(team, fit, force, without, in_hours=assignment.in_hours)
+        candidates = tuple([member for member in fit.members if member.name not in excluded])
+        names = tuple([member.name for member in candidates])
     name = team.team if rule is None else f"{team.team}/{pipeline.pipeline}/{rule.id}"
     circle = force.circles.get(name) or Circle()
-    names = tuple([member.name for member in candidates])
     had = force.loads if assignment.by == "least_loaded" else circle.counts
     told: dict[str, Any] = {
         "rule": rule.id if rule is not None else None,
@@ -155,35 +156,37 @@ def _rule(lead: LeadState, pipeline: Pipeline, assignment: Assignment) -> Assign
     return next((rule for rule in assignment.rules if rule.when is None or holds(rule.when, values)), None)
 
 
-def _excluded(team: Team, rule: AssignmentRule | None, force: Workforce, without: str | None) -> dict[str, str]:
-    """Who may not have it, and the first thing that stands against it."""
-    excluded = dict(_whatever_the_lead(team, rule, force))
-    if any(member.quota != NO_QUOTA and member.name not in excluded for member in team.members):
-        today = force.today(team)
-        for member in team.members:
-            if member.name not in excluded and (why := _over_quota(member, today, force)) is not None:
-                excluded[member.name] = why
-    if without is not None and without in team.by_name:
-        excluded.setdefault(without, "replaced")
-    return excluded
-
-
-def _whatever_the_lead(team: Team, rule: AssignmentRule | None, force: Workforce) -> Mapping[str, str]:
-    """Who may not have a lead under the rule now, for what does not change with each lead."""
+def _fit(team: Team, rule: AssignmentRule | None, force: Workforce) -> Fit:
+    """Who may have a lead under the rule, as far as that does not change with each lead; of the others the first thing that
+    stands against them."""
     place = (team.team, rule.id if rule is not None else None)
-    held = force.held.get(place) if force.held is not None else None
-    if held is None:
+    found = force.held.get(place) if force.held is not None else None
+    if found is None:
         today, calendar = force.today(team), force.calendar(team)
-        held = {}
+        excluded: dict[str, str] = {}
         for member in team.members:
             why = _of_the_team(member, today) or (_of_the_rule(member, rule) if rule is not None else None)
             if why is None and any(first <= today <= last for first, last in calendar.absences.get(member.name, ())):
                 why = "absent"
             if why is not None:
-                held[member.name] = why
+                excluded[member.name] = why
+        members = tuple(member for member in team.members if member.name not in excluded)
+        limited = any(member.quota != NO_QUOTA for member in members)
+        found = Fit(members, tuple(member.name for member in members), excluded, limited)
         if force.held is not None:
-            force.held[place] = held
-    return held
+            force.held[place] = found
+    return found
+
+
+def _of_now(team: Team, fit: Fit, force: Workforce, without: str | None, *, in_hours: bool) -> dict[str, str]:
+    """The same with what changes from lead to lead: quotas, the hour, from whom this one is taken."""
+    excluded = dict(fit.excluded)
+    today = force.today(team)
+    for member in fit.members:
+        why = _over_quota(member, today, force) or ("replaced" if member.name == without else None)
+        if why is not None:
+            excluded[member.name] = why
+    return {**excluded, **_off_hours(team, force, excluded)} if in_hours else excluded
 
 
 def _of_the_team(member: Member, today: date) -> str | None:
