@@ -90,6 +90,11 @@ def test_S2_each_step_is_the_first_of_its_kind_with_whose_lead_it_was() -> None:
     assert (row.accepted_by, row.accepted_responsible) == ("vera", "vera")
 
 
+def test_C4_a_lead_in_the_pool_is_nobodys() -> None:
+    row = row_of(arrived().add(e.LeadPooled(team="sales@1", previous="anna")).add(e.LeadSeen(), by="boris"))
+    assert (row.responsible, row.seen_responsible, row.assigned_to) == (None, None, "anna")
+
+
 def test_S2_what_happened_earlier_and_was_recorded_later_is_first() -> None:
     story = arrived().add(call(answered=True, at=NOON + 3 * HOUR))
     story.add(e.CallHeld(result=None), at=NOON + 2 * HOUR)
@@ -131,7 +136,7 @@ def test_N16_a_lead_merged_into_another_is_marked_so_until_that_is_undone() -> N
 STEPS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["assign", "see", "accept", "call", "update", "held", "meeting", "document", "merge", "unmerge"]
+            ["assign", "pool", "see", "accept", "call", "update", "held", "meeting", "document", "merge", "unmerge"]
         ),
         st.integers(-3, 6),
         st.sampled_from(["person", "robot", "import", "adapter"]),
@@ -146,6 +151,7 @@ def story_of(steps: Sequence[tuple[str, int, str]], *, by_hand: bool) -> Story:
         at = NOON + hours * HOUR
         event: e.Event = {
             "assign": e.LeadAssigned(to=f"p{hours}", reason="by_hand"),
+            "pool": e.LeadPooled(team="sales@1"),
             "see": e.LeadSeen(),
             "accept": e.LeadAccepted(),
             "call": call(answered=hours % 2 == 0, direction="in" if hours % 3 else "out", at=at),
