@@ -28,7 +28,8 @@ class Story:
     def add(self, event: e.Event, by: str = "anna", kind: str = "person", at: datetime | None = None) -> Story:
         """The next one, a minute later unless it happened at another time."""
         self.now += timedelta(minutes=1)
-        topic = OF_DEALS[type(event)].TOPIC if self.deal else event.TOPIC  # type: ignore[index]
+        of = OF_DEALS.get(type(event)) if self.deal else None  # type: ignore[call-overload]
+        topic = of.TOPIC if of is not None else event.TOPIC
         data = event.model_dump(mode="json", exclude=set(event.PERSONAL), exclude_none=True)
         made = Event(
             str(self.stream), len(self.events) + 1, event.KIND, topic, 0, at or self.now, self.now, {"id": by, "kind": kind},

@@ -20,6 +20,8 @@ from projections.tasks import projection as tasks
 from projections.tasks.projection import TaskRows
 from services.ops.verify.projected import tasks as folded
 from tests.unit.given_rows import NOON, Story, plain
+from tests.unit.test_projections_robots import STEPS as ROBOT_STEPS
+from tests.unit.test_projections_robots import story_of as robots_story
 
 HOUR = timedelta(hours=1)
 IDS = frozenset({"lead", "activity", "timer", "follows", "incident"})
@@ -265,3 +267,14 @@ def test_D6_what_is_open_is_what_was_begun_less_what_ended(steps: list[tuple[str
     assert {row.activity for row in rows.activities.rows.values() if row.outcome is None} == open_tasks
     assert {row.timer for row in rows.deadlines.rows.values() if row.outcome is None} == open_turns
     assert {row.visit for row in rows.reviews.rows.values() if row.decision is None} == open_reviews
+
+
+@given(ROBOT_STEPS, st.integers(1, 5), st.booleans())
+def test_N6_tasks_that_robots_plan_and_close_are_rows_like_all_others(steps: list[str], every: int, deal: bool) -> None:
+    """What the domain itself makes of robots that plan, of undone moves and of leads that leave their stage."""
+    played, told = robots_story(steps), Story(deal=deal)
+    for meta, event in zip(played.metas, played.events, strict=True):
+        told.add(event, by=meta.actor.id, kind=meta.actor.kind, at=meta.happened_at)
+    rows, whole = applied(told, every), folded.tasks(told.stream, told.opened())
+    mine = sorted((plain(row, IDS, {}) for row in rows.activities.rows.values()), key=str)
+    assert mine == sorted((plain(row, IDS, {}) for row in whole.activities), key=str)
