@@ -415,10 +415,8 @@ COMMENT ON COLUMN bi.incidents.notice IS 'What became of the letter about it: re
 CREATE OR REPLACE VIEW bi.escalations AS
 SELECT e.escalation, e.employee, e.manager, e.strike, e.days, e.opened_at,
        (SELECT count(*) FROM {incidents}.escalated AS x WHERE x.escalation = e.escalation) AS incidents,
-       c.closed_at, c.reason AS closed_how, c.closed_by, c.comment
-FROM {incidents}.escalations AS e
-LEFT JOIN LATERAL (SELECT * FROM {incidents}.closings AS k WHERE k.escalation = e.escalation
-                   ORDER BY k.closed_at LIMIT 1) AS c ON true;
+       e.closed_at, e.closed_how, e.closed_by, e.comment
+FROM {incidents}.escalations AS e;
 COMMENT ON VIEW bi.escalations IS 'One row per escalation: misses of one person in a period, that their manager was told of.';
 COMMENT ON COLUMN bi.escalations.escalation IS 'Id of the escalation.';
 COMMENT ON COLUMN bi.escalations.employee IS 'Whose misses they are.';
@@ -427,7 +425,7 @@ COMMENT ON COLUMN bi.escalations.strike IS 'Which strike opened it.';
 COMMENT ON COLUMN bi.escalations.days IS 'Length of the period in which strikes were counted, in days.';
 COMMENT ON COLUMN bi.escalations.opened_at IS 'When it was opened (UTC instant).';
 COMMENT ON COLUMN bi.escalations.incidents IS 'How many incidents belong to it: bi.incidents.escalation.';
-COMMENT ON COLUMN bi.escalations.closed_at IS 'When it ended (UTC instant); empty: it is open.';
+COMMENT ON COLUMN bi.escalations.closed_at IS 'When it ended (UTC instant); empty: it is open. A later miss opens it again.';
 COMMENT ON COLUMN bi.escalations.closed_how IS 'manager: the manager dealt with it; nothing_left: all of it was excused or restated.';
 COMMENT ON COLUMN bi.escalations.closed_by IS 'Who closed it.';
 COMMENT ON COLUMN bi.escalations.comment IS 'What the manager said.';

@@ -52,9 +52,6 @@ class Escalation:
     incidents: tuple[Member, ...]
 
 
-_CLOSED = "(SELECT * FROM {0}.closings AS c WHERE c.escalation = e.escalation ORDER BY c.closed_at LIMIT 1)"
-
-
 async def escalations(
     connection: Database,
     *,
@@ -71,7 +68,7 @@ async def escalations(
     rows = await connection.fetch(
         _escalations(schema)
         + """ WHERE ($1::text IS NULL OR e.manager = $1 OR e.manager IS NULL) AND ($2::text IS NULL OR e.employee = $2)
-              AND (NOT $3::boolean OR c.closed_at IS NULL)
+              AND (NOT $3::boolean OR e.closed_at IS NULL)
               AND ($4::timestamptz IS NULL OR (e.opened_at, e.escalation) < ($4, $5::uuid))
               ORDER BY e.opened_at DESC, e.escalation DESC LIMIT $6""",
         manager,
@@ -94,15 +91,14 @@ async def escalation(connection: Database, escalation: UUID) -> Escalation | Non
 
 
 def _escalations(schema: str) -> str:
-    return f"""SELECT e.journal, e.escalation, e.employee, e.manager, e.strike, e.days, e.opened_at, c.closed_at,
-                      c.reason, c.closed_by, c.comment,
+    return f"""SELECT e.journal, e.escalation, e.employee, e.manager, e.strike, e.days, e.opened_at, e.closed_at,
+                      e.closed_how, e.closed_by, e.comment,
                       (SELECT n.state FROM {schema}.notices AS n WHERE n.escalation = e.escalation
                        ORDER BY n.requested_at DESC, n.effect LIMIT 1),
                       (SELECT jsonb_agg(jsonb_build_array(x.incident, x.strike, x.added_at, x.opening)
                                         ORDER BY x.added_at, x.strike NULLS FIRST, x.incident)
                        FROM {schema}.escalated AS x WHERE x.escalation = e.escalation)
-               FROM {schema}.escalations AS e
-               LEFT JOIN LATERAL {_CLOSED.format(schema)} AS c ON true"""  # noqa: S608 (names of ours)
+               FROM {schema}.escalations AS e"""  # noqa: S608 (names of ours)
 
 
 @dataclass(frozen=True, slots=True)

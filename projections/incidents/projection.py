@@ -1,9 +1,9 @@
 """The rules of the journals' rows: what each event of a journal adds or changes (Q6, Q9, N20, D6, Q11).
 
-Pure. Invariants: an incident, its telling, its excuse and its restatements stand in one journal, and so in one row; an escalation
-may be extended and closed from the journal of a later quarter, so that what opened it, what was added and how it ended are rows
-of their own. What was told first stands, and so does the verdict: a restatement is kept beside it. Nothing personal of clients is
-in these events, so an erasure changes nothing.
+Pure. Invariants: whatever is said of an incident, an escalation, a notice or a card's review stands in the journal that has it,
+whichever quarter it is said in, and so in one row. What was told first stands, and so does the verdict: a restatement is kept
+beside it. An escalation that was closed is opened again by a later miss. Nothing personal of clients is in these events, so an
+erasure changes nothing.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class IncidentRow:
 
 @dataclass(slots=True)
 class EscalationRow:
-    """An escalation as it was opened."""
+    """An escalation. `closed_how`: manager or nothing_left, None: it is open."""
 
     journal: str
     escalation: str
@@ -75,6 +75,10 @@ class EscalationRow:
     strike: int
     days: int
     opened_at: datetime
+    closed_at: datetime | None = None
+    closed_how: str | None = None
+    closed_by: str | None = None
+    comment: str | None = None
 
 
 @dataclass(slots=True)
@@ -87,18 +91,6 @@ class EscalatedRow:
     strike: int | None
     added_at: datetime
     opening: bool
-
-
-@dataclass(slots=True)
-class ClosingRow:
-    """How an escalation ended."""
-
-    journal: str
-    escalation: str
-    closed_at: datetime
-    reason: str
-    closed_by: str
-    comment: str | None
 
 
 @dataclass(slots=True)
@@ -118,6 +110,7 @@ class NoticeRow:
     provider: str | None = None
     reason: str | None = None
     doubtful: bool = False
+    repeats: int = 0
 
 
 @dataclass(slots=True)
@@ -155,7 +148,6 @@ class IncidentRows:
     incidents: Kept[IncidentRow] = field(default_factory=Kept)
     escalations: Kept[EscalationRow] = field(default_factory=Kept)
     escalated: Kept[EscalatedRow] = field(default_factory=Kept)
-    closings: Kept[ClosingRow] = field(default_factory=Kept)
     notices: Kept[NoticeRow] = field(default_factory=Kept)
     digests: Kept[DigestRow] = field(default_factory=Kept)
     card_reviews: Kept[CardReviewRow] = field(default_factory=Kept)
@@ -218,15 +210,17 @@ def _opened(rows: IncidentRows, event: Event) -> None:
 
 def _extended(rows: IncidentRows, event: Event) -> None:
     data = event.data
-    place = (event.stream, data["escalation"], data["incident"])
-    rows.escalated.begin(place, EscalatedRow(*place, data["strike"], event.happened_at, False))
+    place = (event.stream, data["escalation"])
+    row = rows.escalations.change(place)
+    row.closed_at = row.closed_how = row.closed_by = row.comment = None
+    added = EscalatedRow(*place, data["incident"], data["strike"], event.happened_at, False)
+    rows.escalated.begin((*place, added.incident), added)
 
 
 def _closed(rows: IncidentRows, event: Event) -> None:
-    data = event.data
-    place = (event.stream, data["escalation"])
-    row = ClosingRow(*place, event.happened_at, data["by"], event.actor["id"], data.get("comment"))
-    rows.closings.begin(place, row)
+    row = rows.escalations.change((event.stream, event.data["escalation"]))
+    row.closed_at, row.closed_how, row.closed_by = event.happened_at, event.data["by"], event.actor["id"]
+    row.comment = event.data.get("comment")
 
 
 def _requested(rows: IncidentRows, event: Event) -> None:
@@ -247,6 +241,11 @@ def _notice_ended(state: str) -> Callable[[IncidentRows, Event], None]:
         row.provider, row.reason, row.doubtful = data.get("provider"), data.get("reason"), data.get("doubtful", False)
 
     return ended
+
+
+def _repeated(rows: IncidentRows, event: Event) -> None:
+    row = rows.notices.change((event.stream, event.data["effect"]))
+    row.state, row.closed_at, row.repeats = "requested", None, row.repeats + 1
 
 
 def _digest(rows: IncidentRows, event: Event) -> None:
@@ -293,6 +292,7 @@ _CHANGES: Final[dict[str, Callable[[IncidentRows, Event], None]]] = {
     e.NoticeRequested.TOPIC: _requested,
     e.NoticeDone.TOPIC: _notice_ended("done"),
     e.NoticeFailed.TOPIC: _notice_ended("failed"),
+    e.NoticeRepeated.TOPIC: _repeated,
     e.DigestMade.TOPIC: _digest,
     e.CardReviewDue.TOPIC: _review_due,
     e.CardReviewDone.TOPIC: _review_done,
@@ -302,7 +302,9 @@ OF_INCIDENTS = frozenset(
     of.TOPIC for of in (e.IncidentTold, e.IncidentAcknowledged, e.IncidentExcused, e.IncidentRestated)
 )
 """Events that change an incident's row."""
-OF_NOTICES = frozenset((e.NoticeDone.TOPIC, e.NoticeFailed.TOPIC))
+OF_ESCALATIONS = frozenset((e.EscalationExtended.TOPIC, e.EscalationClosed.TOPIC))
+"""Events that change an escalation's row."""
+OF_NOTICES = frozenset((e.NoticeDone.TOPIC, e.NoticeFailed.TOPIC, e.NoticeRepeated.TOPIC))
 """Events that change a notice's row."""
 OF_REVIEWS = frozenset((e.CardReviewDone.TOPIC,))
 """Events that change a card review's row."""

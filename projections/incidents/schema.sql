@@ -55,11 +55,15 @@ CREATE TABLE {schema}.escalations (
     strike int NOT NULL,
     days int NOT NULL,
     opened_at timestamptz NOT NULL,
+    closed_at timestamptz,
+    closed_how text,
+    closed_by text,
+    comment text,
     PRIMARY KEY (journal, escalation)
-);
+) WITH (fillfactor = 70);
 CREATE INDEX escalations_opened ON {schema}.escalations (opened_at DESC, escalation);
 CREATE INDEX escalations_id ON {schema}.escalations (escalation);
-COMMENT ON TABLE {schema}.escalations IS 'An escalation as it was opened; closed: a row in closings, which may stand in a journal of a later quarter.';
+COMMENT ON TABLE {schema}.escalations IS 'An escalation; closed_at empty: it is open. A later miss opens a closed one again.';
 
 CREATE TABLE {schema}.escalated (
     journal uuid NOT NULL,
@@ -73,18 +77,6 @@ CREATE TABLE {schema}.escalated (
 CREATE INDEX escalated_escalation ON {schema}.escalated (escalation);
 CREATE INDEX escalated_incident ON {schema}.escalated (incident);
 COMMENT ON TABLE {schema}.escalated IS 'An incident of an escalation: one that opened it (opening), or a later one of the period, with its strike.';
-
-CREATE TABLE {schema}.closings (
-    journal uuid NOT NULL,
-    escalation uuid NOT NULL,
-    closed_at timestamptz NOT NULL,
-    reason text NOT NULL,
-    closed_by text NOT NULL,
-    comment text,
-    PRIMARY KEY (journal, escalation)
-);
-CREATE INDEX closings_escalation ON {schema}.closings (escalation);
-COMMENT ON TABLE {schema}.closings IS 'How an escalation ended: manager, or nothing_left of it.';
 
 CREATE TABLE {schema}.notices (
     journal uuid NOT NULL,
@@ -100,6 +92,7 @@ CREATE TABLE {schema}.notices (
     provider text,
     reason text,
     doubtful boolean NOT NULL,
+    repeats int NOT NULL,
     PRIMARY KEY (journal, effect)
 ) WITH (fillfactor = 70);
 CREATE INDEX notices_incident ON {schema}.notices (incident) WHERE incident IS NOT NULL;

@@ -29,8 +29,8 @@ _IDS = dict.fromkeys(("journal", "incident", "lead", "escalation", "effect", "re
 _TYPES = {
     **_AT, **_IDS, "of_deal": "boolean", "missed_s": "bigint", "counts": "boolean", "turn": "int", "term": "jsonb",
     "strike": "int", "strikes": "int", "days": "int", "restated_strike": "int", "restatements": "int",
-    "opening": "boolean", "attempts": "int", "doubtful": "boolean", "day": "date", "version": "bigint", "overdue": "int",
-    "people": "jsonb", "period_start": "date", "period_end": "date",
+    "opening": "boolean", "attempts": "int", "repeats": "int", "doubtful": "boolean", "day": "date", "version": "bigint",
+    "overdue": "int", "people": "jsonb", "period_start": "date", "period_end": "date",
 }  # fmt: skip
 INCIDENTS = Table(
     "incidents", incidents.IncidentRow, ("journal", "incident"),
@@ -41,18 +41,24 @@ INCIDENTS = Table(
     ),
     _TYPES,
 )  # fmt: skip
+ESCALATIONS = Table(
+    "escalations",
+    incidents.EscalationRow,
+    ("journal", "escalation"),
+    ("closed_at", "closed_how", "closed_by", "comment"),
+    _TYPES,
+)
 NOTICES = Table(
     "notices", incidents.NoticeRow, ("journal", "effect"),
-    ("state", "closed_at", "attempts", "provider", "reason", "doubtful"), _TYPES,
+    ("state", "closed_at", "attempts", "provider", "reason", "doubtful", "repeats"), _TYPES,
 )  # fmt: skip
 REVIEWS = Table(
     "card_reviews", incidents.CardReviewRow, ("journal", "review"), ("done_at", "done_by", "comment"), _TYPES
 )
 TABLES: tuple[Table[Any], ...] = (
     INCIDENTS,
-    Table("escalations", incidents.EscalationRow, ("journal", "escalation"), (), _TYPES),
+    ESCALATIONS,
     Table("escalated", incidents.EscalatedRow, ("journal", "escalation", "incident"), (), _TYPES),
-    Table("closings", incidents.ClosingRow, ("journal", "escalation"), (), _TYPES),
     NOTICES,
     Table("digests", incidents.DigestRow, ("journal", "version"), (), _TYPES),
     REVIEWS,
@@ -79,7 +85,7 @@ class StoredRows:
 
 
 async def load(connection: Database, build: int, events: Sequence[Event]) -> StoredRows:
-    """The incidents, notices and card reviews that these events change."""
+    """The incidents, escalations, notices and card reviews that these events change."""
     schema = schema_of(NAME, build)
 
     def places(types: frozenset[str], second: str) -> set[Place]:
@@ -87,6 +93,7 @@ async def load(connection: Database, build: int, events: Sequence[Event]) -> Sto
 
     rows = IncidentRows(
         incidents=await keyed.load(connection, schema, INCIDENTS, places(incidents.OF_INCIDENTS, "incident")),
+        escalations=await keyed.load(connection, schema, ESCALATIONS, places(incidents.OF_ESCALATIONS, "escalation")),
         notices=await keyed.load(connection, schema, NOTICES, places(incidents.OF_NOTICES, "effect")),
         card_reviews=await keyed.load(connection, schema, REVIEWS, places(incidents.OF_REVIEWS, "review")),
     )

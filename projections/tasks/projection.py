@@ -2,8 +2,8 @@
 
 Pure. Who is to do an activity without an assignee, and who a deadline is of, is whoever is responsible for the lead: that stands
 on its card (projection `board`) and is put together on reading, so it is right at every moment and kept once. Invariants: an
-activity is one row, a turn of a deadline one; what ended never begins again, but a review of the same stage visit; overdue
-follows from `due_at` and the moment of reading. No text and no result is kept, so an erasure changes nothing.
+activity is one row, a turn of a deadline one; what ended begins again only where its end was a mistake, and a review of the same
+stage visit; overdue follows from `due_at` and the moment of reading. No text or result is kept, so an erasure changes nothing.
 """
 
 from __future__ import annotations
@@ -120,6 +120,11 @@ def apply(rows: TaskRows, event: Event) -> None:
 def _planned(rows: TaskRows, event: Event) -> None:
     data = event.data
     due, place = _time(data.get("due_at")), (event.stream, data["activity"])
+    if data["reason"] == AGAIN:
+        row = rows.activities.change(place)
+        row.due_at, row.remind_at = due, _time(data.get("remind_at"))
+        row.outcome = row.closed_at = row.closed_by = row.closed_reason = None
+        return
     rows.activities.begin(
         place,
         ActivityRow(
@@ -204,6 +209,10 @@ def _time(text: str | None) -> datetime | None:
 
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
+
+
+AGAIN: Final = "undone"
+"""Why an activity is planned that was planned before: what had closed it was a mistake."""
 
 
 def _types(of: type[e.Event]) -> frozenset[str]:

@@ -27,7 +27,7 @@ _TYPES = {
 }  # fmt: skip
 ACTIVITIES = Table(
     "activities", tasks.ActivityRow, ("lead", "activity"),
-    ("due_at", "moved", "outcome", "closed_at", "closed_by", "closed_reason"), _TYPES,
+    ("due_at", "moved", "remind_at", "outcome", "closed_at", "closed_by", "closed_reason"), _TYPES,
 )  # fmt: skip
 DEADLINES = Table(
     "deadlines", tasks.DeadlineRow, ("lead", "timer"),
@@ -71,14 +71,11 @@ async def load(connection: Database, build: int, events: Sequence[Event]) -> Sto
     """The activities, deadlines and reviews that these events change, but those that begin among them."""
     schema = schema_of(NAME, build)
 
-    def places(second: str, change: frozenset[str], begin: frozenset[str]) -> set[Place]:
-        begun: set[Place] = {(event.stream, event.data[second]) for event in events if event.type in begin}
-        changed: set[Place] = {(event.stream, event.data[second]) for event in events if event.type in change}
-        return changed - begun
-
-    activities = places("activity", tasks.OF_ACTIVITIES, tasks.PLANNED)
-    deadlines = places("timer", tasks.OF_DEADLINES, tasks.SET)
-    reviews = places("visit", tasks.OF_REVIEWS, frozenset())
+    planned = [event for event in events if event.type in tasks.PLANNED]
+    begun = {_place(event, "activity") for event in planned if event.data["reason"] != tasks.AGAIN}
+    activities = _places(events, "activity", tasks.OF_ACTIVITIES | tasks.PLANNED) - begun
+    deadlines = _places(events, "timer", tasks.OF_DEADLINES) - _places(events, "timer", tasks.SET)
+    reviews = _places(events, "visit", tasks.OF_REVIEWS)
     return StoredRows(
         schema,
         TaskRows(
@@ -87,6 +84,14 @@ async def load(connection: Database, build: int, events: Sequence[Event]) -> Sto
             await keyed.load(connection, schema, REVIEWS, reviews),
         ),
     )
+
+
+def _places(events: Sequence[Event], second: str, types: frozenset[str]) -> set[Place]:
+    return {_place(event, second) for event in events if event.type in types}
+
+
+def _place(event: Event, second: str) -> Place:
+    return event.stream, event.data[second]
 
 
 def apply(stored: StoredRows, event: Event) -> None:

@@ -37,6 +37,7 @@ from services.health import Health
 from services.privacy.store import KeyRing
 from services.settings import Settings
 from tests.builders import Keys, Made, Stream, by_itself, company, contact, enter, erased, lead, offer, send
+from tests.builders_of_work import arrived, to_do, whole_journal
 from tests.integration.test_projections import projections, seen, until
 
 pytestmark = pytest.mark.kafka
@@ -163,6 +164,8 @@ async def people_and_leads(world: World, leads: int = 60) -> tuple[list[Stream],
     ]
     for one in made[::7]:
         by_itself(one)
+        to_do(one)
+    made.append(arrived(world.keys, people[0].id))
     suspected = DuplicateSuspected(identity_kind="phone", other_contact=people[1].id)
     made[0].add(suspected)
     made[3].add(suspected)
@@ -170,7 +173,7 @@ async def people_and_leads(world: World, leads: int = 60) -> tuple[list[Stream],
     made[2].add(LeadMerged(into=made[0].id, into_contact=people[0].id))
     people[2].add(ContactMerged(into=people[0].id))
     made[0].add(LeadAbsorbed(lead=made[2].id, contact=people[2].id))
-    people.append(company(world.keys, people[1]))
+    people += [company(world.keys, people[1]), whole_journal(world.keys, "anna")]
     await world.keys.store(world.pool, world.settings)
     return people, made
 
@@ -197,10 +200,11 @@ async def test_M8_a_rebuild_gives_the_same_rows(world: World, projection: Projec
                 assert await world.rows(old, table) == await world.rows(new, table) != []
         # the live service goes on with the new build, without a restart; the old one stands still
         before = await world.checksum(projection, 1)
-        late = lead(world.keys, people[0].id, stages=("new", "processing"))
+        late, note = arrived(world.keys, people[0].id), whole_journal(world.keys, "boris")
         by_itself(late)
-        await world.happen(late)
-        await seen(world.pool, late)
+        to_do(late)
+        await world.happen(late, note)
+        await seen(world.pool, late, note)
         assert await world.checksum(projection, 1) == before != await world.checksum(projection, 2)
         again = await world.rebuild(projection)
         assert (again.build, again.was) == (3, 2)
@@ -209,7 +213,7 @@ async def test_M8_a_rebuild_gives_the_same_rows(world: World, projection: Projec
 
 
 async def test_M8_under_load_no_board_read_fails_and_nothing_is_missing(world: World) -> None:
-    people, leads = await people_and_leads(world, 401)  # one of them is merged into another
+    people, leads = await people_and_leads(world, 400)  # one more that arrived; one is merged into another
     stop, reads = asyncio.Event(), 0
 
     async def read_boards() -> None:

@@ -7,15 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from contracts import events as e
-from contracts.events.deadlines import Term
-from contracts.journal import journal_of, quarter_of
 from contracts.meta import Actor
 from projections.all import PROJECTIONS
 from projections.board import store as board
@@ -36,15 +33,13 @@ from services.ops.verify.run import verify
 from services.privacy.store import KeyRing
 from services.settings import Settings
 from tests.builders import START, Keys, Stream, contact, enter, lead
+from tests.builders_of_work import HEAD, HOUR, TERM, arrived, journal, note, planned, recorded, turn, whole_journal
 from tests.eventlog_builders import Relay, write
 from tests.integration.test_projections import projections, seen
 
 pytestmark = pytest.mark.kafka
 
-HOUR = timedelta(hours=1)
-ANNA, HEAD = Actor(id="anna", kind="person"), Actor(id="olga", kind="person")
-MACHINE = Actor(id="leadline", kind="system")
-TERM = Term(hours=4, working=True)
+ANNA = Actor(id="anna", kind="person")
 
 
 class World:
@@ -85,27 +80,6 @@ def world(settings: Settings, pool: Pool) -> World:
     return World(settings, pool)
 
 
-def journal(keys: Keys, employee: str) -> Stream:
-    """An employee's journal of the quarter in which the tests are."""
-    return Stream(keys, id=journal_of(employee, quarter_of(START)))
-
-
-def note(stream: Stream, event: e.Event, by: Actor = MACHINE) -> None:
-    """The journal's next event: of no person."""
-    stream.add(event, person=None, pipeline=None, actor=by)
-
-
-def recorded(stream: Stream, employee: str, **more: Any) -> UUID:
-    """An incident."""
-    incident = uuid4()
-    values = {
-        "incident_kind": "deadline", "lead": uuid4(), "pipeline": "classic", "stage": "new", "rule": "take",
-        "due_at": stream.at, "missed_s": 60, "cause": "person", "counts": True, "term": TERM, "calendar": "sales@1",
-    }  # fmt: skip
-    note(stream, e.IncidentRecorded(incident=incident, employee=employee, **{**values, **more}))
-    return incident
-
-
 async def test_Q6_Q9_a_journal_is_read_with_both_verdicts_and_escalations(world: World) -> None:
     mine = journal(world.keys, "anna")
     other = journal(world.keys, "boris")
@@ -141,6 +115,7 @@ async def test_Q6_Q9_a_journal_is_read_with_both_verdicts_and_escalations(world:
             [opened], _ = await heads.escalations(connection, manager="olga")
             assert (opened.employee, opened.strike, len(opened.incidents)) == ("anna", 3, 3)
         note(mine, e.IncidentTold(incident=late, via="app", strike=4, of=3, days=30))
+        note(mine, e.EscalationClosed(escalation=escalation, by="manager", comment="рано"), by=HEAD)
         note(mine, e.EscalationExtended(escalation=escalation, incident=late, strike=4))
         note(mine, e.IncidentAcknowledged(incident=first, comment="учту"), by=ANNA)
         note(mine, e.IncidentExcused(incident=second, reason="болел"), by=HEAD)
@@ -158,12 +133,14 @@ async def test_Q6_Q9_a_journal_is_read_with_both_verdicts_and_escalations(world:
             ),
             by=HEAD,
         )
+        note(mine, e.NoticeRepeated(effect=notice), by=HEAD)
         note(mine, e.EscalationClosed(escalation=escalation, by="manager", comment="поговорили"), by=HEAD)
         await world.happen(mine)
         async with world.pool.acquire() as connection:
             found = {i.incident: i for i in (await incidents.journal(connection, "anna"))[0]}
             assert [found[i].state for i in (first, second, third, late)] == ["acknowledged", "excused", "open", "open"]
             assert [found[i].strike for i in (first, second, third, late)] == [1, 2, 3, 4], "the originals stay"
+            assert found[first].notice == "requested", "it was asked for once more"
             assert [found[i].strike_now for i in (first, second, third, late)] == [1, None, None, 2]
             assert (await heads.escalations(connection, manager="olga"))[0] == []
             closed = await heads.escalation(connection, escalation)
@@ -191,44 +168,20 @@ async def test_Q6_Q9_a_journal_is_read_with_both_verdicts_and_escalations(world:
             "SELECT strike, restated_strike, verdict FROM bi.incidents WHERE employee = 'anna'"
         )
         assert sorted(tuple(row) for row in rows if row["verdict"]) == [(3, None, "in_time"), (4, 2, "stands")]
-        [row] = await world.pool.fetch("SELECT employee, manager, incidents, closed_how FROM bi.escalations")
+        whole = whole_journal(world.keys, "olga")
+        await world.happen(whole)
+        async with world.pool.acquire() as connection:
+            [digest] = await heads.digests(connection, "olga", START)
+            assert (digest.team, digest.overdue, digest.people) == ("sales", 3, {"anna": 2, "vera": 1})
+            assert await heads.card_reviews(connection, "olga", START) == []
+            [looked] = await heads.card_reviews(connection, "olga", START, pipeline="classic", open_only=False)
+            assert (looked.journal, looked.done_by, looked.comment) == (whole.id, "olga", "убрали поле")
+            assert await heads.card_reviews(connection, "anna", START, open_only=False) == []
+        [row] = await world.pool.fetch(
+            "SELECT employee, manager, incidents, closed_how FROM bi.escalations WHERE employee = 'anna'"
+        )
         assert tuple(row) == ("anna", "olga", 4, "manager")
         await world.is_right()
-
-
-def arrived(keys: Keys, person: UUID, *, at: datetime = START, source: str = "site", to: str | None = "anna") -> Stream:
-    """A lead that came by a channel and stands in the first stage."""
-    stream = Stream(keys, person, at=at)
-    stream.add(
-        e.LeadCaptured(
-            pipeline="classic", contact=person, channel="form", source=source, inbound_id=uuid4(), received_at=at,
-            name="Анна Иванова", phone="+79161234567",
-        )
-    )  # fmt: skip
-    enter(stream, "new", 1, None)
-    if to is not None:
-        stream.add(e.LeadAssigned(to=to, reason="in_turn", candidates=("anna", "boris")))
-    return stream
-
-
-def planned(stream: Stream, due: datetime | None, **more: Any) -> UUID:
-    """A task is planned."""
-    activity = uuid4()
-    values = {"activity_kind": "call", "reason": "by_hand", "text": "позвонить Анне Ивановой", "due_at": due, **more}
-    stream.add(e.ActivityPlanned(activity=activity, **values))
-    return activity
-
-
-def turn(stream: Stream, number: int, due: datetime, **more: Any) -> dict[str, Any]:
-    """A turn of a deadline begins; what its end names of it."""
-    of = {"deadline": "take", "timer": uuid4(), "visit": 1, "turn": number, "due_at": due}
-    stream.add(
-        e.DeadlineSet(
-            **of, because="entry" if number == 1 else "again", begun_at=stream.at, term=TERM, calendar="sales@1",
-            responsible="anna", **more,
-        )
-    )  # fmt: skip
-    return of
 
 
 async def test_D6_Q7_tasks_and_deadlines_are_of_whoever_is_responsible_now(world: World) -> None:
@@ -285,7 +238,10 @@ async def test_D6_Q7_tasks_and_deadlines_are_of_whoever_is_responsible_now(world
         one.add(e.LeadAssigned(to="boris", previous="anna", reason="by_hand"))
         one.add(e.ActivityMoved(activity=late, activity_kind="call", due_at=now + HOUR, previous=START + HOUR, times=1))
         two.add(e.ActivityClosed(activity=hers, activity_kind="call", reason="lead_closed"))
+        two.add(e.ActivityClosed(activity=never, activity_kind="call", reason="lead_closed"))
         await world.happen(one, two)
+        two.add(e.ActivityPlanned(activity=never, activity_kind="call", reason="undone"))
+        await world.happen(two)
         async with world.pool.acquire() as connection:
             page, _ = await tasks.tasks(connection, TasksWanted(person="boris"))
             assert {(t.activity, t.moved, t.first_due_at) for t in page} == {

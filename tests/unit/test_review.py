@@ -71,8 +71,10 @@ SCHOOL = read_pipeline(TEXT, "school.yaml")
 
 def poor(lead: Robots | None = None, **more: Any) -> Robots:
     """A lead that a seller made poor."""
-    return (lead or Robots(SCHOOL)).given("move", to="work").given(
-        "reject", **{"status": "poor", "reason": "silent", **more}
+    return (
+        (lead or Robots(SCHOOL))
+        .given("move", to="work")
+        .given("reject", **{"status": "poor", "reason": "silent", **more})
     )
 
 

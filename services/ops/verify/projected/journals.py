@@ -22,12 +22,11 @@ def journal(stream: UUID, events: Sequence[Opened]) -> dict[str, list[Row]]:
     opened, extended = of.get("escalation_opened", []), of.get("escalation_extended", [])
     found: dict[str, list[Row]] = {
         "incidents": [_incident(e, of) for e in of.get("recorded", [])],
-        "escalations": [_escalation(e) for e in opened],
+        "escalations": [_escalation(e, of) for e in opened],
         "escalated": [
             *(_member(e, incident, None, True) for e in opened for incident in e.data["incidents"]),
             *(_member(e, e.data["incident"], e.data["strike"], False) for e in extended),
         ],
-        "closings": [_closing(e) for e in of.get("escalation_closed", [])],
         "notices": [_notice(e, of) for e in of.get("notice_requested", [])],
         "digests": [_digest(e) for e in of.get("digest_made", [])],
         "card_reviews": [_card_review(e, of) for e in of.get("card_review_due", [])],
@@ -76,12 +75,20 @@ def _incident(recorded: Opened, of: dict[str, list[Opened]]) -> Row:
     }
 
 
-def _escalation(opened: Opened) -> Row:
+def _escalation(opened: Opened, of: dict[str, list[Opened]]) -> Row:
+    said = [*of.get("escalation_extended", []), *of.get("escalation_closed", [])]
+    about = [e for e in said if e.data["escalation"] == opened.data["escalation"]]
+    last = max(about, key=lambda e: e.version, default=None)
+    closed = last if last is not None and _name(last) == "escalation_closed" else None
     return {
         "escalation": UUID(opened.data["escalation"]),
         "manager": opened.data.get("to"),
         **{name: opened.data[name] for name in ("employee", "strike", "days")},
         "opened_at": opened.happened_at,
+        "closed_at": closed.happened_at if closed else None,
+        "closed_how": closed.data["by"] if closed else None,
+        "closed_by": _by(closed) if closed else None,
+        "comment": closed.data.get("comment") if closed else None,
     }
 
 
@@ -95,22 +102,14 @@ def _member(event: Opened, incident: str, strike: int | None, opening: bool) -> 
     }
 
 
-def _closing(closed: Opened) -> Row:
-    return {
-        "escalation": UUID(closed.data["escalation"]),
-        "closed_at": closed.happened_at,
-        "reason": closed.data["by"],
-        "closed_by": _by(closed),
-        "comment": closed.data.get("comment"),
-    }
-
-
 def _notice(requested: Opened, of: dict[str, list[Opened]]) -> Row:
     data = requested.data
-    ends = [
-        e for name in ("notice_done", "notice_failed") for e in of.get(name, []) if e.data["effect"] == data["effect"]
-    ]
+    names = ("notice_done", "notice_failed", "notice_repeated")
+    about = [e for name in names for e in of.get(name, []) if e.data["effect"] == data["effect"]]
+    ends = [e for e in about if _name(e) != "notice_repeated"]
     end = max(ends, key=lambda e: e.version, default=None)
+    repeats = [e for e in about if _name(e) == "notice_repeated"]
+    again = end is not None and any(e.version > end.version for e in repeats)
     how: dict[str, Any] = end.data if end else {}
     return {
         "effect": UUID(data["effect"]),
@@ -118,8 +117,9 @@ def _notice(requested: Opened, of: dict[str, list[Opened]]) -> Row:
         "about": data["about"],
         **{name: UUID(data[name]) if data.get(name) else None for name in ("incident", "escalation")},
         "requested_at": requested.happened_at,
-        "state": _name(end).removeprefix("notice_") if end else "requested",
-        "closed_at": end.happened_at if end else None,
+        "state": _name(end).removeprefix("notice_") if end and not again else "requested",
+        "closed_at": end.happened_at if end and not again else None,
+        "repeats": len(repeats),
         **{name: how.get(name) for name in ("attempts", "provider", "reason")},
         "doubtful": how.get("doubtful", False),
     }

@@ -56,7 +56,6 @@ OF_JOURNALS = tuple(
         ("incidents", ("incident",)),
         ("escalations", ("escalation",)),
         ("escalated", ("escalation", "incident")),
-        ("closings", ("escalation",)),
         ("notices", ("effect",)),
         ("digests", ("version",)),
         ("card_reviews", ("review",)),
