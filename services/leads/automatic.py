@@ -10,6 +10,7 @@ from contracts.commands import Refusal
 from contracts.events import Event
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
+from services.leads import assigning
 from services.leads.answers import tell_refusal
 from services.leads.domain.decide import MOST_MOVES, Surroundings
 from services.leads.domain.permissions import Permission, contactable
@@ -34,9 +35,12 @@ def follow(
 ) -> None:
     """Let follow what follows from these events, which are recorded. A loop is refused where everyone sees it (N3)."""
     state, deleted = _state(batch, lead), False
+    chooser = assigning.Chooser(batch, pipeline) if batch.assigning is not None else None
 
     def record(found: Sequence[Event], actor: Actor, depth: int) -> LeadState:
         nonlocal deleted
+        if chooser is not None:
+            chooser.settle(found)
         now_it = _state(batch, lead)
         deleted |= deletion(batch, now_it, found)[0] and by_itself(batch, now_it, found) is None
         batch.record(lead, "lead", state.contact, found, **{**envelope, "actor": actor, "autodepth": depth})
@@ -52,6 +56,7 @@ def follow(
         envelope["happened_at"],
         "en" if batch.settings.language == "en" else "ru",
         lambda lead_state, found: by_itself(batch, lead_state, found),
+        chooser,
     )
     stopped = following.follow(now, before, state, events, envelope.get("autodepth", 0))
     if stopped is not None:
@@ -65,7 +70,7 @@ def surroundings(batch: LeadBatch, state: LeadState) -> Surroundings:
     """What a decision about a lead needs to know beyond it."""
     held = batch.open_lead_of(state.contact, state.pipeline) if state.deal_of is None else None
     return Surroundings(
-        responsibles=tuple(batch.settings.responsibles),
+        responsibles=batch.people if batch.people is not None else tuple(batch.settings.responsibles),
         other_open_lead=held if held != state.lead else None,
         region=batch.settings.default_region,
         refused=_refused(batch, state),

@@ -9,6 +9,7 @@ Several batches may be at work at once (`Memory.use`): each holds on to the keys
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,8 +30,9 @@ from services.eventlog.consuming.parked import store as parking
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, peek
 from services.eventlog.recording import store as recording
-from services.leads import deals, journals, store
+from services.leads import assigning, deals, journals, store
 from services.leads import effects as fx
+from services.leads.assigning import Assigning
 from services.leads.companies import effects as companies
 from services.leads.companies import store as company_claims
 from services.leads.domain.arrivals import Owner, Referred
@@ -114,7 +116,14 @@ class LeadBatch:
     teams: dict[str, Team] = field(default_factory=dict)
     """Teams in force, by id, those that were asked for."""
     out: fx.Effects = field(default_factory=lambda: fx.Effects())
-    turn: int = 0
+    people: tuple[str, ...] | None = None
+    """Everybody of every team who has not left, where the work asks for it."""
+    last_owners: dict[UUID, str] = field(default_factory=dict)
+    """Who had the last lead of a person, by the contact that goes on for them, where assignment asks for it."""
+    assigning: Assigning | None = None
+    """Teams, turns and loads, from the first lead on that the batch gives by itself (C4)."""
+    load_changes: Counter[str] = field(default_factory=Counter)
+    """How many open leads more or fewer people have by this batch."""
     times: Times = field(init=False)
     """What the instants of robots are counted from, from step 5 on."""
     erased: set[UUID] = field(default_factory=set)
@@ -149,6 +158,10 @@ class LeadBatch:
         if not await recording.try_lock(database, wanted):
             raise LocksMissedError(wanted)
         self._held |= wanted
+
+    async def lock_assignment(self, database: Database, number: int) -> None:
+        """Nobody else gives leads by themselves until the transaction ends: the last lock that a batch waits for."""
+        await recording.lock(database, {number})
 
     # --- step 4 ----------------------------------------------------------------------------------------------------
 
@@ -356,6 +369,8 @@ class LeadBatch:
                 self.happened.append((meta, event))
         if isinstance(after := self.heads[stream].state, LeadState) and (place := place_after(data, after)) is not None:
             self.out.places[stream] = place
+            before = head.state if head is not None else None
+            assigning.count_load(self, before if isinstance(before, LeadState) else None, after)
 
     def new_key(self, person: UUID) -> None:
         """A person gets a key, stored with the batch."""
@@ -392,8 +407,7 @@ class LeadBatch:
         await link_messages(database, out.links)
         await recording.send(database, out.messages)
         await parking.park(database, CONSUMER, BUILD, out.parked)
-        if out.turns:
-            await store.set_turn(database, self.settings.default_pipeline, self.turn)
+        await assigning.write(self, database)
         for person in sorted(self.erased):
             await store.forget_references(database, person)
             await publishing.erase(database, person)

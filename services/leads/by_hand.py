@@ -8,15 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contracts import commands as c
+from contracts import events as e
 from contracts.commands import CommandResult, Refusal
-from contracts.meta import Actor
+from contracts.pipeline import Pipeline
 from services.database import Database
+from services.leads import assigning
 from services.leads.adopting import refusal_of, takes_none
 from services.leads.answers import refuse, remember
 from services.leads.automatic import follow
 from services.leads.claims import claim, known_people, move_claim, put_people
 from services.leads.companies.effects import join_company
-from services.leads.domain.arrivals import Turn
 from services.leads.domain.capturing import capture
 from services.leads.domain.decide import Surroundings
 from services.leads.people.effects import put_recommendation, recommender_refused
@@ -25,10 +26,6 @@ from services.pipelines import registry
 
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
-
-
-ROTATION = Actor(id="rotation", kind="system")
-"""Who assigns leads in turn (C4)."""
 
 
 async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Database) -> Done:
@@ -45,7 +42,7 @@ async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Databas
         return refuse(batch, work, refusal, 0)
     if await takes_none(batch, database, pipeline.pipeline):
         return refuse(batch, work, refusal_of(pipeline.pipeline), 0)
-    responsibles = tuple(batch.settings.responsibles)
+    responsibles = batch.people if batch.people is not None else tuple(batch.settings.responsibles)
     found = capture(
         command,
         body,
@@ -54,7 +51,6 @@ async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Databas
         pipeline,
         number,
         batch.now,
-        Turn(responsibles, batch.turn),
         Surroundings(responsibles=responsibles, region=batch.settings.default_region),
     )
     if isinstance(found, Refusal):
@@ -73,13 +69,13 @@ async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Databas
         batch.new_key(found.contact)
     put_people(batch, found, envelope)
     batch.record(command.lead, "lead", found.contact, found.lead_events, **envelope)
-    _assign(batch, command, found, envelope)
+    given = await _assign(batch, command, found, pipeline, envelope, database)
     join_company(batch, work, found.contact, envelope)
     put_recommendation(batch, body, command.lead, envelope)
     before = batch.lead(command.lead)
     assert before is not None
     claim(batch, before)
-    follow(batch, command.lead, found.lead_events, pipeline, envelope, None)
+    follow(batch, command.lead, (*found.lead_events, *given), pipeline, envelope, None)
     after = batch.lead(command.lead)
     assert after is not None
     move_claim(batch, before, after)
@@ -94,15 +90,20 @@ async def capture_by_hand(batch: LeadBatch, work: CommandWork, database: Databas
     return remember(batch, work, result)
 
 
-def _assign(batch: LeadBatch, command: c.Command, found: Any, envelope: dict[str, Any]) -> None:
-    if found.assigned is None:
-        return
-    in_turn = found.assigned.reason == "in_turn"
-    actor = ROTATION if in_turn else command.actor
-    batch.record(command.lead, "lead", found.contact, (found.assigned,), **{**envelope, "actor": actor})
-    if in_turn:
-        batch.turn += 1
-        batch.out.turns.append(batch.turn)
+async def _assign(
+    batch: LeadBatch, command: c.Command, found: Any, pipeline: Pipeline, envelope: dict[str, Any], database: Database
+) -> tuple[e.Event, ...]:
+    """Whoever found the client works on it, where they are one of those who take leads; else it goes as every lead goes. Returns
+    what assignment says that more follows from."""
+    await assigning.have(batch, database, pipeline)
+    lead = batch.lead(command.lead)
+    assert lead is not None
+    decision = assigning.choose(batch, lead, pipeline)
+    if (taken := decision.found_by(command.actor.id)) is not None:
+        batch.record(command.lead, "lead", found.contact, (taken,), **envelope)
+        return ()
+    given = assigning.give_new(batch, lead, pipeline, {}, envelope)
+    return tuple(event for event in given if isinstance(event, e.LeadPooled))
 
 
 def _there_already() -> Refusal:

@@ -15,17 +15,18 @@ from contracts import commands as c
 from contracts import events as e
 from contracts.commands import CommandResult, Refusal
 from contracts.meta import Actor, Stored
+from contracts.personal import known as known_value
 from contracts.pipeline import Pipeline
 from services.database import Database
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
-from services.leads import adopting, deals, journal_commands, store
+from services.leads import adopting, assigning, deals, journal_commands, store
 from services.leads.answers import answered, refuse, remember
 from services.leads.automatic import follow, surroundings
-from services.leads.by_hand import ROTATION, capture_by_hand
+from services.leads.by_hand import capture_by_hand
 from services.leads.claims import claim, envelope_of, known_people, move_claim, put_people
 from services.leads.companies.effects import join_company
-from services.leads.domain.arrivals import Arrival, Known, Recognised, Referred, Turn
+from services.leads.domain.arrivals import Arrival, Known, Recognised, Referred
 from services.leads.domain.case import Case
 from services.leads.domain.decide import Surroundings, decide
 from services.leads.domain.recognition import keep_recorded_identity, recognise
@@ -73,7 +74,6 @@ class Effects:
     links: list[tuple[UUID, UUID]] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     parked: list[Parked] = field(default_factory=list)
-    turns: list[int] = field(default_factory=list)
     person_leads: list[tuple[UUID, UUID, str, datetime]] = field(default_factory=list)
     """(lead, contact, pipeline, captured at) of new leads."""
     regrouped: set[UUID] = field(default_factory=set)
@@ -118,6 +118,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
     around = surroundings(batch, state)
     if isinstance(command.body, c.Plan):
         around = replace(around, activity=uuid5(command.id, "activity"))
+    await assigning.have_for(batch, database, state, pipeline, command.body)
     decided = await _decided(batch, command, state, pipeline, around, database)
     if isinstance(decided, Refusal):
         return refuse(batch, work, decided, state.version)
@@ -178,8 +179,9 @@ async def take_in(batch: LeadBatch, work: ArrivalWork, database: Database, pipel
         return _outcome(batch, work, Recognised("quarantined", reason=work.problem))
     arrival = _arrival(work, work.understood)
     known = _known(batch, arrival, pipeline.pipeline)
-    turn = Turn(tuple(batch.settings.responsibles), batch.turn)
-    found = recognise(arrival, known, pipeline, turn, batch.settings.default_region)
+    found = recognise(arrival, known, pipeline, batch.settings.default_region)
+    if found.lead_is_new:
+        await assigning.have(batch, database, pipeline)
     envelope: dict[str, Any] = {
         "command": work.inbound_id if work.attempt == 1 else uuid5(work.inbound_id, f"attempt:{work.attempt}"),
         "actor": work.actor,
@@ -194,16 +196,15 @@ async def take_in(batch: LeadBatch, work: ArrivalWork, database: Database, pipel
     put_people(batch, found, envelope)
     if found.lead is not None:
         before_it = batch.lead(found.lead)
-        _put_lead(batch, found, envelope)
+        given = _put_lead(batch, found, pipeline, envelope)
         join_company(batch, work, found.contact, envelope)
         if before_it is not None and (before_it.pipeline, before_it.pipeline_number) != (pipeline.pipeline, number):
             pipeline = await registry.version(database, before_it.pipeline, before_it.pipeline_number)
         within = _within(envelope, before_it)
-        follow(batch, found.lead, (*found.lead_events, *found.ruled), pipeline, within, before_it)
+        if before_it is not None:
+            await assigning.have_for(batch, database, before_it, pipeline)
+        follow(batch, found.lead, (*found.lead_events, *given, *found.ruled), pipeline, within, before_it)
         _claim(batch, found, before_it)
-    if found.assigned is not None:
-        batch.turn += 1
-        batch.out.turns.append(batch.turn)
     _put_references(batch, arrival, found)
     return _outcome(batch, work, found)
 
@@ -244,8 +245,9 @@ def _known(batch: LeadBatch, arrival: Arrival, pipeline: str) -> Known:
     )
 
 
-def _put_lead(batch: LeadBatch, found: Recognised, envelope: dict[str, Any]) -> None:
-    """The lead's events: the message's, those of our rules, the assignment."""
+def _put_lead(batch: LeadBatch, found: Recognised, pipeline: Pipeline, envelope: dict[str, Any]) -> tuple[e.Event, ...]:
+    """The lead's events: the message's, whose a new one becomes, those of our rules. Returns what assignment says that more
+    follows from."""
     assert found.lead is not None
     before = batch.lead(found.lead)
     if before is not None:
@@ -254,9 +256,17 @@ def _put_lead(batch: LeadBatch, found: Recognised, envelope: dict[str, Any]) -> 
             found.contact = before.contact
     assert found.contact is not None
     batch.record(found.lead, "lead", found.contact, found.lead_events, **envelope)
-    if found.assigned is not None:
-        batch.record(found.lead, "lead", found.contact, (found.assigned,), **{**envelope, "actor": ROTATION})
+    given: tuple[e.Event, ...] = ()
+    if found.lead_is_new and (made := batch.lead(found.lead)) is not None:
+        card = {n: v for event in found.ruled if isinstance(event, e.CardRecorded) for n, v in _values(event).items()}
+        given = assigning.give_new(batch, made, pipeline, card, envelope)
     batch.record(found.lead, "lead", found.contact, found.ruled, **{**envelope, "actor": INBOUND_RULES})
+    return tuple(event for event in given if isinstance(event, e.LeadPooled))
+
+
+def _values(event: e.CardRecorded) -> dict[str, str]:
+    """What is written on the card, of an event that was just made."""
+    return known_value(event.values) or {}
 
 
 def _within(envelope: dict[str, Any], lead: LeadState | None) -> dict[str, Any]:

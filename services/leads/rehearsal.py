@@ -53,6 +53,9 @@ class _Reading(LeadBatch):
     async def hold_streams(self, database: Database, streams: Iterable[UUID]) -> None:
         return
 
+    async def lock_assignment(self, database: Database, number: int) -> None:
+        return
+
 
 @dataclass(slots=True)
 class Rehearsal:

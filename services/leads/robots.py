@@ -14,9 +14,8 @@ from contracts import events as e
 from contracts.commands import Refusal
 from contracts.pipeline import Pipeline
 from services.database import Database
-from services.leads import adopting
+from services.leads import adopting, assigning
 from services.leads.automatic import surroundings
-from services.leads.domain.arrivals import Turn
 from services.leads.domain.case import Case
 from services.leads.domain.deadlines import closing, reacting
 from services.leads.domain.deadlines.setting import Circumstances, Language
@@ -64,7 +63,8 @@ async def _fire(
         assert armed is not None
         return (e.RobotCancelled(robot=armed.robot, timer=armed.timer, visit=armed.visit, by="archived"),)
     newest = await _newest(batch, database, state.pipeline)
-    decided = fire(state, body, pipeline, around_of(batch, state, newest, whole=_asks(state, body, pipeline)))
+    chooser = assigning.Chooser(batch, pipeline)
+    decided = fire(state, body, pipeline, around_of(batch, state, newest, chooser, whole=_asks(state, body, pipeline)))
     if isinstance(decided, Refusal):
         return decided
     against = await adopting.archived_refusal(batch, state, decided, database) or deletion(batch, state, decided)[1]
@@ -74,13 +74,13 @@ async def _fire(
             robot=armed.robot, timer=armed.timer, visit=armed.visit, reason="rules", rules=against.rules
         )
         return (skipped,)
-    if any(isinstance(event, e.LeadAssigned) and event.turn is not None for event in decided):
-        batch.turn += 1
-        batch.out.turns.append(batch.turn)
+    chooser.settle(decided)
     return decided
 
 
-def around_of(batch: LeadBatch, state: LeadState, newest: Pipeline, *, whole: bool = True) -> Around:
+def around_of(
+    batch: LeadBatch, state: LeadState, newest: Pipeline, chooser: assigning.Chooser, *, whole: bool = True
+) -> Around:
     """What a robot's act on a lead of the batch needs to know beyond it. `newest`: the version in force; `whole`: whether it
     asks where the robot ran before, for the person's other leads."""
     person = person_of(batch, state)
@@ -90,7 +90,7 @@ def around_of(batch: LeadBatch, state: LeadState, newest: Pipeline, *, whole: bo
         person=person,
         fill=filler(batch, newest),
         templates=newest,
-        turn=Turn(tuple(batch.settings.responsibles), batch.turn),
+        choose=chooser,
         heads=tuple(staff.name for staff in batch.settings.staff if staff.role == "head"),
         language="en" if batch.settings.language == "en" else "ru",
         message_domain=batch.settings.mail_id_domain,

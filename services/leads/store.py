@@ -1,4 +1,4 @@
-"""The aggregate service's SQL beside the event store: commands, claims, turns, outcomes of inbound messages.
+"""The aggregate service's SQL beside the event store: commands, claims, outcomes of inbound messages.
 
 Invariants: all of it runs in the batch's transaction, one statement per table; rows that two batches could touch are touched
 in sorted order.
@@ -238,21 +238,6 @@ async def forget_references(database: Database, contact: UUID) -> None:
     await database.execute(
         "UPDATE leadline.inbound_references SET contact = NULL, lead = NULL WHERE contact = $1", contact
     )
-
-
-async def next_turn(database: Database, pipeline: str) -> int:
-    """Whose turn it is, held until the transaction ends."""
-    number: int = await database.fetchval(
-        """INSERT INTO leadline.turns (pipeline, next) VALUES ($1, 0)
-           ON CONFLICT (pipeline) DO UPDATE SET next = leadline.turns.next RETURNING next""",
-        pipeline,
-    )
-    return number
-
-
-async def set_turn(database: Database, pipeline: str, number: int) -> None:
-    """The turn after those taken."""
-    await database.execute("UPDATE leadline.turns SET next = $2 WHERE pipeline = $1", pipeline, number)
 
 
 async def intake(database: Database, ids: Sequence[UUID]) -> dict[UUID, IntakeRow]:

@@ -13,7 +13,7 @@ from uuid import UUID
 from contracts import events as e
 from contracts.meta import Meta
 from contracts.personal import Erased
-from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Reference, Referred, Turn
+from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Reference, Referred
 from services.leads.domain.channels import READERS
 from services.leads.domain.contact import ContactState, evolve_contact
 from services.leads.domain.identities import Identity
@@ -58,7 +58,7 @@ class World:
                 referred[reference.hmac] = Referred(None, lead.contact, lead.lead)
         open_leads = {lead.contact: lead.lead for lead in self.leads.values() if lead.is_open}
         known = Known(self.owners, self.contacts, open_leads, self.leads, referred)
-        found = recognise(arrival, known, CLASSIC, Turn((), 0), "RU")
+        found = recognise(arrival, known, CLASSIC, "RU")
         self._fold(arrival, found)
         return found
 

@@ -18,7 +18,8 @@ from contracts.commands import Command, Refusal
 from contracts.meta import Actor, Meta
 from contracts.pipeline import Pipeline, Template
 from services.calendars.calendar import Calendar, Hours
-from services.leads.domain.arrivals import Turn
+from services.leads.domain.assigning.deciding import Decision, give
+from services.leads.domain.assigning.workforce import workforce_of
 from services.leads.domain.contact import ContactState
 from services.leads.domain.deadlines import reacting
 from services.leads.domain.deadlines.setting import Circumstances
@@ -211,11 +212,14 @@ class Robots:
             person=self.person,
             fill=self._fill,
             templates=self.pipeline,
-            turn=Turn(PEOPLE, 0),
+            choose=self._choose,
             heads=self.heads,
             message_domain="school.example.org",
             ran_for_person=frozenset(r for (_, r), s in self.lead.automation.settled.items() if s.how == "ran"),
         )
+
+    def _choose(self, state: LeadState, without: str | None) -> Decision:
+        return give(state, self.pipeline, workforce_of(PEOPLE, self.now), without=without)
 
     def _fill(self, state: LeadState, template: Template, language: str) -> Words:
         if self.fill_fails is not None:

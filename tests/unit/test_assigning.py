@@ -220,6 +220,16 @@ def test_C4_a_known_clients_lead_goes_to_the_last_owner_who_may_have_it() -> Non
     assert give(lead(), stone, people, owner="anna").to == "boris", "by the rule she may not have it"
 
 
+def test_C4_whoever_found_the_client_works_on_it_where_they_take_leads() -> None:
+    away = {"sales": calendar(anna=(date(2026, 11, 30), date(2026, 12, 4)))}
+    people = force(team("anna", "boris", Member(name="olga", takes=False)), calendars=away)
+    decision = give(lead(), by(), people)
+    found = decision.found_by("anna")
+    assert found == e.LeadAssigned(to="anna", reason="by_hand", candidates=("boris",), team="sales@3"), "away or not"
+    assert decision.found_by("olga") is None
+    assert decision.found_by("igor") is None
+
+
 def test_C4_taken_from_somebody_it_goes_to_another_and_their_turn_is_not_lost() -> None:
     people = force(team("anna", "boris"))
     for _ in range(2):

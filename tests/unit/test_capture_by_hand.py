@@ -12,14 +12,14 @@ from pydantic import SecretStr
 from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
-from services.leads.domain.arrivals import Known, Owner, Recognised, Turn
+from services.leads.domain.arrivals import Known, Owner, Recognised
 from services.leads.domain.capturing import capture
 from services.leads.domain.contact import ContactState
 from services.leads.domain.decide import Surroundings
 from services.leads.domain.identities import Identity
 from services.leads.handlers import Reader
 from services.settings import Settings
-from tests.unit.given_pipeline import BEGAN, HEAD, LEAD, SELLER, WORKSHOP
+from tests.unit.given_pipeline import BEGAN, LEAD, SELLER, WORKSHOP
 
 PHONE = Identity("phone", "+79001234567", b"p")
 KNOWN = UUID(int=7)
@@ -29,8 +29,8 @@ NOBODY = Known({}, {}, {})
 def entered(known: Known = NOBODY, identities: tuple[Identity, ...] = (), by: Any = SELLER, **body: Any) -> Any:
     command = c.Command(id=UUID(int=3), lead=LEAD, actor=by, body=c.Capture(**body))
     assert isinstance(command.body, c.Capture)
-    turn, around = Turn(("anna", "boris"), 1), Surroundings(("anna", "boris"))
-    return capture(command, command.body, identities, known, WORKSHOP, 1, BEGAN, turn, around)
+    around = Surroundings(("anna", "boris"))
+    return capture(command, command.body, identities, known, WORKSHOP, 1, BEGAN, around)
 
 
 def of_ivan(name: str | None = "Иван") -> Known:
@@ -54,12 +54,6 @@ def test_P10_a_company_without_any_person_is_a_lead() -> None:
     assert stage.stage == "found"
     assert isinstance(card, e.CardRecorded)
     assert card.values == {"site": "romashka.example.org", "length": "2.4"}
-
-
-def test_C4_whoever_found_the_client_works_on_it_others_get_it_in_turn() -> None:
-    mine, in_turn = entered(company="A"), entered(company="A", by=HEAD)
-    assert mine.assigned == e.LeadAssigned(to="anna", reason="by_hand", candidates=("anna", "boris"))
-    assert (in_turn.assigned.to, in_turn.assigned.reason) == ("boris", "in_turn")
 
 
 def test_C3_a_known_person_is_found_and_gets_no_second_open_lead() -> None:

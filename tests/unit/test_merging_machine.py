@@ -18,7 +18,7 @@ from contracts import events as e
 from contracts.commands import Command, Refusal
 from contracts.inbound import FormBody
 from contracts.meta import Meta
-from services.leads.domain.arrivals import Arrival, Known, Owner, Said, Turn
+from services.leads.domain.arrivals import Arrival, Known, Owner, Said
 from services.leads.domain.contact import ContactState, evolve_contact
 from services.leads.domain.identities import Identity
 from services.leads.domain.merging import Outcome, merge, unmerge
@@ -133,7 +133,7 @@ class Merging(RuleBasedStateMachine):
             if (lead := self.open_leads.get((self.persons.get(contact, contact), "classic"))) is not None
         }
         known = Known(self.owners, self.contacts, open_leads, self.states, persons=self.persons)
-        found = recognise(arrival, known, CLASSIC, Turn((), 0), "RU")
+        found = recognise(arrival, known, CLASSIC, "RU")
         expected = self.open_lead(person)
         assert (found.lead if found.outcome == "joined" else None) == expected
         assert found.lead is not None

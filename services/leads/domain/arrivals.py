@@ -113,14 +113,6 @@ class Known:
         return self.persons.get(one, one) == self.persons.get(other, other)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """Whose turn it is: the rotation's candidates and the running number."""
-
-    candidates: tuple[str, ...]
-    number: int
-
-
 @dataclass(slots=True)
 class Recognised:
     """What to write: events by stream, claims, and the outcome for the intake journal."""
@@ -140,5 +132,3 @@ class Recognised:
     """What our own rules add to the lead: the system's act, not the client's."""
     claims: list[Identity] = field(default_factory=list)
     share: list[Identity] = field(default_factory=list)
-    assigned: e.Event | None = None
-    """The responsible in turn: the rotation's act, not the client's."""

@@ -15,7 +15,7 @@ from contracts import events as e
 from contracts.commands import Refusal
 from contracts.inbound import FormBody
 from contracts.pipeline import Pipeline
-from services.leads.domain.arrivals import Arrival, Known, Recognised, Said, Turn
+from services.leads.domain.arrivals import Arrival, Known, Recognised, Said
 from services.leads.domain.case import Case
 from services.leads.domain.decide import Surroundings, decide, entered
 from services.leads.domain.identities import Identity
@@ -35,7 +35,6 @@ def capture(
     pipeline: Pipeline,
     number: int,
     now: datetime,
-    turn: Turn,
     around: Surroundings,
 ) -> Recognised | Refusal:
     """A new lead in the pipeline's first stage, of a known person or a new one; or why there is none."""
@@ -66,7 +65,6 @@ def capture(
     if isinstance(card, Refusal):
         return card
     found.lead_events += card
-    found.assigned = _responsible(command, turn)
     keep_identities(arrival, known, found)
     suspect(person, known, found)
     return found
@@ -118,17 +116,3 @@ def _card(
     stands = replace(blank, stage=pipeline.first.id, visit=1, root=1)
     record = command.model_copy(update={"body": c.Record(fields=dict(body.card)), "expected_version": None})
     return decide(stands, record, pipeline, now, around)
-
-
-def _responsible(command: c.Command, turn: Turn) -> e.LeadAssigned | None:
-    """Whoever found the client works on it, where they are one of those responsible; else whose turn it is."""
-    if command.actor.id in turn.candidates:
-        return e.LeadAssigned(to=command.actor.id, reason="by_hand", candidates=turn.candidates)
-    if not turn.candidates:
-        return None
-    return e.LeadAssigned(
-        to=turn.candidates[turn.number % len(turn.candidates)],
-        reason="in_turn",
-        candidates=turn.candidates,
-        turn=turn.number,
-    )

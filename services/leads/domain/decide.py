@@ -153,15 +153,25 @@ def _answered(_: Case, body: c.Answer, __: Surroundings) -> tuple[e.Event, ...]:
     return (e.AnswerReceived(answer=body.answer, comment=body.comment),)
 
 
+def _accepted(case: Case, _: c.Accept, around: Surroundings) -> tuple[e.Event, ...]:
+    """Whoever takes a lead of the pool into work is responsible for it from then on (C4)."""
+    state, actor = case.state, case.command.actor.id if case.command is not None else None
+    events = () if state.accepted else ACCEPTED
+    if not state.pooled or actor is None or (around.responsibles and actor not in around.responsibles):
+        return events
+    return (e.LeadAssigned(to=actor, reason="from_pool", candidates=around.responsibles), *events)
+
+
 def _assigned(case: Case, body: c.Assign, around: Surroundings) -> tuple[e.Event, ...]:
     state = case.state
     if body.to == state.responsible:
         return ()
+    taken = state.pooled and case.command is not None and case.command.actor.id == body.to
     return (
         e.LeadAssigned(
             to=body.to,
             previous=state.responsible,
-            reason="by_hand",
+            reason="from_pool" if taken else "by_hand",
             candidates=around.responsibles,
             comment=body.comment,
         ),
@@ -387,7 +397,7 @@ def _attached(_: Case, body: c.Attach, __: Surroundings) -> tuple[e.Event, ...]:
 
 _FACTS: dict[type[c.CommandBody], Callable[[Case, Any, Surroundings], tuple[e.Event, ...] | Refusal]] = {
     c.See: lambda case, body, around: () if case.state.seen else SEEN,
-    c.Accept: lambda case, body, around: () if case.state.accepted else ACCEPTED,
+    c.Accept: _accepted,
     c.Record: _recorded,
     c.Offer: lambda case, body, around: (e.OfferMade(**body.model_dump(exclude={"type"})),),
     c.Answer: _answered,

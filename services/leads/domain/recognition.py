@@ -15,7 +15,7 @@ from uuid import UUID, uuid5
 from contracts import events as e
 from contracts.inbound import CallBody, MailBody, VisitBody
 from contracts.pipeline import Pipeline, Stage
-from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Turn
+from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised
 from services.leads.domain.card import read_value
 from services.leads.domain.channels import plain
 from services.leads.domain.consequences import CONSEQUENCES, Situation
@@ -31,7 +31,7 @@ LISTED = 50
 UNKNOWN_MEDIA = "application/octet-stream"
 
 
-def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, turn: Turn, region: str) -> Recognised:
+def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, region: str) -> Recognised:
     """What becomes of a message, and the events that follow. `region`: of phones written without a country's code."""
     case = Case(arrival, known, whose(arrival, known))
     _, verdict = decide(case)
@@ -43,7 +43,7 @@ def recognise(arrival: Arrival, known: Known, pipeline: Pipeline, turn: Turn, re
             if before is not None and before.pipeline == pipeline.pipeline and not before.erased:
                 found.ruled += from_form(arrival, before.card, pipeline, region)
         case "accepted":
-            _capture(case, verdict, pipeline, turn, found)
+            _capture(case, verdict, pipeline, found)
             found.ruled += from_form(arrival, {}, pipeline, region)
         case "no_lead" if case.earlier("call") is not None:
             found.reason = SAME_CALL
@@ -89,7 +89,7 @@ def _reopened(before: LeadState, stage: Stage) -> tuple[e.Event, ...]:
     )
 
 
-def _capture(case: Case, verdict: Verdict, pipeline: Pipeline, turn: Turn, found: Recognised) -> None:
+def _capture(case: Case, verdict: Verdict, pipeline: Pipeline, found: Recognised) -> None:
     arrival = case.arrival
     contact = verdict.contact or uuid5(NAMESPACE, f"contact:{arrival.inbound_id}")
     found.contact, found.contact_is_new = contact, verdict.contact is None
@@ -102,8 +102,6 @@ def _capture(case: Case, verdict: Verdict, pipeline: Pipeline, turn: Turn, found
     found.lead_events.extend(_captured(arrival, contact, pipeline, told_apart=isinstance(fact, e.LetterReceived)))
     if fact is not None:
         found.lead_events.append(fact)
-    if turn.candidates:
-        found.assigned = _assigned(turn)
     keep_identities(arrival, case.known, found)
     suspect(case.whose, case.known, found)
 
@@ -296,13 +294,4 @@ def _captured(arrival: Arrival, contact: UUID, pipeline: Pipeline, *, told_apart
     return (
         e.LeadCaptured.model_validate({"pipeline": pipeline.pipeline, "contact": contact, **said}),
         e.StageEntered(stage=first.id, kind=first.kind, visit=1, cause="captured", direction="in"),
-    )
-
-
-def _assigned(turn: Turn) -> e.Event:
-    return e.LeadAssigned(
-        to=turn.candidates[turn.number % len(turn.candidates)],
-        reason="in_turn",
-        candidates=turn.candidates,
-        turn=turn.number,
     )

@@ -73,6 +73,10 @@ class LeadState:
     left_open_stage: str | None = None
     """The open stage it stood in before its outcome: where it returns to."""
     responsible: str | None = None
+    pooled: bool = False
+    """Whether it waits in the pool: nobody may have it now (C4)."""
+    touched_at: datetime | None = None
+    """When a person last recorded anything, or we talked to the client (C4)."""
     seen: bool = False
     accepted: bool = False
     name: str | None = None
@@ -165,6 +169,8 @@ def evolve_lead(state: LeadState | None, meta: Meta, data: e.Event) -> LeadState
     changed = change(state, meta, data) if change else {}
     if meta.person is not None and meta.person != state.contact:
         changed = {**changed, "of_others": (*state.of_others, (meta.version, meta.person))}
+    if meta.actor.kind == "person":
+        changed = {**changed, "touched_at": meta.happened_at}
     if meta.autodepth != state.autodepth:
         changed = {**changed, "autodepth": meta.autodepth}
     return with_(state, version=meta.version, **changed)
@@ -290,6 +296,8 @@ def _call(state: LeadState, meta: Meta, data: e.CallFacts) -> dict[str, Any]:
     earlier = state.calls.get(call_id) if call_id is not None else None
     if data.answered and not (earlier is not None and earlier.answered):
         changed |= _fact(state, meta, "call_held")
+    if data.answered or data.call_direction == "out":
+        changed["touched_at"] = meta.happened_at
     return changed
 
 
@@ -349,7 +357,11 @@ def _deadlines(
 
 
 def _assigned(state: LeadState, meta: Meta, data: e.LeadAssigned) -> dict[str, Any]:
-    return {"responsible": data.to, "deadlines": due.given(state.deadlines, meta, data)}
+    return {"responsible": data.to, "pooled": False, "deadlines": due.given(state.deadlines, meta, data.to)}
+
+
+def _pooled(state: LeadState, meta: Meta, _: e.LeadPooled) -> dict[str, Any]:
+    return {"responsible": None, "pooled": True, "deadlines": due.given(state.deadlines, meta, None)}
 
 
 _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, Any]]] = {
@@ -357,6 +369,7 @@ _LEAD_CHANGES: dict[type[e.Event], Callable[[LeadState, Meta, Any], dict[str, An
     e.LeadSeen: lambda state, meta, data: {"seen": True},
     e.LeadAccepted: lambda state, meta, data: {"accepted": True},
     e.LeadAssigned: _assigned,
+    e.LeadPooled: _pooled,
     e.CardRecorded: _recorded,
     # A new offer asks a new question: the answer to the former one no longer decides anything.
     e.OfferMade: lambda state, meta, data: {"offer": data, "answer": None},

@@ -16,7 +16,16 @@ from contracts import events as e
 from services.leads.domain.state import LeadState
 
 Kind = Literal["open", "won", "lost", "postponed", "merged"]
-_CHANGES = (e.StageEntered, e.LeadAdopted, e.LeadMerged, e.LeadUnmerged, e.DealWithdrawn, e.DealRestored)
+_CHANGES = (
+    e.StageEntered,
+    e.LeadAdopted,
+    e.LeadMerged,
+    e.LeadUnmerged,
+    e.DealWithdrawn,
+    e.DealRestored,
+    e.LeadAssigned,
+    e.LeadPooled,
+)
 
 
 class Place(NamedTuple):
@@ -29,6 +38,7 @@ class Place(NamedTuple):
     stage: str
     kind: Kind
     returns_to: str | None
+    responsible: str | None = None
 
 
 def place_after(events: Sequence[e.Event], state: LeadState) -> Place | None:
@@ -36,7 +46,8 @@ def place_after(events: Sequence[e.Event], state: LeadState) -> Place | None:
     changes = [event for event in events if _changes(type(event))]
     if not changes:
         return None
-    kind: Kind = "merged" if isinstance(changes[-1], e.LeadMerged | e.DealWithdrawn) else state.kind
+    gone = state.merged_into is not None or state.withdrawn
+    kind: Kind = "merged" if gone else state.kind
     return Place(
         state.lead,
         state.contact,
@@ -45,6 +56,7 @@ def place_after(events: Sequence[e.Event], state: LeadState) -> Place | None:
         state.stage,
         kind,
         state.left_open_stage,
+        state.responsible,
     )
 
 

@@ -47,10 +47,11 @@ async def keep(database: Database, places: Collection[Place]) -> None:
         return
     rows = sorted(places, key=attrgetter("lead"))
     await database.execute(
-        """INSERT INTO leadline.lead_places AS p (lead, contact, pipeline, number, stage, kind, returns_to)
-           SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[])
+        """INSERT INTO leadline.lead_places AS p (lead, contact, pipeline, number, stage, kind, returns_to, responsible)
+           SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[])
            ON CONFLICT (lead) DO UPDATE SET pipeline = excluded.pipeline, number = excluded.number,
-               stage = excluded.stage, kind = excluded.kind, returns_to = excluded.returns_to""",
+               stage = excluded.stage, kind = excluded.kind, returns_to = excluded.returns_to,
+               responsible = excluded.responsible""",
         *(list(column) for column in zip(*rows, strict=True)),
     )
 
@@ -135,12 +136,12 @@ async def erased_behind(database: Database, pipeline: str, number: int) -> int:
 async def places_between(database: Database, begin: UUID, end: UUID) -> dict[UUID, tuple[Place, bool]]:
     """The places of a range of leads, each with whether its person is erased."""
     rows = await database.fetch(
-        """SELECT lead, contact, pipeline, number, stage, kind, returns_to, erased FROM leadline.lead_places
+        """SELECT lead, contact, pipeline, number, stage, kind, returns_to, responsible, erased FROM leadline.lead_places
            WHERE lead BETWEEN $1 AND $2""",
         begin,
         end,
     )
-    return {row[0]: (Place(*row[:7]), row[7]) for row in rows}
+    return {row[0]: (Place(*row[:8]), row[8]) for row in rows}
 
 
 def counted(found: Sequence[Standing]) -> dict[str, dict[str, int]]:

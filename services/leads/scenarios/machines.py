@@ -14,7 +14,8 @@ from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
 from contracts.pipeline import Pipeline, Template
-from services.leads.domain.arrivals import Turn
+from services.leads.domain.assigning.deciding import give
+from services.leads.domain.assigning.workforce import workforce_of
 from services.leads.domain.criteria import seen_by_templates
 from services.leads.domain.decide import Surroundings
 from services.leads.domain.people import Person
@@ -56,7 +57,7 @@ def fired(
         person=person,
         fill=fill,
         templates=pipeline,
-        turn=Turn(sellers, 0),
+        choose=lambda lead, without: give(lead, pipeline, workforce_of(sellers, times.now), without=without),
         heads=HEADS,
         message_domain="example.org",
         ran_for_person=frozenset(robot for (_, robot), s in state.automation.settled.items() if s.how == "ran"),

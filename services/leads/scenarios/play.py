@@ -18,7 +18,7 @@ from contracts import events as e
 from contracts.commands import Refusal
 from contracts.meta import Actor, Meta
 from contracts.pipeline import Pipeline, Stage
-from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Reference, Referred, Turn
+from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Reference, Referred
 from services.leads.domain.capturing import capture
 from services.leads.domain.channels import READERS
 from services.leads.domain.contact import ContactState, evolve_contact
@@ -172,9 +172,7 @@ class Play:
         identities += [Identity("email", email, _hmac("email", email))] if email else []
         command = c.Command(id=self._id(), lead=self._id(), actor=ACTORS[actor], body=body)
         around = Surroundings(SELLERS, region=REGION)
-        found = capture(
-            command, body, tuple(identities), self._known(), self.pipeline, 1, self.now, Turn(SELLERS, 0), around
-        )
+        found = capture(command, body, tuple(identities), self._known(), self.pipeline, 1, self.now, around)
         if isinstance(found, Refusal):
             self._refused(found, ACTORS[actor])
         else:
@@ -198,7 +196,7 @@ class Play:
             own=tuple(Reference(kind, value, _hmac(kind, value)) for kind, value in read.own),
             names=tuple(Reference(kind, value, _hmac(kind, value)) for kind, value in read.names),
         )
-        found = recognise(arrival, self._known(), self.pipeline, Turn(SELLERS, 0), REGION)
+        found = recognise(arrival, self._known(), self.pipeline, REGION)
         self._take(found, ACTORS["client"])
         for reference in arrival.own:
             self._referred.setdefault(reference.hmac, Referred(arrival.inbound_id, found.contact, found.lead))

@@ -118,9 +118,8 @@ async def preview(
         today = calendar.local(begin).date()
         found = Preview(asked, tuple(today + timedelta(days=n) for n in range(DAYS)))
         total = await store.how_many(database, asked.pipeline, asked.stages)
-        turn = await store.turn(database, settings.default_pipeline)
         until = calendar.instant(found.days[-1] + timedelta(days=1), datetime.min.time()) - timedelta(microseconds=1)
-        looking = Looking(rehearsal, until, turn)
+        looking = Looking(rehearsal, until)
         async for chunk in chunks(database, asked):
             rehearsed = await rehearse(rehearsal, chunk, asked, actor, made)
             for lead in rehearsed:

@@ -14,7 +14,9 @@ from uuid import UUID
 from contracts import commands as c
 from contracts.commands import Refusal
 from contracts.meta import Actor
+from contracts.pipeline import Pipeline
 from services.database import Database, Pool
+from services.leads.assigning import Assigning, Chooser, have
 from services.leads.domain.robots.acting import Around
 from services.leads.domain.robots.foreseeing import Foreseen, foresee
 from services.leads.domain.robots.standing import Armed
@@ -76,11 +78,11 @@ async def rehearse(
 
 @dataclass(slots=True)
 class Looking:
-    """Looks ahead, lead by lead, up to `until`. `turn`: whose turn a lead would be that a robot gives to the next."""
+    """Looks ahead, lead by lead, up to `until`. What robots would give to the next goes round from one lead to the next."""
 
     rehearsal: Rehearsal
     until: datetime
-    turn: int
+    people: Assigning | None = None
 
     async def futures(self, leads: Sequence[Rehearsed]) -> list[tuple[UUID, Foreseen]]:
         """For each lead whose robots would start: the contact that goes on for its person, and what would happen."""
@@ -94,19 +96,20 @@ class Looking:
         await look_up_whole(batch, database, {lead.state.contact for lead in starting}, leads=once)
         found = []
         for lead in starting:
-            batch.turn = self.turn
             version = await registry.version(database, lead.state.pipeline, lead.state.pipeline_number)
-            around = await self._around(lead.state)
+            batch.assigning = self.people
+            await have(batch, database, version)
+            self.people = batch.assigning
+            around = await self._around(lead.state, version)
             future = foresee(lead.state, [armed.timer for armed in lead.armed], version, around, self.until)
-            self.turn += sum(getattr(h.event, "turn", None) is not None for h in future.happenings)
             found.append((batch.person(lead.state.contact), future))
         return found
 
-    async def _around(self, state: LeadState) -> Around:
+    async def _around(self, state: LeadState, version: Pipeline) -> Around:
         batch = self.rehearsal.batch
         assert batch is not None
         newest, _ = await registry.current(self.rehearsal.database, state.pipeline)
-        return around_of(batch, state, newest)
+        return around_of(batch, state, newest, Chooser(batch, version, at_once=True))
 
 
 async def chunks(database: Database, asked: Asked, limit: int = AT_ONCE) -> AsyncIterator[list[Standing]]:

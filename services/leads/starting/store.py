@@ -51,12 +51,6 @@ async def how_many(database: Database, pipeline: str, stages: Collection[str]) -
     return count
 
 
-async def turn(database: Database, pipeline: str) -> int:
-    """Whose turn it is, as it stands."""
-    number: int | None = await database.fetchval("SELECT next FROM leadline.turns WHERE pipeline = $1", pipeline)
-    return number or 0
-
-
 async def versions(database: Database, leads: Collection[UUID]) -> dict[UUID, int]:
     """At which version the stream of each lead is."""
     rows = await database.fetch(

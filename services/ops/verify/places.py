@@ -52,6 +52,7 @@ def _place(opened: Sequence[Opened]) -> dict[str, Any] | None:
         "pipeline": captured.data["pipeline"],
         "number": int(number),
         "returns_to": None,
+        "responsible": None,
     }
     left = None  # where it would come back to before its last change of stage: what a correction brings back (N12)
     for event in opened:
@@ -67,6 +68,10 @@ def _place(opened: Sequence[Opened]) -> dict[str, Any] | None:
                 if found.get("kind") == "open" and event.data["kind"] != "open":
                     found["returns_to"] = found["stage"]
             found |= {"stage": event.data["stage"], "kind": event.data["kind"]}
+        elif name == "assigned":
+            found["responsible"] = event.data["to"]
+        elif name == "pooled":
+            found["responsible"] = None
         elif name in ("merged", "unmerged", "withdrawn", "restored"):
             found["merged"] = name in ("merged", "withdrawn")
     if found.pop("merged", False):

@@ -30,6 +30,8 @@ CREATE TABLE leadline.assigned_days (
 );
 COMMENT ON TABLE leadline.assigned_days IS 'How many leads were assigned to a person by themselves on a day of their team''s calendar, for the quota of a day.';
 
+DROP TABLE leadline.turns;
+
 ALTER TABLE leadline.lead_places ADD COLUMN responsible text;
 COMMENT ON COLUMN leadline.lead_places.responsible IS 'Whose the lead is; none: it waits in the pool, or was never given to anybody.';
 

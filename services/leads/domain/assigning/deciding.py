@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from contracts import events as e
+from contracts.meta import Actor
 from contracts.pipeline import Assignment, AssignmentRule, Pipeline, Titles
 from contracts.team import Member, Team
 from services.calendars.calendar import Calendar, NoWorkingTimeError
@@ -22,6 +23,8 @@ from services.leads.domain.criteria import values_of
 from services.leads.domain.state import LeadState
 from services.pipelines.conditions import holds
 
+ROTATION: Final = Actor(id="rotation", kind="system")
+"""Who gives leads by itself."""
 DEFAULT: Final = Assignment(sticky=False)
 """Of a pipeline that says nothing: its leads go to the default team in turn."""
 Reason = Literal["in_turn", "least_loaded", "owner"]
@@ -52,6 +55,12 @@ class Decision:
     def nobody_at_all(self) -> bool:
         """Whether the team has nobody who takes leads: a company that gives them by hand alone."""
         return not any(member.takes for member in self.team.members)
+
+    def found_by(self, person: str) -> e.LeadAssigned | None:
+        """Whoever found the client works on it, where they are one of those who take leads, whatever else stands against it."""
+        if person not in self.team.by_name or self.excluded.get(person) in ("left", "not_yet", "takes_none"):
+            return None
+        return e.LeadAssigned(to=person, reason="by_hand", candidates=self.candidates, team=self.version)
 
     def assigned(self, previous: str | None, reason: str | None = None) -> e.LeadAssigned:
         """The event. `reason`: why the lead was to be given, where that says more than how it was chosen to whom."""
@@ -90,7 +99,12 @@ def give(
     circle = force.circles.get(name, Circle())
     names = tuple(member.name for member in candidates)
     loads = {who: force.loads.get(who, 0) if assignment.by == "least_loaded" else circle.had(who) for who in names}
-    told = {"rule": rule.id if rule is not None else None, "candidates": names, "loads": loads, "excluded": excluded}
+    told: dict[str, Any] = {
+        "rule": rule.id if rule is not None else None,
+        "candidates": names,
+        "loads": loads,
+        "excluded": excluded,
+    }
     if not candidates:
         return Decision(team, number, None, assignment.by, name, **told)
     if assignment.sticky and owner in names:

@@ -12,7 +12,7 @@ from contracts import events as e
 from contracts.commands import Missing
 from contracts.pipeline import BUILT_IN_FACTS, Criterion, Deadline, DeadlineResult, FieldCriterion, Pipeline
 from services.leads.domain.criteria import lacking, values_of
-from services.leads.domain.deadlines.setting import ACTIVITY, MEETING
+from services.leads.domain.deadlines.setting import ACTIVITY, MEETING, POOL
 from services.leads.domain.state import LeadState, with_
 from services.pipelines.conditions import holds
 
@@ -31,6 +31,13 @@ HELD: Missing = Missing(
     ru=BUILT_IN_FACTS["meeting_held"].ru,
     en=BUILT_IN_FACTS["meeting_held"].en,
     command="hold",
+)
+SOMEBODY: Missing = Missing(
+    what="field",
+    id="responsible",
+    ru="ответственный",
+    en="somebody responsible",
+    command="assign",
 )
 
 
@@ -57,6 +64,8 @@ def verdict(state: LeadState, turn: e.DeadlineSet, pipeline: Pipeline) -> Verdic
     if turn.deadline == MEETING:
         recorded = state.facts.get("meeting_held")
         return Verdict() if recorded is not None and recorded.root == turn.visit else Verdict((HELD,))
+    if turn.deadline == POOL:
+        return Verdict((SOMEBODY,)) if state.pooled else Verdict()
     found = pipeline.deadlines_by_id.get(turn.deadline)
     if turn.deadline == ACTIVITY or (found is not None and not (found[1].done or found[1].results)):
         return Verdict() if ticked(state, turn) else Verdict((TASK,))

@@ -15,7 +15,7 @@ from contracts import events as e
 from contracts.pipeline import Pipeline
 from services.leads.domain.deadlines import closing
 from services.leads.domain.deadlines.checking import verdict
-from services.leads.domain.deadlines.setting import ACTIVITY, MEETING, WARNING, Circumstances, Language
+from services.leads.domain.deadlines.setting import BUILT_IN, WARNING, Circumstances, Language
 from services.leads.domain.robots.instants import Times
 from services.leads.domain.robots.standing import Armed
 from services.leads.domain.state import LeadState
@@ -34,7 +34,7 @@ def come(state: LeadState, turn: e.DeadlineSet, now: Circumstances) -> Iterator[
     if state.merged_into is not None:
         yield e.DeadlineDropped(**closing.of(turn), by="merged")
         return
-    if turn.deadline not in now.pipeline.deadlines_by_id and turn.deadline not in (MEETING, ACTIVITY):
+    if turn.deadline not in now.pipeline.deadlines_by_id and turn.deadline not in BUILT_IN:
         yield from closing.dropped(state, turn, "adopted")
         return
     found = verdict(state, turn, now.pipeline)

@@ -15,12 +15,16 @@ from uuid import UUID
 
 from contracts import events as e
 from contracts.pipeline import Deadline, Period
+from services.leads.domain.assigning.deciding import DEFAULT
 from services.leads.domain.criteria import held
 from services.leads.domain.deadlines import closing
-from services.leads.domain.deadlines.checking import as_it_left, lacks_of, verdict
+from services.leads.domain.deadlines.checking import Verdict, as_it_left, lacks_of, verdict
 from services.leads.domain.deadlines.setting import (
+    ACROSS_STAGES,
     ACTIVITY,
+    BUILT_IN,
     MEETING,
+    POOL,
     WARNING,
     Circumstances,
     Sort,
@@ -70,6 +74,8 @@ def react(
 
 def _begins_built_in(event: e.Event) -> bool:
     """Whether a deadline that no pipeline states begins with it."""
+    if type(event) is e.LeadPooled:
+        return True
     if not _plans_or_ends(type(event)):
         return False
     return getattr(event, "key", False) or getattr(event, "activity_kind", None) == "meeting"
@@ -161,6 +167,18 @@ class _Reaction:
                     yield from self._after_robot(effect.visit, effect.robot)
             case e.DeadlineSet():
                 yield from self._begun(event)
+            case e.LeadPooled():
+                yield from self._nobody()
+            case e.LeadAssigned():
+                for turn in [turn for turn in self._open() if turn.deadline == POOL]:
+                    yield from self._close(turn, closing.met(state, turn, Verdict(), self.now), warning=False)
+
+    def _nobody(self) -> Iterator[e.Event]:
+        """C4: nobody may have the lead: it waits so long in the pool before that is an incident of the head."""
+        state = self.state
+        if state.is_open and state.pooled and not any(turn.deadline == POOL for turn in self._open()):
+            period = (self.now.pipeline.assignment or DEFAULT).pool_within
+            yield from set_turn(state, Sort(POOL, period), self.now, "pool", self.now.at)
 
     def _begun(self, event: e.DeadlineSet) -> Iterator[e.Event]:
         """A turn began: its warning waits; one that follows another may be done already, by what came too late for that."""
@@ -184,7 +202,7 @@ class _Reaction:
     def _done(self) -> Iterator[e.Event]:
         """Everything is there: the turn is met at once."""
         for turn in self._open():
-            if turn.visit != self.state.root and turn.deadline != ACTIVITY:
+            if turn.visit != self.state.root and turn.deadline not in ACROSS_STAGES:
                 continue
             found = verdict(self.state, turn, self.now.pipeline)
             if found.done:
@@ -229,11 +247,15 @@ class _Reaction:
         yield from self._left("left_stage" if entered.kind == "open" else "lead_closed")
         if entered.basis != "import":
             yield from self.entry("entry")
+        if state.pooled and state.before is not None and state.before.kind != "open":
+            yield from self._nobody()  # it came back to work, and nobody may have it
 
     def _left(self, by: str) -> Iterator[e.Event]:
         """What was done when the stage was left is met; the rest is not needed any more. A key action goes with its task."""
         for turn in self._open():
             if turn.visit == self.state.root or turn.deadline == ACTIVITY:
+                continue
+            if turn.deadline == POOL and by == "left_stage":
                 continue
             found = verdict(as_it_left(self.state, turn), turn, self.now.pipeline)
             met = closing.met(self.state, turn, found, self.now)
@@ -272,20 +294,26 @@ class _Reaction:
         for (visit, deadline), dropped in state.deadlines.dropped.items():
             if visit != state.root or dropped.by not in by or state.deadlines.of(visit, deadline) is not None:
                 continue
-            if deadline == ACTIVITY or not (past or dropped.turn.due_at > self.now.times.now):
+            if (
+                deadline == ACTIVITY
+                or (deadline == POOL and not state.pooled)
+                or not (past or dropped.turn.due_at > self.now.times.now)
+            ):
                 continue
             yield from set_again(state, dropped.turn, self._sort(deadline), self.now)
 
     def _sort(self, deadline: str) -> Sort | None:
         if deadline == MEETING:
             return meeting(self.now)
+        if deadline == POOL:
+            return Sort(POOL, (self.now.pipeline.assignment or DEFAULT).pool_within)
         found = self.now.pipeline.deadlines_by_id.get(deadline)
         return sort_of(self.state, found[1], self.now) if found is not None else None
 
     def _under_another_version(self) -> Iterator[e.Event]:
         """M3: a turn goes on where the version has the deadline still; nothing begins."""
         here = self.now.pipeline.by_id.get(self.state.stage)
-        known = {MEETING, ACTIVITY} | (here.deadlines_by_id.keys() if here is not None else set())
+        known = BUILT_IN | (here.deadlines_by_id.keys() if here is not None else set())
         yield from self._drop([turn for turn in self._open() if turn.deadline not in known], "adopted")
 
     # --- what begins later --------------------------------------------------------------------------------------------

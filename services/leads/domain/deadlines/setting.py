@@ -27,6 +27,12 @@ MEETING: Final = "meeting_result"
 """P9: the result of a meeting that was held is owed."""
 ACTIVITY: Final = "activity"
 """Q7: a key action that was planned."""
+POOL: Final = "pool"
+"""C4: a lead that nobody may have; done when somebody has it."""
+BUILT_IN: Final = frozenset({MEETING, ACTIVITY, POOL})
+"""Deadlines of every pipeline."""
+ACROSS_STAGES: Final = frozenset({ACTIVITY, POOL})
+"""Those that go on where the lead goes on to another stage."""
 MEETING_TERM: Final = Period(days=1, working=True)
 RESULT_OWED: Final = Titles(ru="Записать результат встречи", en="Record the result of the meeting")
 WARNING: Final = ".warning"

@@ -22,10 +22,10 @@ Place = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Somebody became responsible for the lead."""
+    """Somebody became responsible for the lead; nobody: it went to the pool."""
 
     at: datetime
-    to: str
+    to: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ class Deadlines:
 NOTHING: Final = Deadlines()
 
 
-def given(now: Deadlines, meta: Meta, data: e.LeadAssigned) -> Deadlines:
-    """The lead has another responsible."""
-    return replace(now, given=(*now.given, Given(meta.happened_at, data.to)))
+def given(now: Deadlines, meta: Meta, to: str | None) -> Deadlines:
+    """The lead has another responsible, or none."""
+    return replace(now, given=(*now.given, Given(meta.happened_at, to)))
 
 
 def _set(now: Deadlines, _: Meta, data: e.DeadlineSet) -> Deadlines:

@@ -19,7 +19,7 @@ from contracts import pipeline as p
 from contracts.commands import Refusal
 from contracts.events import ContactChannel
 from contracts.meta import Actor
-from services.leads.domain.arrivals import Turn
+from services.leads.domain.assigning.waiting import Choose
 from services.leads.domain.deadlines.carrying_out import reason_of
 from services.leads.domain.deadlines.setting import Circumstances, Language
 from services.leads.domain.decide import Surroundings, decide
@@ -54,7 +54,8 @@ class Around:
     fill: Callable[[LeadState, p.Template, str], Words]
     templates: p.Pipeline
     """The pipeline's newest version: its templates are the ones used (decision 6)."""
-    turn: Turn
+    choose: Choose
+    """Who gets the lead by the rules of its pipeline, without somebody it is to be taken from (C4)."""
     heads: tuple[str, ...] = ()
     language: Language = "ru"
     message_domain: str = "leadline.invalid"
@@ -215,17 +216,18 @@ def _notify_head(now: Acting, do: p.NotifyHead) -> Act | Skip:
 
 
 def _assign(now: Acting, do: p.AssignTo) -> Act | Skip:
-    to = do.assign
-    if to == "next":
-        others = [who for who in now.around.turn.candidates if who != now.state.responsible]
-        if not others:
-            return {"reason": "rules", "rules": ("C4.somebody_to_assign",)}
-        to = others[now.around.turn.number % len(others)]
-    found = _decided(now, c.Assign(to=to))
+    if do.assign != "next":
+        found = _decided(now, c.Assign(to=do.assign))
+        if isinstance(found, dict):
+            return found
+        return Act(tuple(event.model_copy(update={"reason": "robot"}) for event in found))
+    decision = now.around.choose(now.state, now.state.responsible)
+    if decision.to is None:
+        return {"reason": "rules", "rules": ("C4.somebody_to_assign",)}
+    found = _decided(now, c.Assign(to=decision.to))
     if isinstance(found, dict):
         return found
-    turn = now.around.turn.number if do.assign == "next" else None
-    return Act(tuple(event.model_copy(update={"reason": "robot", "turn": turn}) for event in found))
+    return Act((decision.assigned(now.state.responsible, "robot"),))
 
 
 def _email(now: Acting, do: p.SendEmail) -> Act | Skip:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from contracts import events as e
 from contracts.pipeline import Pipeline, Robot
+from services.leads.domain.assigning.waiting import IDLE, POOL
 from services.leads.domain.deadlines.setting import WARNING
 from services.leads.domain.robots import chains
 from services.leads.domain.robots.instants import Times, arm, counted_in, had, in_hours, instant
@@ -25,7 +26,7 @@ PAUSE: Final = "pause"
 """The robot of every pause: it brings the lead back on the date (S3)."""
 MEETING: Final = "meeting_result"
 """The robot under which the result of a meeting was waited for before that was a deadline (P9); those still armed end here."""
-BUILT_IN: Final = frozenset({PAUSE, MEETING})
+BUILT_IN: Final = frozenset({PAUSE, MEETING, IDLE, POOL})
 """Robots of every pipeline; `contracts.pipeline.automation.RESERVED` keeps their names free."""
 _MOVING: Final = (
     e.StageEntered,

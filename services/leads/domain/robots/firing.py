@@ -19,6 +19,8 @@ from contracts.pipeline import Pipeline, Robot
 from services.calendars.calendar import NoWorkingTimeError
 from services.leads.domain.activities.following import REMINDER
 from services.leads.domain.activities.reminding import remind
+from services.leads.domain.assigning.coming import look_in_pool, take_from_idle
+from services.leads.domain.assigning.waiting import IDLE, POOL
 from services.leads.domain.criteria import held, values_of
 from services.leads.domain.deadlines import coming
 from services.leads.domain.decide import MOST_MOVES, decide
@@ -187,7 +189,13 @@ def _result_owed(firing: Firing) -> Iterator[e.Event]:
     yield firing.ran("notify_head", activity=activity)
 
 
-_BUILT_IN: Final = {PAUSE: _come_back, MEETING: _result_owed, REMINDER: remind}
+_BUILT_IN: Final = {
+    PAUSE: _come_back,
+    MEETING: _result_owed,
+    REMINDER: remind,
+    IDLE: take_from_idle,
+    POOL: look_in_pool,
+}
 
 
 def _over(robot: str) -> Refusal:

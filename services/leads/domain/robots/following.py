@@ -17,6 +17,9 @@ from contracts.events import Event, StageEntered
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
 from services.leads.domain.activities import following as activities
+from services.leads.domain.assigning import waiting
+from services.leads.domain.assigning.deciding import ROTATION
+from services.leads.domain.assigning.waiting import Choose
 from services.leads.domain.deadlines import reacting
 from services.leads.domain.deadlines.carrying_out import Allows, carry_out
 from services.leads.domain.deadlines.setting import Circumstances, Language
@@ -52,6 +55,8 @@ class Following:
     language: Language = "ru"
     allows: Allows | None = None
     """What else may stand against a result of a deadline (C1)."""
+    choose: Choose | None = None
+    """Who gets a lead that is taken from somebody; None: nobody is looked for now."""
 
     @property
     def circumstances(self) -> Circumstances:
@@ -92,6 +97,7 @@ def _react(
     while events:
         due = reacting.react(state, events, now.circumstances, before)
         before = None
+        given = waiting.react(state, events, now.pipeline, now.times, now.choose)
         events = (
             *react(state, events, now.pipeline, now.times),
             *due,
@@ -100,7 +106,10 @@ def _react(
         )
         if events:
             state = now.record(events, PIPELINE_RULES, depth)
-            found += events
+        if given:  # whose it is, after what led to it
+            state = now.record(given, ROTATION, depth)
+            events = (*events, *given)
+        found += events
     return state, found
 
 

@@ -1,0 +1,1 @@
+"""Turns had, loads and quotas, as they are kept (C4)."""
