@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final, Literal
 
-from contracts.pipeline import Pipeline, Robot, Stage, Titles
+from contracts.pipeline import Deadline, Pipeline, Robot, Stage, Titles
 from services.leads.domain.criteria import words_of
+from services.pipelines.deadline_words import in_a_line
 from services.pipelines.robot_words import robot_words
 
 Language = Literal["ru", "en"]
@@ -29,6 +30,7 @@ HEADINGS: Final[dict[Language, tuple[str, str, str, str]]] = {
     "en": ("Status", "Seller's steps", "Actions", "Criteria for the next status"),
 }
 BY_ITSELF: Final[dict[Language, str]] = {"ru": "Само собой", "en": "By itself"}
+IN_TIME: Final[dict[Language, str]] = {"ru": "Срок", "en": "Deadline"}
 NAMES: Final[dict[Language, str]] = {"ru": "Таблица продавца", "en": "Playbook"}
 MEDIA_TYPES: Final[dict[Format, str]] = {
     "md": "text/markdown; charset=utf-8",
@@ -90,7 +92,17 @@ def _row(pipeline: Pipeline, stage: Stage, language: Language) -> Row:
     steps = each(stage.steps) or each([stage.next_step] if stage.next_step else [])
     asked = tuple(said(words_of(criterion, pipeline)) for criterion in pipeline.exit_of[stage.id])
     robots = tuple(_by_itself(robot, pipeline, language) for robot in stage.robots)
-    return Row(said(stage.titles), steps, (*each(stage.actions), *robots), each(stage.criteria) or asked)
+    deadlines = tuple(_in_time(deadline, pipeline, language) for deadline in stage.deadlines)
+    return Row(said(stage.titles), steps, (*each(stage.actions), *deadlines, *robots), each(stage.criteria) or asked)
+
+
+def _in_time(deadline: Deadline, pipeline: Pipeline, language: Language) -> str:
+    """A deadline in a line: by when, and what counts as done (Q7)."""
+    line = in_a_line(deadline, pipeline)
+    titles = deadline.titles
+    if language == "ru":
+        return f"{IN_TIME[language]} «{titles.ru}»: {line.ru}"
+    return f"{IN_TIME[language]} “{titles.en}”: {line.en}"
 
 
 def _by_itself(robot: Robot, pipeline: Pipeline, language: Language) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from services.database import Database
     from services.settings import Settings
+    from services.web.shapes_deadlines import DeadlineOut
     from services.web.shapes_robots import AutomationOut
 
 KAFKA_SECONDS = 60.0
@@ -66,23 +67,31 @@ async def why(place: Place, lead: UUID, as_json: bool) -> int:
     repeats = [record for record in records if REPEAT in (record.get("refusal") or {}).get("rules", ())]
     refusals = [record for record in records if record not in repeats]
     if as_json:
-        by_itself = happened.model_dump(mode="json") if happened is not None else {}
+        by_itself = happened[0].model_dump(mode="json") if happened is not None else {}
+        if happened is not None:
+            by_itself["deadlines"] = [one.model_dump(mode="json") for one in happened[1]]
         print_json({"lead": str(lead), **by_itself, "refusals": refusals, "repeats": repeats, "incomplete": fault})
     else:
         if happened is not None:
-            _print_happened(happened, repeats, settings.language)
+            _print_deadlines(happened[1], settings.language)
+            _print_happened(happened[0], repeats, settings.language)
         _print_lines(refusals, fault, settings.time_zone, settings.language)
     return 0
 
 
-async def _happened(settings: Settings, connection: Database, lead: UUID, now: datetime) -> AutomationOut | None:
-    """What happened by itself, from the lead's events; None where there is no such lead."""
+async def _happened(
+    settings: Settings, connection: Database, lead: UUID, now: datetime
+) -> tuple[AutomationOut, list[DeadlineOut]] | None:
+    """What happened by itself and what is due, from the lead's events; None where there is no such lead."""
     from zoneinfo import ZoneInfo
 
+    from services.calendars import registry as calendars
+    from services.leads.domain.robots.instants import Times
     from services.leads.reading import lead_state, read_history
     from services.pipelines import registry
     from services.privacy.store import KeyRing
     from services.web.lead_view import versions_of
+    from services.web.shapes_deadlines import deadlines_out
     from services.web.shapes_robots import automation_out
 
     async with connection.transaction(isolation="repeatable_read"):
@@ -93,7 +102,10 @@ async def _happened(settings: Settings, connection: Database, lead: UUID, now: d
         history = await read_history(connection, ring, lead)
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
         under = await versions_of(connection, history)
-    return automation_out(history, state, pipeline, under, ZoneInfo(settings.time_zone), now)
+        times = Times(now, await calendars.current(connection))
+    zone = ZoneInfo(settings.time_zone)
+    by_itself = automation_out(history, state, pipeline, under, zone, now)
+    return by_itself, deadlines_out(history, state, pipeline, times, zone)
 
 
 def _read(values: list[bytes]) -> list[dict[str, Any]]:
@@ -122,6 +134,21 @@ async def _published(settings: Settings, lead: UUID) -> tuple[list[dict[str, Any
     except (KafkaError, OSError, TimeoutError) as error:
         return [], f"Kafka could not be read ({type(error).__name__}): who tried what may be missing"
     return _read(values), None
+
+
+def _print_deadlines(deadlines: list[DeadlineOut], language: str) -> None:
+    from rich.text import Text
+
+    if not deadlines:
+        return
+    out = console()
+    out.print(Text("Сроки" if language == "ru" else "Deadlines", style="bold"))
+    for one in deadlines:
+        line = Text("  ")
+        titles, said = (one.titles.ru, one.ru) if language == "ru" else (one.titles.en, one.en)
+        line.append(plain(titles), style=_STYLES[one.outcome])
+        line.append(f"  {plain(said)}")
+        out.print(line)
 
 
 def _print_happened(happened: AutomationOut, repeats: list[dict[str, Any]], language: str) -> None:
@@ -171,7 +198,8 @@ def _print_happened(happened: AutomationOut, repeats: list[dict[str, Any]], lang
 
 _STYLES = {
     "armed": "cyan", "waiting": "cyan", "requested": "cyan", "ran": "green", "done": "green", "skipped": "yellow",
-    "cancelled": "yellow", "failed": "bold red",
+    "cancelled": "yellow", "failed": "bold red", "due": "cyan", "met": "green", "asked": "yellow", "missed": "bold red",
+    "dropped": "dim",
 }  # fmt: skip
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from contracts.pipeline import Model, Pipeline, Robot, Stage, Template, Term, Titles, Trigger, Words
+from contracts.pipeline import Deadline, Model, Pipeline, Robot, Stage, Template, Term, Titles, Trigger, Words
 from services.pipelines.change import HIM, Change, how_changed, renamed, reordered
+from services.pipelines.deadline_words import assignment_words, deadline_words, in_a_line
 from services.pipelines.robot_words import period_words, robot_words, trigger_words
 
 _ON_LEAVE: Final = {
@@ -65,6 +66,51 @@ _OF_TRIGGER: Final[dict[str, tuple[str, str, Shown]]] = {
 }
 
 
+_OF_DEADLINE: Final[dict[str, tuple[str, str, Shown]]] = {
+    "start": ("с чего начинается", "what it begins with", lambda part, at: deadline_words(part, at).start),
+    "within": ("сколько времени", "how long there is", lambda part, at: _joined(deadline_words(part, at).within)),
+    "when": ("для каких лидов", "for which leads", lambda part, at: deadline_words(part, at).when or NONE),
+    "done": ("что считается выполненным", "what counts as done", lambda p, at: _joined(deadline_words(p, at).done)),
+    "results": ("результаты", "its results", lambda part, at: _joined(deadline_words(part, at).done)),
+    "incident": ("что при пропуске", "what a miss is", lambda part, at: deadline_words(part, at).missed),
+    "again": ("что при пропуске", "what a miss is", lambda part, at: deadline_words(part, at).missed),
+    "repeat": ("что при пропуске", "what a miss is", lambda part, at: deadline_words(part, at).missed),
+    "warn": ("напоминание", "its reminder", lambda part, at: _joined(deadline_words(part, at).more)),
+    "task": ("задача", "its task", lambda part, at: _joined(deadline_words(part, at).more)),
+    "kind": ("задача", "its task", lambda part, at: _joined(deadline_words(part, at).more)),
+    "rests_on": (
+        "от каких роботов зависит",
+        "which robots it rests on",
+        lambda p, at: _joined(deadline_words(p, at).more),
+    ),
+}
+
+
+def _joined(lines: Sequence[Words]) -> Words | Titles:
+    if not lines:
+        return NONE
+    return Words(ru="; ".join(line.ru for line in lines)[:1_000], en="; ".join(line.en for line in lines)[:1_000])
+
+
+def assignments(then: Pipeline, now: Pipeline) -> Iterator[Change]:
+    """C4: what changes in who becomes responsible by itself."""
+    if then.assignment == now.assignment:
+        return
+    old, new = _assignment(then), _assignment(now)
+    yield Change(
+        "assignment",
+        "assignment",
+        f"Распределение лидов: было: {old.ru}; стало: {new.ru}",
+        f"Assignment of leads: it was: {old.en}; it is: {new.en}",
+    )
+
+
+def _assignment(pipeline: Pipeline) -> Words | Titles:
+    if pipeline.assignment is None:
+        return Titles(ru="по очереди, команда по умолчанию", en="in turn, the default team")
+    return _joined(assignment_words(pipeline.assignment, pipeline))
+
+
 def robots_and_triggers(before: Stage | None, after: Stage, then: Pipeline | None, now: Pipeline) -> Iterator[Change]:
     """What changes in the robots and triggers of a stage. `before`: None for a new stage; `then`: the text it stood in."""
     ru, en = f"Стадия «{after.titles.ru}»", f"Stage “{after.titles.en}”"
@@ -74,6 +120,10 @@ def robots_and_triggers(before: Stage | None, after: Stage, then: Pipeline | Non
     triggers = before.triggers if before is not None else ()
     yield from _parts(
         "trigger", ("триггер", "trigger"), (ru, en), triggers, after.triggers, after.id, then, now, _OF_TRIGGER
+    )
+    deadlines = before.deadlines if before is not None else ()
+    yield from _parts(
+        "deadline", ("срок", "deadline"), (ru, en), deadlines, after.deadlines, after.id, then, now, _OF_DEADLINE
     )
 
 
@@ -108,7 +158,10 @@ def _parts(
     yield from reordered(what, stage, *of, list(had), list(has), f"({noun[0]})", f"({noun[1]})")
 
 
-def _whole(part: Robot | Trigger, pipeline: Pipeline) -> tuple[str, str]:
+def _whole(part: Robot | Trigger | Deadline, pipeline: Pipeline) -> tuple[str, str]:
+    if isinstance(part, Deadline):
+        line = in_a_line(part, pipeline)
+        return line.ru, line.en
     if isinstance(part, Robot):
         told = robot_words(part, pipeline)
         return f"{told.start.ru} — {told.action.ru}", f"{told.start.en}: {told.action.en}"

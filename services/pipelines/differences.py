@@ -1,8 +1,8 @@
 """What a new text of a pipeline changes, as data and in words (M3, N26).
 
 Pure. Invariants: two pipelines differ in nothing exactly when there is no change to tell; every change names what it is about, in
-Russian and English; the order is that of the text: the whole, the stages with their robots, the card, the facts, the terms, the
-templates.
+Russian and English; the order is that of the text: the whole, the stages with their robots and deadlines, the
+assignment, the card, the facts, the terms, the templates.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from contracts.pipeline import (
     StageMove,
     Titles,
 )
-from services.pipelines.automation_differences import robots_and_triggers, templates, terms
+from services.pipelines.automation_differences import assignments, robots_and_triggers, templates, terms
 from services.pipelines.change import HIM, WORDS, Change, how_changed, renamed, reordered
 
 __all__ = ["Change", "differences"]
@@ -96,6 +96,8 @@ def _differences(before: Pipeline | None, after: Pipeline) -> Iterator[Change]:
         yield from _attributes("pipeline", after.pipeline, "Воронка", "Pipeline", before, after, _OF_PIPELINE)
         fields, facts = before.fields, before.facts
     yield from _stages(before, after)
+    if before is not None:
+        yield from assignments(before, after)
     yield from _parts("group", "Группа полей", "Group of fields", before.groups if before else (), after.groups, {})
     yield from _parts("field", "Поле", "Field", fields, after.fields, _OF_FIELD)
     yield from _parts("fact", "Факт", "Fact", facts, after.facts, _OF_FACT)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from contracts.pipeline import Pipeline
+from contracts.pipeline import Deadline, Pipeline
 from contracts.pipeline.names import Misfit
 from services.pipelines.conditions import ConditionError, compile_condition
 from services.strict_yaml import Written, YamlError, read_written
@@ -74,6 +74,16 @@ def read_written_pipeline(text: str, file: str = "pipeline.yaml") -> Written[Pip
         raise PipelineError(str(error), error.ru) from error
 
 
+def _of_deadline(deadline: Deadline, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """The parts of a deadline that have a condition, each with its path."""
+    yield path, deadline
+    yield from (((*path, "within", n), within) for n, within in enumerate(deadline.within))
+    yield from (((*path, "done", n), criterion) for n, criterion in enumerate(deadline.done))
+    for n, result in enumerate(deadline.results):
+        yield (*path, "results", n), result
+        yield from (((*path, "results", n, "needs", m), asked) for m, asked in enumerate(result.needs))
+
+
 def _wrong_conditions(pipeline: Pipeline) -> Iterator[Misfit]:
     """Conditions that are no CEL, or over a limit, each with its path."""
     for n, stage in enumerate(pipeline.stages):
@@ -82,6 +92,8 @@ def _wrong_conditions(pipeline: Pipeline) -> Iterator[Misfit]:
             parts += [((what, m), part) for m, part in enumerate(getattr(stage, what) or ())]
         for path, move in [(path, part) for path, part in parts if path[0] == "moves"]:
             parts += [((*path, "needs", m), need) for m, need in enumerate(move.needs)]
+        for m, deadline in enumerate(stage.deadlines):
+            parts += list(_of_deadline(deadline, ("deadlines", m)))
         for path, part in parts:
             if part.when is None:
                 continue

@@ -17,8 +17,11 @@ BUILT_IN: Final[dict[str, Titles]] = {
     "pause": Titles(ru="Возвращение из паузы", en="Return from the pause"),
     "activity.reminder": Titles(ru="Напоминание о деле", en="Reminder of an activity"),
     "meeting_result": Titles(ru="Результат встречи", en="Result of the meeting"),
+    "activity": Titles(ru="Ключевое действие", en="Key action"),
 }
-"""Robots that every pipeline has; no text of a pipeline names them."""
+"""Robots and deadlines that every pipeline has; no text of a pipeline names them."""
+WARNING: Final = ".warning"
+"""What the name of a deadline's warning ends with."""
 SERVICES: Final = {"vk": "VK", "yandex": "Yandex", "facebook": "Facebook", "google": "Google"}
 _ACTIVITIES: Final = {
     "call": ("звонок", "a call"),
@@ -79,14 +82,19 @@ class TriggerWords:
 
 
 def robot_titles(robot: str, *versions: Pipeline | None) -> Titles:
-    """What a robot or trigger is called in the first of these versions that has it; else by its id."""
+    """What a robot, deadline or trigger is called in the first of these versions that has it; else by its id."""
     if robot in BUILT_IN:
         return BUILT_IN[robot]
+    if robot.endswith(WARNING):
+        of = robot_titles(robot.removesuffix(WARNING), *versions)
+        return Titles(ru=f"Напоминание: {of.ru}"[:200], en=f"Reminder: {of.en}"[:200])
     for pipeline in versions:
         if pipeline is None:
             continue
         if robot in pipeline.robots_by_id:
             return pipeline.robots_by_id[robot][1].titles
+        if robot in pipeline.deadlines_by_id:
+            return pipeline.deadlines_by_id[robot][1].titles
         for stage in pipeline.stages:
             for trigger in stage.triggers:
                 if trigger.id == robot:
@@ -191,8 +199,12 @@ def _action(robot: Robot, pipeline: Pipeline) -> Words:
             due = period_words(plan.due) if plan.due is not None else None
             head_ru, head_en = (" руководителю", " for the head") if plan.assignee == "head" else ("", "")
             return Words(
-                ru=f"запланировать {ru}{head_ru}: {plan.text.ru}"[:900] + (f"; срок — {due.ru}" if due else ""),
-                en=f"plan {en}{head_en}: {plan.text.en}"[:900] + (f"; due within {due.en}" if due else ""),
+                ru=f"запланировать {ru}{head_ru}: {plan.text.ru}"[:900]
+                + (f"; срок — {due.ru}" if due else "")
+                + ("; ключевое: не в срок — инцидент" if plan.key else ""),
+                en=f"plan {en}{head_en}: {plan.text.en}"[:900]
+                + (f"; due within {due.en}" if due else "")
+                + ("; a key action: late, it is an incident" if plan.key else ""),
             )
         case p.NotifyHead(notify_head=text):
             return Words(ru=f"позвать руководителя: {text.ru}"[:1_000], en=f"call in the head: {text.en}"[:1_000])
@@ -203,6 +215,12 @@ def _action(robot: Robot, pipeline: Pipeline) -> Words:
         case p.MoveTo(move=to):
             titles = _stage(to, pipeline)
             return Words(ru=f"перевести в «{titles.ru}»", en=f"move to “{titles.en}”")
+        case p.RejectAs(reject=status, reason=None, reason_field=str() as field):
+            titles, asked = _stage(status, pipeline), _field(field, pipeline)
+            return Words(
+                ru=f"забраковать: «{titles.ru}», причина — из поля «{asked.ru}»",
+                en=f"reject as “{titles.en}”, for the reason in “{asked.en}”",
+            )
         case p.RejectAs(reject=status, reason=reason):
             titles = _stage(status, pipeline)
             stage = pipeline.by_id.get(status)

@@ -62,6 +62,7 @@ ROBOTS: dict[str, tuple[str, str]] = {
     "because.pause": ("лид на паузе до этого дня", "the lead is paused until that day"),
     "because.meeting": ("встреча прошла, ждём её результат", "a meeting was held, its result is owed"),
     "because.started": ("запустил человек", "a person started it"),
+    "because.warning": ("срок близко", "a deadline is near"),
     # why a robot did nothing
     "skipped.condition": ("условие не выполнено", "its condition did not hold"),
     "skipped.predecessor": ("не сработал робот «{predecessor}»", "the robot “{predecessor}” did not run"),

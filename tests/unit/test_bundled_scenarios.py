@@ -76,7 +76,7 @@ def test_M3_every_scenario_file_stands_beside_a_pipeline() -> None:
     ("pipeline", "features"),
     [
         ("classic", {"S1", "S2", "S3", "S4", "C1", "C2", "C3"}),
-        ("countertops", {"Q1", "Q2", "Q4", "Q8", "S2", "S3", "C1", "P4"}),
+        ("countertops", {"Q1", "Q2", "Q3", "Q4", "Q6", "Q7", "Q8", "S2", "S3", "C1", "P4"}),
         (
             "services",
             {"P3", "P4", "P5", "P6", "P7", "P9", "P10", "S1", "S3", "S4", "C1", "C3", "C5", "C7", "K2", "N12"},

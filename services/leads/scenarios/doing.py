@@ -348,6 +348,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Step, Play, Names], dict[str, Any]]]] = 
     "plan_meeting": _plan("meeting"),
     "plan_task": _plan("task"),
     "complete": _complete,
+    "assign": lambda step, play, names: {"type": "assign", "to": step.gaps["to"]},
 }
 
 

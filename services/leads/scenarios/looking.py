@@ -18,6 +18,7 @@ from services.leads.domain.rules import check
 from services.leads.domain.state import CONTACT_FIELDS
 from services.leads.scenarios import looking_at_work
 from services.leads.scenarios.doing import StepError
+from services.leads.scenarios.looking_at_deadlines import LOOKS as OF_DEADLINES
 from services.leads.scenarios.looking_at_robots import LOOKS
 from services.leads.scenarios.naming import Names, UnknownNameError, near, same
 from services.leads.scenarios.play import REGION, Play
@@ -310,4 +311,5 @@ _LOOKS: Final[dict[str, Callable[[Step, Play, Names], Difference | None]]] = {
     "planned": _planned,
     **looking_at_work.LOOKS,
     **LOOKS,
+    **OF_DEADLINES,
 }

@@ -63,7 +63,7 @@ def _robot(kind: type[e.RobotEvent]) -> Callable[[Step, Play, Names], Difference
         if isinstance(found, e.RobotSkipped) and fits and "why" in step.gaps:
             fits = same(step.gaps["why"]) in same(why(found, names))
         if isinstance(found, e.RobotArmed) and fits and "moment" in step.gaps:
-            fits = _is(step.gaps["moment"], found.due_at, names)
+            fits = is_moment(step.gaps["moment"], found.due_at, names)
         return None if fits else (step.text, in_words(found, names))
 
     return look
@@ -138,7 +138,7 @@ def _planned_for(step: Step, play: Play, names: Names) -> Difference | None:
     waiting = [
         a for a in play.there().activities.values() if a.done_at is None and _called(step, a.kind, a.text, names)
     ]
-    if any(a.due_at is not None and _is(step.gaps["moment"], a.due_at, names) for a in waiting):
+    if any(a.due_at is not None and is_moment(step.gaps["moment"], a.due_at, names) for a in waiting):
         return None
     dues = ", ".join(shown(a.due_at) if a.due_at else "—" for a in waiting)
     return step.text, say(names.language, "due", what=dues) if waiting else say(names.language, "no_activities")
@@ -153,7 +153,7 @@ def _called(step: Step, kind: str, text: str | None, names: Names) -> bool:
     return same(step.gaps["activity"]) in (same(say(names.language, f"activity.{kind}")), same(text or ""))
 
 
-def _is(text: str, moment: datetime, names: Names) -> bool:
+def is_moment(text: str, moment: datetime, names: Names) -> bool:
     """Whether a moment is the one that was written, to the minute, or on that day where no time was. Raises StepError."""
     wanted = moment_of(text)
     if wanted is None:

@@ -35,10 +35,15 @@ UNSUBSCRIBE: Final = "https://example.org/unsubscribe"
 
 
 def due_next(lead: LeadState | None, moment: datetime) -> Armed | None:
-    """The robot that is due first, at this moment at the latest."""
+    """The robot or deadline that is due first, at this moment at the latest."""
     if lead is None:
         return None
-    due = [armed for armed in lead.automation.armed.values() if armed.due_at <= moment]
+    turns = lead.deadlines.open.values()
+    waiting = [
+        *lead.automation.armed.values(),
+        *(Armed(t.timer, t.deadline, t.visit, t.due_at, t.because) for t in turns),
+    ]
+    due = [armed for armed in waiting if armed.due_at <= moment]
     return min(due, key=lambda armed: (armed.due_at, armed.robot), default=None)
 
 

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from contracts.pipeline import DECLINED, UNKNOWN, CardField, Fact, FactOption, Pipeline, Reason, Robot, Stage, Titles
+from services.leads.domain.deadlines.setting import ACTIVITY, MEETING
 from services.leads.scenarios.phrase import plain
 from services.leads.scenarios.script import Language
 from services.leads.scenarios.texts import TEXTS, say
+from services.pipelines.robot_words import robot_titles
 
 
 class UnknownNameError(ValueError):
@@ -67,8 +69,24 @@ class Names:
 
     def robot_title(self, robot: str) -> str:
         """The title of a robot's id; those of every pipeline have words of their own."""
-        known = self.pipeline.robots_by_id.get(robot)
-        return self.title(known[1].titles) if known else say(self.language, f"robot.{robot}")
+        if f"robot.{robot}" in TEXTS:
+            return say(self.language, f"robot.{robot}")
+        return self.title(robot_titles(robot, self.pipeline))
+
+    def deadline(self, text: str) -> str:
+        """The id of the deadline of this title or id, those of every pipeline too. Raises UnknownNameError."""
+        wanted = same(text)
+        for built_in in (MEETING, ACTIVITY):
+            titles = robot_titles(built_in)
+            if wanted in (built_in, same(titles.ru), same(titles.en)):
+                return built_in
+        return self._found(text, [one for _, one in self.pipeline.deadlines_by_id.values()], "no_deadline").id
+
+    def result_title(self, deadline: str, result: str | None) -> str:
+        """The title of a deadline's result; empty for none."""
+        found = self.pipeline.deadlines_by_id.get(deadline)
+        results = found[1].results if found is not None else ()
+        return next((self.title(one.titles) for one in results if one.id == result), result or "")
 
     def option(self, fact: Fact, text: str) -> FactOption:
         """The option of a fact. Raises UnknownNameError."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.leads.scenarios.deadline_phrases import OF_DEADLINES, TO_RESPONSIBLE
 from services.leads.scenarios.phrase import Phrase
 from services.leads.scenarios.robot_phrases import HAPPENS, OF_ROBOTS, TO_ROBOTS
 from services.leads.scenarios.work_phrases import OF_WORK, TO_WORK
@@ -230,7 +231,18 @@ _THEN = (
     ),
 )  # fmt: skip
 
-PHRASES: Final[tuple[Phrase, ...]] = (*_GIVEN, *_WHEN, *TO_WORK, *TO_ROBOTS, *HAPPENS, *_THEN, *OF_WORK, *OF_ROBOTS)
+PHRASES: Final[tuple[Phrase, ...]] = (
+    *_GIVEN,
+    *_WHEN,
+    *TO_WORK,
+    *TO_RESPONSIBLE,
+    *TO_ROBOTS,
+    *HAPPENS,
+    *_THEN,
+    *OF_WORK,
+    *OF_ROBOTS,
+    *OF_DEADLINES,
+)
 """All sentences, in the order they are tried."""
 
 REFUSALS: Final = frozenset({"refused", "refused_missing", "refused_rule", "refused_words", "needs_reason"})

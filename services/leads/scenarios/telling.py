@@ -8,6 +8,8 @@ from typing import Any, Final
 from contracts import events as e
 from contracts.commands import Refusal
 from contracts.personal import known
+from services.leads.scenarios.looking_at_deadlines import TURN
+from services.leads.scenarios.looking_at_deadlines import in_words as of_deadline
 from services.leads.scenarios.looking_at_robots import in_words
 from services.leads.scenarios.naming import Names
 from services.leads.scenarios.play import Entry, Play
@@ -93,6 +95,11 @@ def _robot(event: e.RobotEvent, names: Names) -> str:
     return say(names.language, "story.robot", robot=names.robot_title(event.robot), what=in_words(event, names))
 
 
+def _deadline(event: e.DeadlineSet, names: Names) -> str:
+    deadline = names.robot_title(event.deadline)
+    return say(names.language, "story.deadline", deadline=deadline, what=of_deadline(event, names))
+
+
 def _effect(key: str) -> Callable[[Any, Names], str]:
     return lambda event, names: say(names.language, key, what=say(names.language, f"effect.{event.effect_kind}"))
 
@@ -150,5 +157,6 @@ _TELL: Final[dict[type[e.Event], Callable[[Any, Names], str]]] = {
     e.EffectRequested: _effect("story.requested"),
     e.EffectDone: _effect("story.delivered"),
     e.TriggerFired: _trigger,
+    **dict.fromkeys(TURN, _deadline),
 }
 """How each event is told; one that is not here is told by its type's last word."""

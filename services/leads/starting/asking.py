@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 
 from contracts import commands as c
 from contracts.meta import Actor
-from contracts.pipeline import Pipeline, Robot
+from contracts.pipeline import Deadline, Pipeline, Robot
 from services.database import Database
 from services.leads.domain.history import CHANNEL
 from services.leads.domain.robots.arming import PAUSE
@@ -54,13 +54,24 @@ class Asked:
         found = here.robots if here is not None else ()
         return [robot for robot in found if self.robot in (None, robot.id) and robot.start.after is None]
 
+    def deadlines(self, lead: LeadState, pipeline: Pipeline) -> list[Deadline]:
+        """The deadlines of the lead's stage that are meant and begin by themselves."""
+        here = pipeline.by_id.get(lead.stage)
+        found = here.deadlines if here is not None else ()
+        return [
+            one for one in found if self.robot in (None, one.id) and (one.start is None or one.start.date is not None)
+        ]
+
     def left(self, lead: LeadState, pipeline: Pipeline) -> Left:
         """Why nothing starts for a lead for which nothing does."""
         names = [robot.id for robot in self.robots(lead, pipeline)]
         if lead.kind == "postponed" and self.robot in (None, PAUSE):
             names.append(PAUSE)
-        if not names:
+        deadlines = self.deadlines(lead, pipeline)
+        if not names and not deadlines:
             return "none"
+        if any(one.start is None for one in deadlines):
+            return "had"  # it began in this visit, or what it asks for is there already
         return "had" if any((lead.root, name) in lead.automation.armings for name in names) else "undated"
 
 
@@ -77,9 +88,12 @@ async def check(database: Database, asked: Asked) -> None:
     if asked.robot is None or asked.robot == PAUSE:
         return
     robots = {name: found[1] for pipeline in versions for name, found in pipeline.robots_by_id.items()}
+    deadlines = {name for pipeline in versions for name in pipeline.deadlines_by_id}
+    if asked.robot in deadlines:
+        return
     robot = robots.get(asked.robot)
     if robot is None:
-        there = ", ".join([*robots, PAUSE])
+        there = ", ".join([*robots, *sorted(deadlines), PAUSE])
         raise CannotStartError(
             f"Робота {asked.robot} нет; есть: {there}.", f"There is no robot {asked.robot}; there are: {there}."
         )

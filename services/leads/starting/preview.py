@@ -31,7 +31,7 @@ DAYS: Final = 14
 
 @dataclass(slots=True)
 class Starting:
-    """A robot of a stage that would start. `first`, `last`: when it is due."""
+    """A robot or deadline of a stage that would start. `first`, `last`: when it is due."""
 
     stage: str
     robot: str
@@ -123,14 +123,14 @@ async def preview(
         async for chunk in chunks(database, asked):
             rehearsed = await rehearse(rehearsal, chunk, asked, actor, made)
             for lead in rehearsed:
-                _count(found, lead)
+                _count(found, lead, today)
             for person, future in await looking.futures(rehearsed):
                 _foreseen(found, person, future, calendar)
             progress("leads", found.looked_at, total)
     return found
 
 
-def _count(found: Preview, lead: Rehearsed) -> None:
+def _count(found: Preview, lead: Rehearsed, today: date) -> None:
     found.looked_at += 1
     if lead.refused is not None:
         found.refused[lead.state.lead] = lead.refused
@@ -138,10 +138,14 @@ def _count(found: Preview, lead: Rehearsed) -> None:
         found.left[lead.left] += 1
     else:
         found.starting += 1
-    for armed in lead.armed:
-        place = (lead.state.stage, armed.robot)
-        one = found.robots.setdefault(place, Starting(*place, first=armed.due_at, last=armed.due_at))
-        one.first, one.last, one.leads = min(one.first, armed.due_at), max(one.last, armed.due_at), one.leads + 1
+    begun = [(armed.robot, armed.due_at) for armed in lead.armed] + [(t.deadline, t.due_at) for t in lead.turns]
+    for name, due_at in begun:
+        place = (lead.state.stage, name)
+        one = found.robots.setdefault(place, Starting(*place, first=due_at, last=due_at))
+        one.first, one.last, one.leads = min(one.first, due_at), max(one.last, due_at), one.leads + 1
+    tasks = sum(turn.activity is not None for turn in lead.turns)
+    if tasks:
+        found.tasks.setdefault(lead.state.responsible, Counter())[today] += tasks
 
 
 def _foreseen(found: Preview, person: UUID, future: Foreseen, calendar: Calendar) -> None:

@@ -12,11 +12,13 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts import commands as c
+from contracts import events as e
 from contracts.commands import Refusal
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
 from services.database import Database, Pool
 from services.leads.assigning import Assigning, Chooser, have
+from services.leads.domain.deadlines.coming import is_warning
 from services.leads.domain.robots.acting import Around
 from services.leads.domain.robots.foreseeing import Foreseen, foresee
 from services.leads.domain.robots.standing import Armed
@@ -39,11 +41,12 @@ Made = Callable[[c.Command], CommandWork]
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
-    """A lead. `armed`: its robots that would start; `left` and `refused`: why none would."""
+    """A lead. `armed`: its robots that would start; `turns`: its deadlines that would begin; `left`, `refused`: why not."""
 
     command: c.Command
     state: LeadState
     armed: tuple[Armed, ...] = ()
+    turns: tuple[e.DeadlineSet, ...] = ()
     left: Left | None = None
     refused: Refusal | None = None
 
@@ -63,13 +66,16 @@ async def rehearse(
         assert after is not None
         refusal = done.result.refusal if done.result is not None else None
         waiting = after.automation.armed.items()
-        armed = tuple(armed for timer, armed in waiting if timer not in before.automation.armed)
+        armed = tuple(
+            armed for timer, armed in waiting if timer not in before.automation.armed and not is_warning(armed.robot)
+        )
+        turns = tuple(turn for timer, turn in after.deadlines.open.items() if timer not in before.deadlines.open)
         if not asked.concerns(after):
             found.append(Rehearsed(command, after, left="other_source"))
         elif refusal is not None:
             found.append(Rehearsed(command, after, refused=refusal))
-        elif armed:
-            found.append(Rehearsed(command, after, armed))
+        elif armed or turns:
+            found.append(Rehearsed(command, after, armed, turns))
         else:
             version = await registry.version(rehearsal.database, after.pipeline, after.pipeline_number)
             found.append(Rehearsed(command, after, left=asked.left(before, version)))

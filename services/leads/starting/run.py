@@ -78,7 +78,7 @@ class Starter:
             rehearsed = await rehearse_now(self.settings, self.pool, now, chunk, self.asked, self.actor, self.made)
             self.found.left += sum(lead.left is not None for lead in rehearsed)
             self.found.refused |= {lead.state.lead: lead.refused for lead in rehearsed if lead.refused is not None}
-            starting = [lead for lead in rehearsed if lead.armed]
+            starting = [lead for lead in rehearsed if lead.armed or lead.turns]
             results = await self.send([lead.command for lead in starting])
             moved = {
                 lead.state.lead
@@ -94,7 +94,7 @@ class Starter:
         refusal = result.refusal if result is not None else None
         if result is not None and result.outcome == "done":
             self.found.leads += 1
-            self.found.robots += len(lead.armed)
+            self.found.robots += len(lead.armed) + len(lead.turns)
         elif refusal is not None and refusal.status == 409 and not last:
             return False  # something happened to it in this moment
         else:

@@ -64,6 +64,11 @@ class Case:
             for move in stage.moves or ():
                 found |= {move.when, *(c.when for c in move.needs)}
             found |= {*(robot.when for robot in stage.robots), *(trigger.when for trigger in stage.triggers)}
+            for deadline in stage.deadlines:
+                found |= {deadline.when, *(within.when for within in deadline.within)}
+                found |= {criterion.when for criterion in deadline.done}
+                found |= {result.when for result in deadline.results}
+                found |= {asked.when for result in deadline.results for asked in result.needs}
         return {text for text in found if text is not None}
 
     @cached_property

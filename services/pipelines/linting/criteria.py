@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import combinations
 
-from contracts.pipeline import BUILT_IN_FACTS, Criterion, FactCriterion
+from contracts.pipeline import BUILT_IN_FACTS, Criterion, FactCriterion, Stage
 from services.pipelines.linting.case import Case
 from services.pipelines.linting.constant import trouble, unknown_names
 from services.pipelines.linting.finding import Found, Path, Said
@@ -19,7 +19,7 @@ WITHOUT_VALUE = frozenset({"seen", "accepted", "offer", "approved", "task_done"}
 def never_holds(case: Case) -> Iterator[Found]:
     """A criterion that no lead can ever meet."""
     for path, stage, criterion in _criteria(case):
-        if isinstance(criterion, FactCriterion) and (why := _never(case, criterion)) is not None:
+        if isinstance(criterion, FactCriterion) and (why := never_of(case, criterion)) is not None:
             yield Found(path, why, (stage,))
     for n, stage_ in case.open_stages:
         told: set[tuple[Criterion, Criterion]] = set()
@@ -31,7 +31,8 @@ def never_holds(case: Case) -> Iterator[Found]:
     yield from _answers_the_wrong_way(case)
 
 
-def _never(case: Case, criterion: FactCriterion) -> Said | None:
+def never_of(case: Case, criterion: FactCriterion) -> Said | None:
+    """Why no lead can have this fact; None: one can."""
     fact = case.pipeline.facts_by_id[criterion.fact]
     by_people_alone = fact.id not in BUILT_IN_FACTS or fact.id == "meeting_held"
     if by_people_alone and not fact.by:
@@ -147,3 +148,17 @@ def _whens(case: Case) -> Iterator[tuple[Path, str, tuple[str, ...]]]:
         for name, m, when in asked:
             if when is not None:
                 yield ("stages", n, name, m, "when"), when, (stage_.id,)
+        for path, when in _of_deadlines(stage_):
+            yield ("stages", n, "deadlines", *path, "when"), when, (stage_.id,)
+
+
+def _of_deadlines(stage: Stage) -> Iterator[tuple[Path, str]]:
+    """The conditions of a stage's deadlines, each with its path."""
+    for m, deadline in enumerate(stage.deadlines):
+        parts: list[tuple[Path, str | None]] = [((m,), deadline.when)]
+        parts += [((m, "within", n), within.when) for n, within in enumerate(deadline.within)]
+        parts += [((m, "done", n), criterion.when) for n, criterion in enumerate(deadline.done)]
+        for n, result in enumerate(deadline.results):
+            parts.append(((m, "results", n), result.when))
+            parts += [((m, "results", n, "needs", k), asked.when) for k, asked in enumerate(result.needs)]
+        yield from ((path, when) for path, when in parts if when is not None)

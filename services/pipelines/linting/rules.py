@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from services.pipelines.linting import card, criteria, history, naming, paths, scale, work
 from services.pipelines.linting.automation_rules import AUTOMATION_RULES
+from services.pipelines.linting.deadline_rules import DEADLINE_RULES
 from services.pipelines.linting.finding import Said
 from services.pipelines.linting.rule import LintRule
 
@@ -182,8 +183,8 @@ LINT_RULES: tuple[LintRule, ...] = (
             "A lead that nothing reminds of is forgotten.",
         ),
         Said(
-            "Добавьте роботов, steps (шаги продавца) или limit (срок в стадии).",
-            "Add robots, steps (of the seller) or a limit (of the time in the stage).",
+            "Добавьте роботов, steps (шаги продавца), срок действия (deadlines) или limit (срок в стадии).",
+            "Add robots, steps (of the seller), a deadline (deadlines) or a limit (of the time in the stage).",
         ),
         work.idle,
     ),
@@ -384,6 +385,7 @@ LINT_RULES: tuple[LintRule, ...] = (
         paths.automatic_loop,
     ),
     *AUTOMATION_RULES,
+    *DEADLINE_RULES,
     # --- from history
     LintRule(
         "S5.short_lived",

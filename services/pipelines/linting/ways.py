@@ -79,6 +79,7 @@ class Ways:
                 to = machine_target(robot)
                 if to is not None and (robot.when is None or robot.when not in self.closed):
                     found.add((stage.id, to))
+            found |= {(stage.id, to) for to in results_of(stage) if to != stage.id}
             for trigger in stage.triggers:
                 if trigger.when is None or trigger.when not in self.closed:
                     found |= {(here, stage.id) for here in trigger_sources(trigger, stage, self.pipeline)}
@@ -170,6 +171,15 @@ def machine_target(robot: Robot) -> str | None:
         case MoveTo(move=to) | RejectAs(reject=to):
             return to
     return None
+
+
+def results_of(stage: Stage) -> Iterator[str]:
+    """Where results of the stage's deadlines take the lead (Q4)."""
+    for deadline in stage.deadlines:
+        for result in deadline.results:
+            match result.then:
+                case MoveTo(move=to) | RejectAs(reject=to):
+                    yield to
 
 
 def trigger_sources(trigger: Trigger, stage: Stage, pipeline: Pipeline) -> tuple[str, ...]:

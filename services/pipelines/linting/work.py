@@ -54,7 +54,8 @@ def idle(case: Case) -> Iterator[Found]:
     count."""
     named = {name for stage in case.pipeline.stages for trigger in stage.triggers for name in trigger.from_stages}
     for n, stage in case.open_stages:
-        if stage.limit is None and not stage.steps and not stage.robots and stage.id not in named:
+        busy = stage.limit is not None or stage.steps or stage.robots or stage.deadlines
+        if not busy and stage.id not in named:
             yield Found(
                 ("stages", n),
                 Said(

@@ -12,6 +12,7 @@ from services.pipelines.linting.case import Settings
 from services.pipelines.linting.history import History, Passing, Stay, Swing
 from services.pipelines.linting.rules import LINT_RULES, RULES_BY_ID
 from tests.unit.linting.automation_cases import FLAGGED_ROBOTS, RIGHT_ROBOTS, robot, trigger
+from tests.unit.linting.deadline_cases import FLAGGED_DEADLINES, RIGHT_DEADLINES
 from tests.unit.linting.pipelines import LOST, WON, findings, named, pipeline, stage, stages_of, titles
 
 SEEN: list[dict[str, Any]] = [{"fact": "seen"}]
@@ -189,6 +190,7 @@ FLAGGED: dict[str, list[Pipeline]] = {
         ),
     ],
     **FLAGGED_ROBOTS,
+    **FLAGGED_DEADLINES,
     "S5.short_lived": [named("Новый", "В обработке")],
     "S5.skipped": [named("Новый", "В обработке")],
     "S5.ping_pong": [named("Новый", "В обработке")],
@@ -361,6 +363,7 @@ RIGHT: dict[str, list[Pipeline]] = {
         pipeline(stage("s0", moves=[auto("s1", {"fact": "seen"})]), stage("s1", moves=[{"to": "s0"}, {"to": "won"}])),
     ],
     **RIGHT_ROBOTS,
+    **{rule: right for rule, right in RIGHT_DEADLINES.items() if rule != "S5.idle_stage"},
     "S5.short_lived": [named("Новый", "В обработке")],
     "S5.skipped": [named("Новый", "В обработке")],
     "S5.ping_pong": [named("Новый", "В обработке")],
@@ -460,3 +463,8 @@ def test_N10_a_stage_only_the_system_moves_out_of_needs_an_automatic_move() -> N
 def test_S5_the_same_pipeline_gives_the_same_findings_in_the_same_order() -> None:
     given = named("Перезвонить", "КП отправлено", "В обработке", "В работе", "Оплата", "Предложение")
     assert findings(given, None, BAD_PAST) == findings(Pipeline.model_validate(given.model_dump()), None, BAD_PAST)
+
+
+def test_S5_a_stage_in_which_something_is_due_in_time_is_not_idle() -> None:
+    [given] = RIGHT_DEADLINES["S5.idle_stage"]
+    assert stages_of(findings(given, "S5.idle_stage")) == {"s1"}

@@ -22,6 +22,7 @@ from services.leads.domain.criteria import values_of
 from services.leads.domain.robots.instants import MORNING, Times, due
 from services.leads.domain.state import LeadState
 from services.pipelines.conditions import holds
+from services.pipelines.robot_words import WARNING as WARNING
 
 MEETING: Final = "meeting_result"
 """P9: the result of a meeting that was held is owed."""
@@ -35,8 +36,6 @@ ACROSS_STAGES: Final = frozenset({ACTIVITY, POOL})
 """Those that go on where the lead goes on to another stage."""
 MEETING_TERM: Final = Period(days=1, working=True)
 RESULT_OWED: Final = Titles(ru="Записать результат встречи", en="Record the result of the meeting")
-WARNING: Final = ".warning"
-"""What the name of a deadline's warning ends with; a dot cannot stand in a pipeline's ids."""
 Language = Literal["ru", "en"]
 
 
