@@ -210,7 +210,6 @@ HEAD: dict[str, tuple[str, str]] = {
     "team.pool_none": ("Пул пуст.", "The pool is empty."),
     "team.others": ("Не в команде", "Not of the team"),
     # board
-    "card.overdue": ("срок пропущен", "deadline missed"),
-    "card.due": ("срок через {left}", "due in {left}"),
-    "card.incident": ("инцидент", "incident"),
+    "card.missed": ("срок пропущен", "deadline missed"),
+    "card.incidents": ("инцидентов: {n}", "incidents: {n}"),
 }
