@@ -180,12 +180,12 @@ def _details(kind: str, data: Data, pipeline: Pipeline, tell: Telling) -> Detail
             found += _chosen(data, pipeline, tell)
         case "activity_planned":
             if data.get("deadline"):
-                say("deadline", words.of(robot_titles(str(data["deadline"]), pipeline)))
+                say("of_deadline", words.of(robot_titles(str(data["deadline"]), pipeline)))
             elif data.get("robot"):
                 say("robot", words.of(robot_titles(str(data["robot"]), pipeline)))
             else:
                 say("reason", words.get(f"event.{data.get('reason')}", str(data.get("reason") or "")))
-            say("text", data.get("text"))
+            say("what", data.get("text"))
             say("due_at", tell.time(_moment(data["due_at"])) if data.get("due_at") else None)
             say("assignee", data.get("assignee"))
             say("remind_at", _due(data["remind_at"], tell) if data.get("remind_at") else None)

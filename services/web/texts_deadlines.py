@@ -66,7 +66,7 @@ DEADLINES: dict[str, tuple[str, str]] = {
     "cause.channel": ("канал молчит", "the channel is silent"),
     "cause.provider": ("сервис не принял", "the service did not take it"),
     # labels of details
-    "deadline": ("Срок", "Deadline"),
+    "of_deadline": ("По сроку", "Of the deadline"),
     "begins": ("С чего начался", "Begins with"),
     "why_so_long": ("Почему такой срок", "Why this long"),
     "why_so_long.of": ("{term} — {why}", "{term}: {why}"),

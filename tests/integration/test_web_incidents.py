@@ -385,7 +385,7 @@ async def test_Q7_the_lead_page_and_the_api_say_what_is_due_why_and_what_is_lack
 
 async def test_S6_a_card_of_the_board_is_marked_only_when_a_deadline_is_near_or_missed(web: Web) -> None:
     await publish(web.pool, SystemClock(), TIMED, HEAD)
-    far = await made(web, pipeline="timed", name="Дальний", phone="", email="far@example.org")
+    far = await made(web, pipeline="timed", name="Дальний", phone="+79161234563")
     near = await made(web, pipeline="timed", name="Ближний", phone="+79161234562")
     await project(web)
     anna = await web.signed_in("seller")

@@ -148,7 +148,7 @@ def test_Q7_a_planned_task_of_a_deadline_and_a_recurring_one_say_so() -> None:
     planned = e.ActivityPlanned(
         activity=uuid4(), activity_kind="task", reason="deadline", deadline="qualify", due_at=DUE, key=True
     )
-    assert ("Срок", "Заполнить карточку") in tell(planned).details
+    assert ("По сроку", "Заполнить карточку") in tell(planned).details
     weekly = e.ActivityPlanned(
         activity=uuid4(), activity_kind="call", reason="recurring", due_at=DUE, every=e.Every(days=5, working=True)
     )
@@ -177,7 +177,11 @@ def test_U_every_event_of_a_journal_is_told_in_both_languages(event: e.Event, pi
 WORDED = (
     *((e.DeadlineSet, "because", "begins"), (e.DeadlineDropped, "by", "dropped"), (e.DeadlineMissed, "cause", "cause")),
     *((e.ReviewDropped, "by", "review_dropped"), (e.LeadAssigned, "reason", "event"), (e.RobotRan, "did", "did")),
-    *((e.ActivityPlanned, "reason", "event"), (e.ActivityClosed, "reason", "event"), (e.RobotArmed, "because", "because")),
+    *(
+        (e.ActivityPlanned, "reason", "event"),
+        (e.ActivityClosed, "reason", "event"),
+        (e.RobotArmed, "because", "because"),
+    ),
     *((e.RobotCancelled, "by", "cancelled"), (e.RobotSkipped, "reason", "skipped")),
     *((e.IncidentRecorded, "incident_kind", "incident_kind"), (e.IncidentRecorded, "cause", "cause")),
     *((e.NoticeRequested, "about", "notice_about"), (e.IncidentRestated, "verdict", "verdict")),
