@@ -121,10 +121,13 @@ def _typed_input(field: CardField, value: str, words: Words, mark: Mark, prefix:
 
 
 def demanded(given: Input, lack: Missing) -> Input:
-    """An input for what a move lacks: «пока неизвестно» would not do, and one of phone and e-mail is enough."""
+    """An input for what a move lacks: «пока неизвестно» would not do, «клиент отказался ответить» would (so the input beside that box
+    may stay empty), and one of phone and e-mail is enough."""
     options = tuple(option for option in given.options if option.value != UNKNOWN)
     value = "" if given.value == UNKNOWN else given.value
-    return replace(given, required=lack.id != "reachable", unknown=None, options=options, value=value)
+    return replace(
+        given, required=lack.id != "reachable" and given.declined is None, unknown=None, options=options, value=value
+    )
 
 
 def _is_amount(text: str) -> bool:

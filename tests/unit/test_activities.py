@@ -107,6 +107,16 @@ def test_Q7_the_task_of_a_deadline_is_done_neither_moved_nor_closed() -> None:
     lead.given("complete", activity=task, result="готово")
 
 
+def test_Q7_a_person_plans_a_key_action_with_its_instant_and_it_stays_one_when_it_recurs() -> None:
+    lead = Robots(BARE)
+    call = planned(lead, key=True, every={"days": 7})
+    assert activity(lead, call).key
+    lead.given("complete", activity=call, result="да")
+    assert [event.key for event in lead.of(e.ActivityPlanned)] == [True, True]
+    with pytest.raises(ValueError, match="key goes with due_at"):
+        lead.give("plan", kind="call", key=True)
+
+
 def test_D6_overdue_is_what_should_have_been_done_by_now() -> None:
     lead = Robots(BARE)
     call = planned(lead)
@@ -299,6 +309,15 @@ def test_N12_an_undone_mistake_opens_the_same_activity_as_it_was() -> None:
     assert lead.of(e.ActivityPlanned)[-1].reason == "undone"
     lead.until(at(5, 8))
     assert len([n for n in lead.of(e.EffectRequested) if n.effect_kind == "notice"]) == 1
+
+
+def test_Q7_N12_the_task_of_a_deadline_is_opened_again_by_its_deadline_alone() -> None:
+    lead, task = Robots(BARE), UUID(int=77)
+    lead.arrives(e.ActivityPlanned(activity=task, activity_kind="task", reason="deadline", deadline="card"))
+    lead.given("reject", status="poor", reason="silent")
+    assert activity(lead, task).is_open, "nor is it closed here"
+    lead.arrives(e.ActivityClosed(activity=task, activity_kind="task", reason="lead_closed")).given("undo")
+    assert activity(lead, task).closed
 
 
 def test_N12_what_a_person_had_closed_stays_closed() -> None:

@@ -145,6 +145,19 @@ def test_C2_without_three_attempts_it_is_never_poor_and_the_head_hears_of_it(
     assert told.assignee == "helen"
 
 
+@pytest.mark.parametrize("attempts", [0, 2, 3])
+def test_C2_Q6_no_attempt_is_an_incident_of_the_responsible(attempts: int) -> None:
+    story = unanswered(Robots(QUALIFICATION), attempts).until(days=60)
+    raised = [(event.responsible, event.robot, event.stage) for event in story.of(e.IncidentRaised)]
+    assert raised == ([("anna", "no_attempt", "contacts")] if attempts < 3 else [])
+
+
+def test_C2_Q5_poor_by_the_limit_waits_for_the_head_as_automatic() -> None:
+    by_limit, by_calls = unanswered(Robots(QUALIFICATION), 3).until(days=60), unanswered(Robots(QUALIFICATION), 5)
+    for story in (by_limit, by_calls):
+        assert [(opened.status, opened.automatic) for opened in story.of(e.ReviewOpened)] == [("poor", True)]
+
+
 @pytest.mark.parametrize(("given", "stage"), MONTH, ids=["english", "qualification"])
 def test_C2_five_unanswered_calls_end_it_at_once(given: Pipeline, stage: str) -> None:
     story = unanswered(Robots(given), 4)

@@ -10,7 +10,7 @@ import pytest
 
 from contracts import commands as c
 from contracts import events as e
-from contracts.commands import Refusal
+from contracts.commands import Missing, Refusal
 from contracts.meta import Actor
 from contracts.pipeline import DECLINED, UNKNOWN, FieldCriterion
 from services.leads.domain.card import plain_value, read_value
@@ -21,9 +21,10 @@ from services.leads.domain.reviews.standing import Review
 from services.leads.domain.state import with_
 from services.pipelines.conditions import holds
 from services.pipelines.language import PipelineError, read_pipeline
+from services.pipelines.linting.constant import constant
 from services.pipelines.templates.values import shown
 from services.web.form_reading import card_of
-from services.web.inputs import field_input
+from services.web.inputs import demanded, field_input
 from services.web.texts import Words
 from tests.unit.given_lead import HEAD, ROBOT, SELLER
 from tests.unit.given_pipeline import LEAD, refused_by
@@ -297,6 +298,19 @@ def test_Q11_forms_offer_it_where_the_field_allows_it() -> None:
     material = field_input(fields["material"], DECLINED, words)
     assert (material.value, material.options[-1].label) == (DECLINED, "клиент отказался ответить")
     assert material.declined is None
+
+
+def test_Q11_what_a_move_lacks_can_be_declined_and_the_input_then_stays_empty() -> None:
+    lack = Missing(what="field", id="budget", ru="Бюджет", en="Budget")
+    asked = demanded(field_input(SCHOOL.fields_by_id["budget"], UNKNOWN, Words("ru")), lack)
+    assert (asked.declined, asked.unknown, asked.required) == (False, None, False)
+    assert demanded(field_input(SCHOOL.fields_by_id["plain"], "", Words("ru")), lack).required
+
+
+@pytest.mark.parametrize("answer", ["declined", "stone", "oak"])
+def test_Q11_the_linter_takes_a_declined_answer_for_one_of_a_choice(answer: str) -> None:
+    never = constant(f"card.material == '{answer}'", SCHOOL)
+    assert never is (False if answer == "oak" else None)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from contracts.pipeline import Pipeline
+from contracts.pipeline import DECLINED, UNKNOWN, Pipeline
 from services.pipelines.conditions import QUOTED, ConditionError, compile_condition, conjuncts, holds, names_in
 from services.pipelines.linting.finding import Said
 
@@ -75,7 +75,10 @@ def values_of(pipeline: Pipeline, map_: str, name: str) -> frozenset[str] | None
     """The values a field or fact can have, where they are given."""
     if map_ == "card":
         field = pipeline.fields_by_id.get(name)
-        return frozenset(option.id for option in field.options) if field is not None and field.options else None
+        if field is None or not field.options:
+            return None
+        answers = {UNKNOWN: field.may_be_unknown, DECLINED: field.declined}
+        return frozenset({*(option.id for option in field.options), *(a for a, may_be in answers.items() if may_be)})
     if name == "answer":
         return ANSWERS
     fact = pipeline.facts_by_id.get(name)

@@ -25,6 +25,7 @@ def planned(activity: UUID, body: c.Plan) -> tuple[e.Event, ...]:
             text=body.text,
             remind_at=body.remind_at,
             every=body.every,
+            key=body.key,
         ),
     )
 

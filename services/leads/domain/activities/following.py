@@ -106,7 +106,9 @@ def _again(state: LeadState, by: Any) -> Iterator[e.ActivityPlanned]:
     """N12: what was closed by mistake is to be done again, as it was: the same activity, with the same instants."""
     for activity, planned in state.activities.items():
         closing: Closing | None = planned.closing
-        if closing is None or closing.reason not in OPENED_AGAIN or not by(closing) or planned.planned is None:
+        if closing is None or closing.reason not in OPENED_AGAIN or not by(closing):
+            continue
+        if planned.planned is None or planned.deadline is not None:  # a deadline that goes on plans its task itself
             continue
         changed = {"reason": "undone", "due_at": planned.due_at, "remind_at": planned.remind_at}
         yield e.ActivityPlanned.model_construct(**{**dict(planned.planned), **changed, "activity": activity})
