@@ -20,11 +20,12 @@ from contracts.events import EVENT_TYPES
 from contracts.events import contact as contact_events
 from contracts.events import deal as deal_events
 from contracts.events import lead as lead_events
+from contracts.events.deadlines import LeadPooled
 from projections.event import Event
 
 CAPTURED = lead_events.LeadCaptured.TOPIC
 ENTERED = lead_events.StageEntered.TOPIC
-ASSIGNED = lead_events.LeadAssigned.TOPIC
+ASSIGNED, POOLED = lead_events.LeadAssigned.TOPIC, LeadPooled.TOPIC
 OFFERED = lead_events.OfferMade.TOPIC
 RECORDED = lead_events.CardRecorded.TOPIC
 JOINED = lead_events.InboundJoined.TOPIC
@@ -42,7 +43,21 @@ CREATING = frozenset({CAPTURED, OPENED})
 TYPES = frozenset(t for t, cls in EVENT_TYPES.items() if cls.KIND in ("lead", "deal")) | {ERASED}
 """Every event of a lead or a deal."""
 COUNTED = TYPES - {
-    *(CAPTURED, ENTERED, ASSIGNED, OFFERED, RECORDED, JOINED, LETTER, PAUSED, ADOPTED, MERGED, UNMERGED, ERASED),
+    *(
+        CAPTURED,
+        ENTERED,
+        ASSIGNED,
+        POOLED,
+        OFFERED,
+        RECORDED,
+        JOINED,
+        LETTER,
+        PAUSED,
+        ADOPTED,
+        MERGED,
+        UNMERGED,
+        ERASED,
+    ),
     *(OPENED, WITHDRAWN, RESTORED),
 }
 """Events that change nothing on a card but its version."""
@@ -139,8 +154,8 @@ def apply(rows: BoardRows, event: Event) -> None:
     elif kind == ENTERED:
         _enter(card, event)
         changed = rows.moved
-    elif kind == ASSIGNED:
-        card.responsible = data["to"]
+    elif kind in (ASSIGNED, POOLED):
+        card.responsible = data.get("to")  # nobody may have a lead that waits in the pool
     elif kind == OFFERED:
         price = data["price"]
         card.amount, card.currency = Decimal(price["amount"]), price["currency"]

@@ -16,11 +16,13 @@ from typing import Final
 
 from contracts.events import deal as deal_events
 from contracts.events import lead as lead_events
+from contracts.events.deadlines import LeadPooled
 from projections.event import Event
 from projections.funnel.rows import FunnelRows, LeadRow, VisitRow
 
 CAPTURED, ENTERED = lead_events.LeadCaptured.TOPIC, lead_events.StageEntered.TOPIC
 ASSIGNED, REJECTED = lead_events.LeadAssigned.TOPIC, lead_events.LeadRejected.TOPIC
+POOLED = LeadPooled.TOPIC
 ADOPTED, MERGED, UNMERGED = (
     event.TOPIC for event in (lead_events.LeadAdopted, lead_events.LeadMerged, lead_events.LeadUnmerged)
 )
@@ -64,7 +66,7 @@ def corrects(event: Event) -> bool:
 
 
 def _assigned(rows: FunnelRows, lead: LeadRow, event: Event) -> None:
-    lead.responsible = event.data["to"]
+    lead.responsible = event.data.get("to")  # nobody, while it waits in the pool
     here = rows.here(lead)
     if here is not None and here.left_at is None:
         rows.correct(here, lead.known_at, worked_by=lead.responsible)
@@ -180,6 +182,7 @@ def _undo(rows: FunnelRows, lead: LeadRow, number: int) -> None:
 _CHANGES: Final[dict[str, Callable[[FunnelRows, LeadRow, Event], None]]] = {
     ENTERED: _entered,
     ASSIGNED: _assigned,
+    POOLED: _assigned,
     REJECTED: _rejected,
     ADOPTED: _adopted,
     MERGED: _merged,

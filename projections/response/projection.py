@@ -74,8 +74,8 @@ def apply(rows: ResponseRows, event: Event) -> None:
 
 
 def _assigned(row: ResponseRow, event: Event) -> bool:
-    row.responsible = event.data["to"]
-    if row.assigned_at is None:
+    row.responsible = event.data.get("to")  # nobody, while it waits in the pool
+    if row.assigned_at is None and row.responsible is not None:
         row.assigned_at, row.assigned_to = event.happened_at, row.responsible
     return True
 
@@ -128,6 +128,7 @@ def _merged(merged: bool) -> Callable[[ResponseRow, Event], bool]:
 CAPTURED: Final = e.LeadCaptured.TOPIC
 _CHANGES: Final[dict[str, Callable[[ResponseRow, Event], bool]]] = {
     e.LeadAssigned.TOPIC: _assigned,
+    e.LeadPooled.TOPIC: _assigned,
     e.LeadSeen.TOPIC: _seen,
     e.LeadAccepted.TOPIC: _accepted,
     e.CallRecorded.TOPIC: _called,

@@ -147,10 +147,10 @@ class History:
         self._add(lead, self._entered(told, back, "undone", "back", basis="correction", undoes=wrong))
         self._keep(lead)
 
-    def assign(self, lead: str, to: str) -> None:
-        """Somebody is responsible for it."""
+    def assign(self, lead: str, to: str | None) -> None:
+        """Somebody is responsible for it; None: nobody may have it, it waits in the pool."""
         told = self.told[lead]
-        self._add(lead, (funnel.ASSIGNED, {"to": to}))
+        self._add(lead, (funnel.ASSIGNED, {"to": to}) if to else (funnel.POOLED, {"team": "sales@1"}))
         told.who = to
         if not told.merged:
             told.stays[-1].who = to

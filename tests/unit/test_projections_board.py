@@ -13,7 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from contracts.events.lead import LeadAdopted, LeadCaptured, StageEntered
+from contracts.events.deadlines import LeadPooled
+from contracts.events.lead import LeadAdopted, LeadAssigned, LeadCaptured, StageEntered
 from projections.board import projection as board
 from projections.board.projection import BoardRows, Place, changes, place_of
 from projections.event import Event
@@ -201,3 +202,20 @@ def test_N11_time_in_stage_goes_on_after_a_correction() -> None:
         entered = {"stage": stage, "kind": STAGES[stage], "visit": version - 1, **more}
         board.apply(rows, event(lead, version, StageEntered.TOPIC, entered))
     assert (rows.cards[lead].stage, rows.cards[lead].entered_at) == ("new", since)
+
+
+def test_C4_the_card_of_a_lead_in_the_pool_is_nobodys() -> None:
+    lead, rows = str(uuid5(SPACE, "lead")), BoardRows()
+    data = {"pipeline": "classic", "contact": str(SPACE), "channel": "form", "source": "site"}
+    board.apply(rows, event(lead, 1, LeadCaptured.TOPIC, data))
+    for version, (type_, values, whose) in enumerate(
+        (
+            (LeadAssigned.TOPIC, {"to": "anna"}, "anna"),
+            (LeadPooled.TOPIC, {"team": "sales@1", "previous": "anna"}, None),
+            (LeadAssigned.TOPIC, {"to": "boris"}, "boris"),
+        ),
+        start=2,
+    ):
+        rows.touched.clear()
+        board.apply(rows, event(lead, version, type_, values))
+        assert (rows.cards[lead].responsible, rows.cards[lead].version, rows.touched) == (whose, version, {lead})

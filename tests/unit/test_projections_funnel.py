@@ -74,8 +74,8 @@ class Funnel(RuleBasedStateMachine):
         self.given.undo(data.draw(st.sampled_from(self.given.there(may_undo))))
 
     @precondition(lambda self: self.given.told)
-    @rule(data=st.data(), to=st.sampled_from(["anna", "boris"]))
-    def assign(self, data: st.DataObject, to: str) -> None:
+    @rule(data=st.data(), to=st.sampled_from(["anna", "boris", None]))
+    def assign(self, data: st.DataObject, to: str | None) -> None:
         self.given.assign(data.draw(st.sampled_from(sorted(self.given.told))), to)
 
     @precondition(lambda self: self.given.there())

@@ -33,7 +33,7 @@ def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
     captured = opened or _last(events, "captured")
     if captured is None:
         return None
-    entered, assigned, offered = _last(events, "stage_entered"), _last(events, "assigned"), _last(events, "offer_made")
+    entered, offered = _last(events, "stage_entered"), _last(events, "offer_made")
     under = _last(events, "adopted") or captured
     price = offered.data["price"] if offered else None
     stood = entered.data if entered else {"stage": "", "kind": "open", "visit": 0}
@@ -50,7 +50,7 @@ def card(lead: UUID, partition: int, events: Sequence[Opened]) -> Row | None:
         "source": captured.data["source"],
         "channel": captured.data["channel"],
         "form": captured.data.get("form"),
-        "responsible": assigned.data["to"] if assigned else None,
+        "responsible": given[-1].data.get("to") if (given := _all(events, "assigned", "pooled")) else None,
         "amount": Decimal(price["amount"]) if price else None,
         "currency": price["currency"] if price else None,
         "contact": UUID(captured.data["contact"]),

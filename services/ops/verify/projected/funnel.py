@@ -18,7 +18,9 @@ from services.ops.verify.projected.store import Row
 BEGINS = ("captured", "opened")
 AWAY, BACK = ("merged", "withdrawn"), ("unmerged", "restored")
 """How a lead or a deal leaves its stage for none, and comes back to it."""
-USED = {*BEGINS, "stage_entered", "assigned", "rejected", "adopted", *AWAY, *BACK}
+GIVEN = ("assigned", "pooled")
+"""Events that say whose a lead is: nobody's, once it waits in the pool."""
+USED = {*BEGINS, "stage_entered", *GIVEN, "rejected", "adopted", *AWAY, *BACK}
 END = {
     "left_at": None, "to_stage": None, "left_by": None, "left_how": None, "left_direction": None, "left_version": None,
     "left_reason": None, "left_outcome": None,
@@ -72,7 +74,7 @@ def funnel(lead: UUID, events: Sequence[Opened]) -> FunnelRows:
 
 
 def _lead(lead: UUID, used: Sequence[Opened], at: int, known: datetime) -> Row:
-    captured, assigned, adopted = used[0], _before(used, "assigned"), _before(used, "adopted")
+    captured, adopted = used[0], _before(used, "adopted")
     rejected = _rejection(used, None)
     return {
         "lead": lead,
@@ -81,7 +83,7 @@ def _lead(lead: UUID, used: Sequence[Opened], at: int, known: datetime) -> Row:
         "source": captured.data["source"],
         "captured_at": captured.happened_at,
         "known_at": known,
-        "responsible": assigned.data["to"] if assigned else None,
+        "responsible": _whose(used),
         "visit": at,
         "reason": rejected[0],
         "outcome": rejected[1],
@@ -128,7 +130,7 @@ def _visit(
     begun = stay.begun
     data, captured = begun.data, used[0]
     ended = stay.merged or (following.begun if following else None)
-    responsible, worked = _before(used, "assigned", begun), _before(used, "assigned", ended or undoing)
+    responsible, worked = _whose(used, begun), _whose(used, ended or undoing)
     jumped = before is not None and data.get("from_visit") is not None and data.get("undoes") is None
     basis = data.get("basis", "check")
     core = {
@@ -144,8 +146,8 @@ def _visit(
         "from_stage": before if jumped and undoing is None else data.get("from_stage"),
         "source": captured.data["source"],
         "captured_at": captured.happened_at,
-        "responsible": responsible.data["to"] if responsible else None,
-        "worked_by": worked.data["to"] if worked else None,
+        "responsible": responsible,
+        "worked_by": worked,
         "entered_at": begun.happened_at,
         "undone": undoing is not None,
     }
@@ -193,6 +195,12 @@ def _rejection(used: Sequence[Opened], entered: Opened | None) -> tuple[str | No
 def _before(used: Sequence[Opened], name: str, end: Opened | None = None) -> Opened | None:
     """The last event of this name before another one."""
     return next((e for e in reversed(used) if _name(e) == name and (end is None or e.version < end.version)), None)
+
+
+def _whose(used: Sequence[Opened], end: Opened | None = None) -> str | None:
+    """Who was responsible before another event; None: nobody."""
+    given = [e for e in used if _name(e) in GIVEN and (end is None or e.version < end.version)]
+    return given[-1].data.get("to") if given else None
 
 
 def _version(event: Opened) -> int:

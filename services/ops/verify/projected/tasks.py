@@ -132,14 +132,15 @@ def response(lead: UUID, events: Sequence[Opened]) -> list[Row]:
     if captured is None or captured.data.get("inbound_id") is None or _is_import(captured):
         return []
     own = [event for event in events if not _is_import(event)]
-    assigned = [event for event in own if _name(event) == "assigned"]
+    given = [event for event in own if _name(event) in ("assigned", "pooled")]
+    assigned = [event for event in given if _name(event) == "assigned"]
     merges = [event for event in own if _name(event) in ("merged", "unmerged")]
     row: Row = {
         "lead": lead,
         **{name: captured.data.get(name) for name in ("pipeline", "source", "channel", "form")},
         "arrived_at": _time(captured.data["received_at"]),
         "captured_at": captured.happened_at,
-        "responsible": assigned[-1].data["to"] if assigned else None,
+        "responsible": given[-1].data.get("to") if given else None,
         "assigned_at": assigned[0].happened_at if assigned else None,
         "assigned_to": assigned[0].data["to"] if assigned else None,
         "merged": bool(merges) and _name(merges[-1]) == "merged",
@@ -155,7 +156,7 @@ def response(lead: UUID, events: Sequence[Opened]) -> list[Row]:
         row |= {
             f"{step}_at": first[0][0] if first else None,
             f"{step}_by": first[1].meta["actor"]["id"] if first and by_person else None,
-            f"{step}_responsible": _responsible(assigned, first[1]) if first else None,
+            f"{step}_responsible": _responsible(given, first[1]) if first else None,
         }
         if step == "contact":
             row["contact_how"] = first[0][1] if first else None
@@ -171,9 +172,9 @@ def _contact(event: Opened) -> tuple[datetime, str] | None:
     return (event.happened_at, how) if how and event.meta["actor"]["kind"] == "person" else None
 
 
-def _responsible(assigned: Iterable[Opened], at: Opened) -> str | None:
+def _responsible(given: Iterable[Opened], at: Opened) -> str | None:
     """Whose lead it was when an event was recorded."""
-    return next((e.data["to"] for e in reversed(list(assigned)) if e.version < at.version), None)
+    return next((e.data.get("to") for e in reversed(list(given)) if e.version < at.version), None)
 
 
 def _is_import(event: Opened) -> bool:
