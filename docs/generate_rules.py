@@ -12,6 +12,8 @@ from typing import Final
 from services.leads.domain.adopting import ADOPTION_RULES, AdoptionRule
 from services.leads.domain.case import Rule
 from services.leads.domain.inbound_rules import INBOUND_RULES, InboundRule
+from services.leads.domain.journal.rules import RULES as JOURNAL_RULES
+from services.leads.domain.journal.rules import JournalRule
 from services.leads.domain.merging_rules import MERGE_RULES, UNMERGE_RULES, MergeRule
 from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES
 
@@ -50,6 +52,13 @@ ask `M7.not_erased`, `K2.current_version` and `C3.one_open_lead` too, of both pe
 `P7.known_recommender` (who recommended the client is no lead that goes on).
 """
 
+JOURNAL: Final = """\
+## The incident journal
+
+Asked of commands about an incident journal, as far as each is about what a rule names; the first that is broken answers.
+`R1.machines_only` and `K2.current_version` hold here too. What the words mean: [Work with incidents](howto/incidents.md).
+"""
+
 INBOUND: Final = """\
 ## What becomes of an inbound message
 
@@ -72,6 +81,8 @@ def page() -> str:
     for title, merging in (("Merging", MERGE_RULES), ("Undoing a merge", UNMERGE_RULES)):
         parts.append(f"\n### {title}\n\n| id | rule | по-русски | why |\n|---|---|---|---|\n")
         parts += [_row(rule) for rule in merging if rule.id not in said]
+    parts.append(f"\n{JOURNAL}\n| id | rule | по-русски | why |\n|---|---|---|---|\n")
+    parts += [_row(rule) for rule in JOURNAL_RULES]
     parts.append(f"\n{INBOUND}\n| id | rule | по-русски | why |\n|---|---|---|---|\n")
     parts += [_row(rule) for rule in INBOUND_RULES]
     return "".join(parts)
@@ -88,7 +99,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _row(rule: Rule | AdoptionRule | InboundRule | MergeRule) -> str:
+def _row(rule: Rule | AdoptionRule | InboundRule | JournalRule | MergeRule) -> str:
     cells = (f"`{rule.id}`", rule.en, rule.ru, rule.why)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from contracts import commands as c
+from contracts import events as e
 from contracts import journal as j
 from contracts.commands import CommandResult, Refusal
 from services.calendars import registry as calendars
@@ -28,6 +29,7 @@ from services.leads.reading import read_history
 from services.leads.robots import machines_only
 from services.leads.work import CommandWork, Done
 from services.pipelines import registry as pipelines
+from services.privacy.store import KeyRing
 
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
@@ -139,21 +141,33 @@ async def _restated(
         return against("N20.by_head_or_ops")
     if not restating.is_restatable(incident):
         return against("N20.counted_in_a_calendar")
-    calendar = await _calendar(database, incident, body.calendar)
+    calendar = await calendar_of(database, incident, body.calendar)
     if calendar is None:
         return against("N20.known_calendar")
     lead = incident.recorded.lead
     assert lead is not None, "is_restatable lets no other through"
     await batch.hold_streams(database, {lead})
-    history = await read_history(database, batch.ring, lead)
-    restated = restating.judged(incident, history, calendar, batch.now, None)
+    restated = restating.judged(incident, await facts_of(database, batch.ring, incident), calendar, batch.now)
     now = await _judging(batch, command, book, database)
     return tuple(
         restating.restate(now.books, book, incident, restated, calendar.version, body.reason, now.rule, now.saying)
     )
 
 
-async def _calendar(database: Database, incident: Incident, number: int | None) -> Calendar | None:
+async def facts_of(database: Database, ring: KeyRing, incident: Incident) -> restating.Facts:
+    """What a verdict on the incident is made from, as the store has it."""
+    lead = incident.recorded.lead
+    assert lead is not None, "only what a lead tells of is restated"
+    history = await read_history(database, ring, lead)
+    opened = history[0].data if history else None
+    of_lead = await read_history(database, ring, opened.lead) if isinstance(opened, e.DealOpened) else []
+    version = restating.version_of_miss(incident, history)
+    pipeline = await pipelines.version(database, *version) if version is not None else None
+    return restating.Facts(history, of_lead, pipeline)
+
+
+async def calendar_of(database: Database, incident: Incident, number: int | None) -> Calendar | None:
+    """The calendar that the incident's term was counted in, as it is now, or in a version; None where there is none."""
     team = (incident.recorded.calendar or "").rpartition("@")[0]
     try:
         if number is None:

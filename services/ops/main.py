@@ -1,6 +1,7 @@
 """The `leadline` command (spec I): one function per command, everything heavy imported inside it. Those about pipelines stand in
 `services.ops.pipeline_commands`, the one about calendars in `services.ops.calendar_commands`, those about robots in
-`services.ops.robot_commands`, those about teams in `services.ops.team_commands`.
+`services.ops.robot_commands`, those about teams in `services.ops.team_commands`, those about incidents in
+`services.ops.incident_commands`.
 
 Invariants: bad input, a missing system, a server that does not answer end in one clear line on stderr and exit status 2 (or
 the command's own); Ctrl-C ends with 130; nothing secret is printed but a new token, once.
@@ -18,7 +19,13 @@ from uuid import UUID
 
 from cyclopts import App, CycloptsError, Parameter
 
-from services.ops import calendar_commands, pipeline_commands, robot_commands, team_commands  # noqa: F401  # their commands too
+from services.ops import (  # noqa: F401  # their commands too
+    calendar_commands,
+    incident_commands,
+    pipeline_commands,
+    robot_commands,
+    team_commands,
+)
 from services.ops.command_line import Data, Json, Moment, app, moment_of, run
 from services.ops.place import BAD_INPUT, OpsError, find_place
 

@@ -13,7 +13,6 @@ from contracts import journal as j
 from contracts.commands import Refusal, Repeat, Report
 from contracts.journal import journal_of, quarter_before, quarter_of
 from contracts.meta import Actor, Meta
-from contracts.recorded import Recorded
 from services.calendars.calendar import Calendar
 from services.leads.domain.journal import judging, opening, recording, restating
 from services.leads.domain.journal.counting import Escalating, Put, incident_in, quarters
@@ -28,6 +27,7 @@ OPS = Actor(id="root", kind="person", role="ops")
 DELIVERY = Actor(id="delivery", kind="system")
 NOON = at("2026-11-16 12:00")
 DAY = timedelta(days=1)
+NO_FACTS = restating.Facts(())
 PUBLIC = "https://leads.example.org"
 
 
@@ -175,13 +175,11 @@ class Desk:
         book = next(book for book in self.books.values() if effect in book.notices)
         return self._done(judging.repeat(self.look(book, OLGA), Repeat(effect=effect)))
 
-    def restate(
-        self, incident: UUID, calendar: Calendar, history: Iterable[Recorded] = (), is_done: Any = None
-    ) -> list[e.Event]:
+    def restate(self, incident: UUID, calendar: Calendar, facts: restating.Facts = NO_FACTS) -> list[e.Event]:
         """The verdict under a corrected calendar."""
         book, known = self.find(incident)
         assert restating.is_restatable(known)
-        restated = restating.judged(known, tuple(history), calendar, self.now, is_done)
+        restated = restating.judged(known, facts, calendar, self.now)
         books = self.look(book, OLGA, known.due_at).books
         puts = restating.restate(books, book, known, restated, calendar.version, "праздник", self.rule, self.saying)
         return self.down(puts)

@@ -7,25 +7,35 @@ told; a miss that counts no more closes the escalations of which nothing is left
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
 from contracts import events as e
-from contracts.pipeline import Period
+from contracts.pipeline import Period, Pipeline
 from contracts.recorded import Recorded
 from services.calendars.calendar import Calendar
+from services.leads.domain.deadlines.checking import verdict
+from services.leads.domain.deals import with_lead
 from services.leads.domain.journal.counting import Books, Escalating, Put, emptied, escalate, number
 from services.leads.domain.journal.state import Incident, JournalState
 from services.leads.domain.journal.words import Saying
 from services.leads.domain.robots.instants import Times, due
-from services.leads.domain.state import LeadState, evolve_lead
+from services.leads.domain.state import lead_from
 
 Verdict: TypeAlias = Literal["stands", "in_time", "not_due"]
-IsDone: TypeAlias = Callable[[LeadState, e.DeadlineSet, UUID], bool]
-"""Whether a turn of a deadline is done, by what is recorded on the lead at the moment asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the verdict is made from: the events of the lead or deal, of a deal those of its lead too, and the version of the
+    pipeline that the miss was decided under."""
+
+    history: Sequence[Recorded]
+    of_lead: Sequence[Recorded] = ()
+    pipeline: Pipeline | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +44,15 @@ class Restated:
 
     due_at: datetime
     verdict: Verdict
+
+
+def version_of_miss(incident: Incident, history: Sequence[Recorded]) -> tuple[str, int] | None:
+    """The version of the pipeline that the miss was decided under; None where its event is not among these."""
+    missed = next((one.meta for one in history if one.meta.event_id == incident.recorded.because), None)
+    if missed is None or missed.pipeline is None:
+        return None
+    name, _, number = missed.pipeline.rpartition("@")
+    return name, int(number)
 
 
 def is_restatable(incident: Incident) -> bool:
@@ -46,11 +65,9 @@ def is_restatable(incident: Incident) -> bool:
     )
 
 
-def judged(
-    incident: Incident, history: Sequence[Recorded], calendar: Calendar, now: datetime, is_done: IsDone | None
-) -> Restated:
-    """The verdict under this calendar. `history`: of the lead; `is_done`: for a deadline whose turn has no successor that would
-    say when it was done; None where that cannot be asked."""
+def judged(incident: Incident, facts: Facts, calendar: Calendar, now: datetime) -> Restated:
+    """The verdict under this calendar."""
+    history = facts.history
     recorded = incident.recorded
     assert recorded.term is not None, "is_restatable lets no other through"
     assert recorded.begun_at is not None, "is_restatable lets no other through"
@@ -64,14 +81,12 @@ def judged(
     for one in history[missed + 1 :]:
         if one.meta.happened_at > due_at:
             break
-        if (verdict := _says(one.data, turn, recorded.employee)) is not None:
-            return Restated(due_at, verdict)
+        if (said := _says(one.data, turn, recorded.employee)) is not None:
+            return Restated(due_at, said)
     if due_at > now:
         return Restated(due_at, "not_due")
-    if turn is not None and is_done is not None and not _goes_on(history, missed, turn):
-        state = _state_at(history, due_at)
-        if state is not None and is_done(state, turn, recorded.incident):
-            return Restated(due_at, "in_time")
+    if turn is not None and not _goes_on(history, missed, turn):
+        return Restated(due_at, _as_recorded(facts, turn, due_at))
     return Restated(due_at, "stands")
 
 
@@ -103,12 +118,16 @@ def _goes_on(history: Sequence[Recorded], missed: int, turn: e.DeadlineSet) -> b
     return any(isinstance(data, e.DeadlineSet) and (data.deadline, data.visit) == place for data in later)
 
 
-def _state_at(history: Sequence[Recorded], moment: datetime) -> LeadState | None:
-    state: LeadState | None = None
-    for one in history:
-        if one.meta.happened_at <= moment:
-            state = evolve_lead(state, one.meta, one.data)
-    return state
+def _as_recorded(facts: Facts, turn: e.DeadlineSet, moment: datetime) -> Verdict:
+    """The verdict on a turn that no other followed, by what was recorded on the lead up to the right instant."""
+    state = lead_from(one for one in facts.history if one.meta.happened_at <= moment)
+    if state is None or facts.pipeline is None:
+        return "stands"
+    if state.deal_of is not None:
+        state = with_lead(state, lead_from(one for one in facts.of_lead if one.meta.happened_at <= moment))
+    if verdict(state, turn, facts.pipeline).done:
+        return "in_time"
+    return "stands" if state.root == turn.visit else "not_due"
 
 
 def restate(
