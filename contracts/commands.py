@@ -202,6 +202,16 @@ class Assign(CommandBody):
     comment: Text | None = None
 
 
+class HandOver(CommandBody):
+    """C4: somebody left, or is away: what is theirs on this lead goes to others: the lead where they are responsible, and the tasks
+    that are theirs by name. Where nothing is theirs any more, nothing happens."""
+
+    type: Literal["hand_over"] = "hand_over"
+    of: Person
+    to: Person | None = None
+    """Left out: by the rules of the pipeline; where nobody may have the lead, it waits in the pool."""
+
+
 class Plan(CommandBody):
     """S4: plan a call, a letter, a meeting or another task; no stage changes by it."""
 
@@ -454,6 +464,7 @@ Body = Annotated[
     | Reopen
     | Undo
     | Assign
+    | HandOver
     | Plan
     | Complete
     | Merge

@@ -29,7 +29,7 @@ from services.leads.domain.assigning.waiting import IDLE, POOL
 from services.leads.domain.assigning.workforce import Workforce
 from services.leads.domain.state import LeadState, with_
 from services.leads.turns import store
-from services.leads.work import ArrivalWork, CommandWork
+from services.leads.work import ArrivalWork, CommandWork, ImportWork
 from services.pipelines import registry
 from services.teams import registry as teams
 from services.teams import store as team_versions
@@ -65,7 +65,8 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     """What work names of people: who may be given leads by hand, and who had the last lead of the clients that write."""
     bodies = [piece.command.body for piece in batch.work if isinstance(piece, CommandWork)]
     first = [body for of in bodies for body in (of, *getattr(of, "first", ()))]
-    if any(isinstance(body, c.Assign | c.Plan | c.Accept | c.Capture) for body in first):
+    named = any(isinstance(piece, ImportWork) and piece.row.responsible for piece in batch.work)
+    if named or any(isinstance(body, c.Assign | c.HandOver | c.Plan | c.Accept | c.Capture) for body in first):
         batch.people = await _people(batch, database)
     wanted: set[str] = {of.pipeline or batch.settings.default_pipeline for of in bodies if isinstance(of, c.Capture)}
     if any(isinstance(piece, ArrivalWork) for piece in batch.work):

@@ -33,6 +33,7 @@ from services.leads.domain.recognition import keep_recorded_identity, recognise
 from services.leads.domain.robots.following import depth_of
 from services.leads.domain.rules import no_such_lead
 from services.leads.domain.state import LeadState, with_
+from services.leads.handing_over import hand_over
 from services.leads.imports.store import RowAnswer
 from services.leads.people import effects as people
 from services.leads.people.deleting import deletion, erase_person
@@ -161,6 +162,8 @@ async def _decided(
 ) -> tuple[e.Event, ...] | Refusal:
     if isinstance(command.body, c.Adopt):
         return await adopting.decide_adoption(batch, command, state, pipeline, database)
+    if isinstance(command.body, c.HandOver):
+        return await hand_over(batch, command, command.body, state, pipeline, database)
     if isinstance(command.body, ROBOT_COMMANDS):
         return await decide_robots(batch, command, state, pipeline, database)
     decided = decide(state, command, pipeline, batch.now, around)

@@ -79,6 +79,10 @@ class Rehearsal:
     batch: LeadBatch | None = None
     """That work's batch, with what it knows after it."""
 
+    def lead(self, lead: UUID) -> LeadState | None:
+        """The lead as it would be, of those whose work was taken."""
+        return self.batch.lead(lead) if self.batch is not None else None
+
     def forget(self) -> None:
         """Drop what was rehearsed: what is taken next does not build on it, and thousands of pieces fill no memory."""
         self.keys, self.heads, self.owners, self.open_leads, self.rows = _Keys(), {}, {}, {}, {}

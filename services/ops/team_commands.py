@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from services.ops.command_line import Data, Json, app, run
 from services.ops.pipeline_commands import InLanguage
@@ -36,6 +37,26 @@ def show(team: str = "sales", *, language: InLanguage = None, data: Data = None,
     from services.ops.teams import command
 
     return run(command.show(find_place(data), command.Typed(json, language), team))
+
+
+@team.command
+def handover(
+    person: str,
+    *,
+    to: Annotated[
+        str | None, Parameter(help="who gets all of it (default: by the rules of each pipeline, as new leads)")
+    ] = None,
+    preview: Annotated[bool, Parameter(negative="", help="say who would get what, write nothing")] = False,
+    language: InLanguage = None,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Hand over what somebody has: open and paused leads and deals, and the tasks in their name on these. Exit status 1: some
+    were refused."""
+    from services.ops.teams import command
+    from services.ops.teams import handing_over as handing
+
+    return run(handing.handover(find_place(data), command.Typed(json, language), person, to, preview))
 
 
 @team.command(name="list")

@@ -70,9 +70,11 @@ async def why(place: Place, lead: UUID, as_json: bool) -> int:
         by_itself = happened[0].model_dump(mode="json") if happened is not None else {}
         if happened is not None:
             by_itself["deadlines"] = [one.model_dump(mode="json") for one in happened[1]]
+            by_itself["assigned"] = happened[2]
         print_json({"lead": str(lead), **by_itself, "refusals": refusals, "repeats": repeats, "incomplete": fault})
     else:
         if happened is not None:
+            _print_assigned(happened[2], settings.language)
             _print_deadlines(happened[1], settings.language)
             _print_happened(happened[0], repeats, settings.language)
         _print_lines(refusals, fault, settings.time_zone, settings.language)
@@ -81,13 +83,14 @@ async def why(place: Place, lead: UUID, as_json: bool) -> int:
 
 async def _happened(
     settings: Settings, connection: Database, lead: UUID, now: datetime
-) -> tuple[AutomationOut, list[DeadlineOut]] | None:
-    """What happened by itself and what is due, from the lead's events; None where there is no such lead."""
+) -> tuple[AutomationOut, list[DeadlineOut], list[dict[str, Any]]] | None:
+    """What happened by itself, what is due, and whose the lead was, from the lead's events; None where there is no such lead."""
     from zoneinfo import ZoneInfo
 
     from services.calendars import registry as calendars
     from services.leads.domain.robots.instants import Times
     from services.leads.reading import lead_state, read_history
+    from services.ops.why_assigned import assigned
     from services.pipelines import registry
     from services.privacy.store import KeyRing
     from services.web.lead_view import versions_of
@@ -105,7 +108,7 @@ async def _happened(
         times = Times(now, await calendars.current(connection))
     zone = ZoneInfo(settings.time_zone)
     by_itself = automation_out(history, state, pipeline, under, zone, now)
-    return by_itself, deadlines_out(history, state, pipeline, times, zone)
+    return by_itself, deadlines_out(history, state, pipeline, times, zone), assigned(history)
 
 
 def _read(values: list[bytes]) -> list[dict[str, Any]]:
@@ -134,6 +137,20 @@ async def _published(settings: Settings, lead: UUID) -> tuple[list[dict[str, Any
     except (KafkaError, OSError, TimeoutError) as error:
         return [], f"Kafka could not be read ({type(error).__name__}): who tried what may be missing"
     return _read(values), None
+
+
+def _print_assigned(assigned: list[dict[str, Any]], language: str) -> None:
+    from rich.text import Text
+
+    if not assigned:
+        return
+    out = console()
+    out.print(Text("Ответственный" if language == "ru" else "Responsible", style="bold"))
+    for one in assigned:
+        line = Text("  ")
+        line.append(plain(one["to"] or "—"), style="cyan" if one["to"] else "yellow")
+        line.append(f"  {plain(one[language])}")
+        out.print(line)
 
 
 def _print_deadlines(deadlines: list[DeadlineOut], language: str) -> None:

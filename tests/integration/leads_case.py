@@ -13,7 +13,7 @@ import orjson
 from contracts.commands import COMMAND_BODIES, MACHINE_BODIES, Command, CommandResult, EraseContact
 from contracts.journal import JOURNAL_BODIES
 from contracts.meta import Actor
-from services.clock import SystemClock
+from services.clock import Clock, SystemClock
 from services.database import Pool
 from services.eventlog.consuming import RawRecord
 from services.leads.batcher import Batcher
@@ -105,10 +105,10 @@ class Leads:
 
 
 @asynccontextmanager
-async def running(settings: Settings, pool: Pool) -> AsyncIterator[Leads]:
+async def running(settings: Settings, pool: Pool, clock: Clock | None = None) -> AsyncIterator[Leads]:
     """A batcher at work on this database."""
     await publish_bundled(pool, SystemClock())
-    batcher = Batcher(settings, pool, SystemClock(), Memory(KeyRing(settings.master_key_bytes)))
+    batcher = Batcher(settings, pool, clock or SystemClock(), Memory(KeyRing(settings.master_key_bytes)))
     task = asyncio.create_task(batcher.run())
     try:
         yield Leads(settings, pool, batcher)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,13 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts import events as e
+from contracts.meta import Meta
 from contracts.pipeline import Assignment, AssignmentRule, Pipeline, Titles
+from contracts.recorded import Recorded
 from contracts.team import Member, Quota, Team
 from services.calendars.calendar import Calendar, Hours
 from services.leads.domain.assigning.deciding import Decision, give
 from services.leads.domain.assigning.turns import ROUND, Circle, next_of
 from services.leads.domain.assigning.workforce import Workforce, workforce_of
 from services.leads.domain.state import LeadState
+from services.ops.why_assigned import REASONS
+from services.ops.why_assigned import assigned as why_assigned
 from services.pipelines.bundled import pipeline_files
 from services.pipelines.language import read_pipeline
 
@@ -256,7 +260,7 @@ def test_C4_whoever_comes_back_gets_no_burst_and_starts_from_the_least_of_those_
     assert who(decisions).count("vera") == 0
     assert decisions[-1].circle is not None
     back = replace(away, now=MONDAY + 7 * DAY, circles={"sales": decisions[-1].circle})
-    assert sorted(filter(None, who(given_in_turn(back, by(), 3)))) == ["anna", "boris", "vera"]
+    assert sorted(map(str, who(given_in_turn(back, by(), 3)))) == ["anna", "boris", "vera"]
     assert who(given_in_turn(back, by(), 30)).count("vera") == 10
 
 
@@ -269,6 +273,36 @@ def test_C4_a_rule_has_a_circle_of_its_own() -> None:
     people = replace(people, circles={first.name: first.circle})
     assert give(lead(), assigned, people).to == "anna"
     assert give(lead(channel="mail"), assigned, people).to == "boris"
+
+
+def test_N19_every_reason_has_words_in_both_languages() -> None:
+    assert set(REASONS) == set(get_args(e.LeadAssigned.model_fields["reason"].annotation))
+    meta = Meta.model_validate(
+        {
+            "stream": UUID(int=1),
+            "version": 1,
+            "kind": "lead",
+            "type": e.LeadAssigned.TOPIC,
+            "happened_at": MONDAY,
+            "recorded_at": MONDAY,
+            "actor": {"id": "rotation", "kind": "system"},
+            "command": UUID(int=3),
+            "correlation": "x",
+        }
+    )
+    people = force(team("anna", Member(name="boris", quota=Quota(open=1)), "vera"), loads={"boris": 1, "anna": 2})
+    decision = give(lead(), by(by="least_loaded"), people)
+    pooled = give(lead(), by(), force(team(Member(name="anna", left=date(2026, 1, 1))))).pooled(None)
+    told = why_assigned([Recorded(meta, decision.assigned(None)), Recorded(meta, pooled)])
+    assert [(one["to"], one["en"]) for one in told] == [
+        (
+            "vera",
+            "has the fewest open leads; open leads: anna 2, vera 0; could not: boris (has as many open leads as they may); "
+            "team sales@3",
+        ),
+        (None, "nobody may have it, it waits in the pool; could not: anna (left); team sales@3"),
+    ]
+    assert told[1]["ru"] == "взять некому, ждёт в пуле; не могли: anna (ушёл); команда sales@3"
 
 
 # --- fairness --------------------------------------------------------------------------------------------------------------

@@ -143,7 +143,8 @@ def _new_identities(
 
 
 def _around(batch: LeadBatch, other: Any = None) -> Surroundings:
-    return Surroundings(tuple(batch.settings.responsibles), other, batch.settings.default_region, history=True)
+    people = batch.people if batch.people is not None else tuple(batch.settings.responsibles)
+    return Surroundings(people, other, batch.settings.default_region, history=True)
 
 
 def _envelope(batch: LeadBatch, work: ImportWork, pipeline: str) -> dict[str, Any]:

@@ -1,10 +1,13 @@
-"""The SQL of what `leadline team` shows. Read only."""
+"""The SQL of what `leadline team` shows and hands over. Read only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from services.database import Database
+from services.teams import registry
+from services.teams import store as teams
 
 
 async def open_leads(database: Database, people: Sequence[str]) -> dict[str, int]:
@@ -15,3 +18,30 @@ async def open_leads(database: Database, people: Sequence[str]) -> dict[str, int
         list(people),
     )
     return {row[0]: row[1] for row in rows}
+
+
+async def leads_of(database: Database, person: str) -> list[UUID]:
+    """The open and paused leads and deals of a person, in the order of their ids."""
+    rows = await database.fetch(
+        """SELECT lead FROM leadline.lead_places
+           WHERE responsible = $1 AND NOT erased AND kind IN ('open', 'postponed') ORDER BY lead""",
+        person,
+    )
+    return [row[0] for row in rows]
+
+
+async def responsibles(database: Database, leads: Sequence[UUID]) -> dict[UUID, str | None]:
+    """Whose each of these leads is."""
+    rows = await database.fetch(
+        "SELECT lead, responsible FROM leadline.lead_places WHERE lead = ANY($1::uuid[])", list(leads)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def people(database: Database) -> set[str]:
+    """Everybody who stands in a team, whoever left among them."""
+    found: set[str] = set()
+    for name in await teams.teams(database):
+        team, _ = await registry.current(database, name)
+        found |= set(team.by_name)
+    return found

@@ -37,6 +37,16 @@ WORDS: Final = {
     "languages": ("языки: {these}", "languages: {these}"),
     "directions": ("направления: {these}", "directions: {these}"),
     "has": ("открытых лидов {count}", "{count} open leads"),
+    "has_now": ("{person}: открытых и отложенных лидов {count}", "{person}: {count} open and paused leads"),
+    "would_get": ("{person} получит: {count}", "{person} would get {count}"),
+    "got": ("{person} получил: {count}", "{person} got {count}"),
+    "to_pool": ("в пул, взять некому: {count}", "to the pool, as nobody may have them: {count}"),
+    "stays": ("{lead} остаётся: {why}", "{lead} stays: {why}"),
+    "more_stay": ("и ещё {count}", "and {count} more"),
+    "unchanged": (
+        "Ничего не изменено; чтобы раздать, повторите без --preview.",
+        "Nothing was changed; leave --preview out to hand over.",
+    ),
     "one": (
         "{team}@{number}  {title}: сотрудников {count}, руководитель {head}",
         "{team}@{number}  {title}: {count} members, head {head}",

@@ -152,6 +152,8 @@ class _Reaction:
             case e.CardRecorded():
                 yield from self._dates(frozenset(event.names))
             case e.ActivityPlanned(key=True, reason="robot" | "by_hand" | "recurring" | "undone") if event.due_at:
+                if any(turn.activity == event.activity for turn in self._open()):
+                    return  # it is somebody else's now, and due as before
                 yield from key_action(state, event, self.now)
             case e.ActivityMoved():
                 yield from self._moved(event)
