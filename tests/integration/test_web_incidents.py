@@ -18,6 +18,7 @@ from services.clock import SystemClock
 from services.database import Pool
 from services.pipelines.registry import publish
 from services.settings import Settings
+from services.teams import publishing as teams
 from tests.integration.leads_case import HEAD
 from tests.integration.web_case import Forms, Web, command, door_over, project
 
@@ -246,16 +247,35 @@ async def test_Q5_N21_a_poor_lead_waits_in_the_queue_and_goes_back_to_work_with_
         await browser.aclose()
 
 
-async def test_C4_a_lead_of_nobody_stands_in_the_pool_and_is_taken_from_its_page(web: Web, settings: Settings) -> None:
-    async with web.api("head") as api:
-        answer = await api.post("/api/leads", json={"pipeline": "desk", "name": "Ничей", "phone": "+79161234561"})
-    lead = UUID(answer.json()["lead"])
-    state = (await web.leads.history(lead))[-1]
+NOBODY = """
+team: sales
+titles: {ru: "Продажи", en: "Sales"}
+members: [{name: anna, takes: false}, {name: boris, left: 2026-01-01}]
+"""
+
+
+async def test_C4_a_lead_that_nobody_may_have_waits_in_the_pool_says_why_and_is_taken_there(web: Web) -> None:
+    await teams.publish(web.pool, SystemClock(), NOBODY, HEAD)
+    lead = await web.leads.lead_of(name="Ничей", phone="+79161234561")
     await project(web)
-    await web.pool.execute("UPDATE proj_board_1.cards SET responsible = NULL WHERE lead = $1", lead)
     async with web.api("head") as api:
-        assert [item["name"] for item in await listed(api, "/api/queue") if item["kind"] == "pool"] == ["Ничей"], state
-        assert [card["lead"] for card in (await api.get("/api/teams/sales")).json()["pool"]] == [str(lead)]
+        assert [item["name"] for item in await listed(api, "/api/queue") if item["kind"] == "pool"] == ["Ничей"]
+        team = (await api.get("/api/teams/sales")).json()
+        assert [card["lead"] for card in team["pool"]] == [str(lead)]
+        assert [(one["name"], one["standing"], one["takes"]) for one in team["members"]] == [
+            ("anna", team["members"][0]["standing"], False), ("boris", "left", True),
+        ]  # fmt: skip
+    anna = await web.signed_in("seller")
+    page = (await anna.get(f"/leads/{lead}?lang=ru")).text
+    for said in ("Лид в пуле", "Почему не anna", "лидов не берёт", "Почему не boris", "уже не работает"):
+        assert said in page, said
+    take = f"/leads/{lead}/commands/assign"
+    fields = Forms(page[page.index('id="pool"') :]).to(take)
+    assert (await anna.post(take, data=fields)).status_code == 303
+    page = (await anna.get(f"/leads/{lead}?lang=ru")).text
+    assert "Ответственный: anna" in page
+    assert 'id="pool"' not in page
+    await anna.aclose()
 
 
 async def test_S4_tasks_are_planned_moved_and_closed_on_the_page_and_listed_by_due(web: Web) -> None:
