@@ -18,6 +18,8 @@ BUILT_IN: Final[dict[str, Titles]] = {
     "activity.reminder": Titles(ru="Напоминание о деле", en="Reminder of an activity"),
     "meeting_result": Titles(ru="Результат встречи", en="Result of the meeting"),
     "activity": Titles(ru="Ключевое действие", en="Key action"),
+    "idle": Titles(ru="Лида никто не касается", en="Nobody touches the lead"),
+    "pool": Titles(ru="Лид в пуле", en="A lead in the pool"),
 }
 """Robots and deadlines that every pipeline has; no text of a pipeline names them."""
 WARNING: Final = ".warning"

@@ -19,9 +19,11 @@ from contracts.commands import COMMAND_BODIES, Assign, Capture, Command, Command
 from contracts.pipeline import Pipeline
 from projections.board import store as board
 from projections.people import reading as people
+from services.calendars import registry as calendars
 from services.database import Database
 from services.leads import reading
 from services.leads.domain.identities import normalise_email, normalise_phone
+from services.leads.domain.robots.instants import Times
 from services.pipelines import registry
 from services.web import store
 from services.web.door import (
@@ -52,6 +54,7 @@ from services.web.shapes import (
     event_out,
     lead_out,
 )
+from services.web.shapes_deadlines import deadlines_out
 from services.web.shapes_robots import automation_out
 from services.web.telling import Telling
 from services.web.texts import Words
@@ -164,11 +167,13 @@ async def read_lead(
         deals = await board.deals_of(connection, lead)
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
         under = await versions_of(connection, history)
+        calendar = await calendars.current(connection)
     zone, now = ZoneInfo(door.settings.time_zone), as_of or await door.clock.now()
     telling = Telling(Words(door.settings.language), zone)
     last_step = telling.last_step((event_out(recorded) for recorded in reversed(history)), pipeline)
     automation = automation_out(history, state, pipeline, under, zone, now)
     out = lead_out(state, pipeline, holder.role, last_step, automation, now)
+    out.deadlines = deadlines_out(history, state, pipeline, Times(now, calendar), zone)
     out.deals = [deal.lead for deal in deals if as_of is None or deal.captured_at <= as_of]
     return out
 

@@ -6,6 +6,7 @@ was just made is waited for up to 2 s, and the page says so when the board is st
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,6 +17,10 @@ from contracts.pipeline import Pipeline
 from projections.board import store as board
 from projections.board.store import Card
 from projections.people import reading as people
+from projections.tasks.marks import Mark, marks
+from services.calendars import registry as calendars
+from services.calendars.terms import due
+from services.database import Database
 from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.rules import ways_closed
 from services.pipelines import registry
@@ -25,9 +30,12 @@ from services.web.api_leads import Sort, sorted_leads
 from services.web.door import AT_LEAST_SECONDS, Door, TheDoor
 from services.web.pages import Visiting, Visitor, render
 from services.web.shapes import BoardOut, StageOut, card_out
+from services.web.team_view import SOON
 from services.web.tokens import COMMAND, OPERATE
 
 PAGE = 50
+MARKED = timedelta(days=30)
+"""How long an incident is marked on the card of its lead."""
 
 router = APIRouter()
 
@@ -57,6 +65,8 @@ async def board_page(
         shown = await board_of(connection, pipeline, limit=CARDS, limits=lengths)
         names = await store.pipelines(connection)
         known, _ = await registry.current(connection, pipeline)
+        now = await door.clock.now()
+        marked = await _marks(connection, known, shown, now)
     may_move = visitor.holder.role in COMMAND
     columns = [
         {
@@ -76,12 +86,22 @@ async def board_page(
         board=shown,
         columns=columns,
         pipelines=names,
-        now=await door.clock.now(),
+        now=now,
+        marks=marked,
         behind=behind,
         moved=lead,
         may_move=may_move,
         sees_people=visitor.holder.role in OPERATE,
     )
+
+
+async def _marks(connection: Database, known: Pipeline, shown: BoardOut, now: datetime) -> dict[UUID, Mark]:
+    """What the cards of open stages are marked with, where the pipeline has deadlines at all."""
+    if not known.deadlines_by_id:
+        return {}
+    near = due(now, SOON, await calendars.current(connection))
+    leads = [card.lead for column in shown.columns for card in column.cards if card.kind == "open"]
+    return await marks(connection, leads, near, now - MARKED)
 
 
 def _targets(known: Pipeline, here: StageOut, shown: BoardOut, visitor: Visitor) -> list[tuple[StageOut, str]]:

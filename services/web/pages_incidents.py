@@ -39,7 +39,7 @@ from services.web.telling_journal import rule_titles, told_of_journal
 from services.web.tokens import JUDGE, OPERATE
 
 PAGE = 50
-LABEL_WIDTH = 150
+LABEL_WIDTH = 190
 KINDS: tuple[str, ...] = get_args(IncidentKind)
 STATES: tuple[str, ...] = get_args(IncidentState)
 

@@ -20,11 +20,15 @@ from pydantic import ValidationError
 from contracts.commands import COMMAND_BODIES, CommandResult
 from contracts.pipeline import Pipeline, Stage
 from projections.board import store as board
+from services.calendars import registry as calendars
 from services.delivery.telling.store import Told
 from services.leads.domain.refusal_words import proposals as said_of_contact
+from services.leads.domain.robots.instants import Times
 from services.leads.domain.state import LeadState
 from services.leads.people import reading
+from services.pipelines.robot_words import robot_titles
 from services.web.api_leads import carry_out
+from services.web.deadlines_view import deadlines_view
 from services.web.door import Door, TheDoor
 from services.web.form_reading import EVERY, body_of
 from services.web.forms import CONTACT, SURE, FormMaker
@@ -49,7 +53,7 @@ from services.web.shapes_card import (
 from services.web.shapes_people import person_out
 from services.web.shapes_robots import automation_out
 from services.web.telling import linked
-from services.web.telling_deadlines import deadline_titles, term_in_words
+from services.web.telling_deadlines import term_in_words
 from services.web.telling_robots import Named
 from services.web.texts import Words
 from services.web.tokens import COMMAND
@@ -168,12 +172,12 @@ async def _page(
     attempt: Attempt | None = None,
     past: Past | None = None,
 ) -> HTMLResponse:
-    person, deals = None, list[board.Card]()
-    ledger = list[Told]()
+    person, deals, ledger = None, list[board.Card](), list[Told]()
     zone, now = ZoneInfo(door.settings.time_zone), past.at if past else await door.clock.now()
     by_itself = automation_out(looked.history, looked.state, looked.pipeline, looked.under, zone, now)
-    if past is None:
-        async with door.pool.acquire() as connection:
+    async with door.pool.acquire() as connection:
+        calendar = await calendars.current(connection)
+        if past is None:
             deals = await board.deals_of(connection, looked.state.lead)
             person = await reading.person_of(connection, door.ring, looked.state.contact)
             ledger = await ledger_of(connection, looked.state.lead, now)
@@ -191,6 +195,7 @@ async def _page(
     asked = {item.missing.id for item in criteria if item.missing}
     may_act = role in COMMAND and past is None and not state.erased
     may_undo = can_undo(state, pipeline, role, now)
+    times = Times(now, calendar)
     return render(
         request,
         visitor,
@@ -232,9 +237,10 @@ async def _page(
         may_act=may_act,
         is_head=role == "head",
         review=review_out(state, pipeline),
+        due=deadlines_view(looked.history, state, pipeline, times, maker if may_act else None),
         in_pool=past is None and state.is_open and state.responsible is None and not state.erased,
         repetitions=EVERY,
-        deadline_titles=deadline_titles,
+        robot_titles=robot_titles,
         term_in_words=term_in_words,
         back=local_path(request.query_params.get("back"), f"/leads/{state.lead}"),
         attempt=attempt,

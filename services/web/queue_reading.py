@@ -22,11 +22,12 @@ from projections.tasks import reading as work
 from projections.tasks import reviews as judging
 from services.database import Database
 from services.delivery.telling import store as ledger
+from services.pipelines.robot_words import robot_titles
 from services.web import store
 from services.web.pipelines_in_force import in_force
 from services.web.queue_order import Kind, Standing, Waiting, first_currency, ordered
 from services.web.team_view import pool_now
-from services.web.telling_deadlines import POOL, deadline_titles
+from services.web.telling_deadlines import POOL
 
 MOST = 200
 """Things of each kind that are read."""
@@ -143,7 +144,7 @@ class _Building:
             self._timers.add((running.lead, running.deadline))
             if running.deadline == POOL:
                 continue
-            titles = deadline_titles(running.deadline, self.pipelines.get(running.pipeline))
+            titles = robot_titles(running.deadline, self.pipelines.get(running.pipeline))
             standing = self._standing(running.pipeline, running.stage, running.amount, running.currency)
             self._add(
                 Waiting("deadline", running.timer, running.missed_since or running.due_at, standing),

@@ -39,6 +39,7 @@ from services.web.shapes_card import (
     groups_out,
     proposals_out,
 )
+from services.web.shapes_deadlines import DeadlineOut
 from services.web.shapes_robots import AutomationOut, RobotOut, SentOut, TriggerOut
 
 
@@ -218,6 +219,8 @@ class LeadOut(BaseModel):
     robots: list[RobotOut]
     effects: list[SentOut]
     triggers: list[TriggerOut]
+    deadlines: list[DeadlineOut] = []
+    """Q7: what is due first, then what is over, the latest first."""
     review: ReviewOut | None
     """Q5: what the head has to judge; null: nothing."""
 

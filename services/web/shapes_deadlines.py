@@ -21,6 +21,7 @@ from services.leads.domain.deadlines.account import Account, Due, Turn, account
 from services.leads.domain.robots.instants import Times
 from services.leads.domain.state import LeadState
 from services.pipelines.robot_words import robot_titles
+from services.web.telling_deadlines import lack_titles
 
 _CAUSES: Final = {
     "person": ("не сделано ответственным", "the responsible did not do it"),
@@ -113,8 +114,8 @@ def _over(turn: Turn, pipeline: Pipeline, zone: ZoneInfo) -> DeadlineOut:
             return _out(turn, pipeline, outcome="met", result=closed.result, ru=ru, en=en)
         case e.DeadlineAsked():
             ru, en = (
-                f"спрошен снова, не хватало: {', '.join(closed.lacks)}",
-                f"asked again, missing: {', '.join(closed.lacks)}",
+                f"спрошен снова, не хватало: {', '.join(lack_titles(lack, pipeline).ru for lack in closed.lacks)}",
+                f"asked again, missing: {', '.join(lack_titles(lack, pipeline).en for lack in closed.lacks)}",
             )
             return _out(turn, pipeline, outcome="asked", lacks=list(closed.lacks), result=closed.result, ru=ru, en=en)
         case e.DeadlineMissed():

@@ -18,7 +18,8 @@ from contracts.pipeline import Pipeline, Titles
 from projections.incidents.heads import Escalation
 from projections.incidents.reading import Incident
 from projections.tasks.reading import Running, Task
-from services.web.telling_deadlines import deadline_titles, lack_titles
+from services.pipelines.robot_words import robot_titles
+from services.web.telling_deadlines import lack_titles
 from services.web.telling_journal import rule_titles
 
 Pipelines = Mapping[str, Pipeline]
@@ -165,7 +166,7 @@ def task_out(found: Task, pipelines: Pipelines, now: datetime) -> TaskOut:
         what="activity",
         id=found.activity,
         kind=found.kind,
-        titles=deadline_titles(found.deadline, pipeline) if found.deadline else None,
+        titles=robot_titles(found.deadline, pipeline) if found.deadline else None,
         overdue=found.overdue(now),
         begun_at=found.planned_at,
         **_shared(found),
@@ -184,7 +185,7 @@ def deadline_task_out(found: Running, pipelines: Pipelines, now: datetime) -> Ta
         what="deadline",
         id=found.timer,
         kind=found.deadline,
-        titles=deadline_titles(found.deadline, pipeline),
+        titles=robot_titles(found.deadline, pipeline),
         overdue=found.due_at < now,
         begun_at=found.begun_at,
         **_shared(found),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -102,6 +102,11 @@ class Telling:
         if self.words.language == "ru":
             return f"{day:%d.%m.%Y}"
         return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
+
+    def days(self, since: datetime, until: datetime) -> str:
+        """A period by its first and last day, the end not included."""
+        last = until.astimezone(self.zone) - timedelta(microseconds=1)
+        return f"{self.day(since.astimezone(self.zone).date())} – {self.day(last.date())}"
 
     def money(self, amount: Decimal | str | None, currency: str | None) -> str:
         """An amount with its currency, thousands apart."""

@@ -33,12 +33,6 @@ SHOWN_LATE_MS: Final = 60_000
 """From which delay of the check on it is worth saying."""
 POOL: Final = "pool"
 """The deadline of a lead that nobody may have (C4)."""
-OWN: Final[Mapping[str, Titles]] = {
-    "meeting_result": Titles(ru="Результат встречи", en="Result of the meeting"),
-    "activity": Titles(ru="Ключевое действие", en="Key action"),
-    POOL: Titles(ru="Лид в пуле", en="A lead in the pool"),
-}
-"""Deadlines that every pipeline has; no text of a pipeline names them."""
 _OTHER_LACKS: Final = {"result": Titles(ru="результат", en="the result")}
 Data = Mapping[str, Any]
 Details = list[tuple[str, str]]
@@ -52,7 +46,7 @@ def told_of_deadlines(
     key = f"event.leadline.lead.{kind}"
     values: dict[str, object] = {}
     if "deadline" in data and kind.startswith("deadline_"):
-        values["deadline"] = words.of(deadline_titles(str(data["deadline"]), pipeline, before))
+        values["deadline"] = words.of(robot_titles(str(data["deadline"]), pipeline, before))
     if "activity_kind" in data:
         values["activity"] = words(f"activity.{data['activity_kind']}")
     match kind:
@@ -85,14 +79,6 @@ def told_of_deadlines(
         case "client_view_recorded":
             values |= {name: data[name] for name in ("ease", "time", "comfort")}
     return words(key, **values), list(_details(kind, data, pipeline, tell))
-
-
-def deadline_titles(deadline: str, *versions: Pipeline | None) -> Titles:
-    """What a deadline is called in the first of these versions that has it; else by its id."""
-    for pipeline in versions:
-        if pipeline is not None and deadline in pipeline.deadlines_by_id:
-            return pipeline.deadlines_by_id[deadline][1].titles
-    return OWN.get(deadline) or Titles(ru=deadline, en=deadline)
 
 
 def term_in_words(term: Data, tell: Telling) -> str:
@@ -194,12 +180,12 @@ def _details(kind: str, data: Data, pipeline: Pipeline, tell: Telling) -> Detail
             found += _chosen(data, pipeline, tell)
         case "activity_planned":
             if data.get("deadline"):
-                say("deadline", words.of(deadline_titles(str(data["deadline"]), pipeline)))
+                say("of_deadline", words.of(robot_titles(str(data["deadline"]), pipeline)))
             elif data.get("robot"):
                 say("robot", words.of(robot_titles(str(data["robot"]), pipeline)))
             else:
                 say("reason", words.get(f"event.{data.get('reason')}", str(data.get("reason") or "")))
-            say("text", data.get("text"))
+            say("what", data.get("text"))
             say("due_at", tell.time(_moment(data["due_at"])) if data.get("due_at") else None)
             say("assignee", data.get("assignee"))
             say("remind_at", _due(data["remind_at"], tell) if data.get("remind_at") else None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.pipeline import Pipeline, Titles
 from services.pipelines.robot_words import robot_titles
-from services.web.telling_deadlines import deadline_titles, term_in_words
+from services.web.telling_deadlines import term_in_words
 
 if TYPE_CHECKING:
     from services.web.telling import Telling
@@ -48,6 +48,8 @@ def told_of_journal(kind: str, data: Data, pipeline: Pipeline | None, tell: Tell
             key = f"{key}.{data['by']}"
         case "notice_requested":
             values |= {"to": data["to"], "about": words(f"notice_about.{data['about']}")}
+        case "notice_repeated":
+            values["to"] = data.get("to") or "—"
         case "notice_failed":
             values["why"] = data["reason"]
         case "digest_made":
@@ -63,9 +65,7 @@ def told_of_journal(kind: str, data: Data, pipeline: Pipeline | None, tell: Tell
 
 def rule_titles(kind: str, rule: str, pipeline: Pipeline | None) -> Titles:
     """What an incident is about: its deadline or robot by title; a channel or letter by its name."""
-    if kind in ("deadline", "pool"):
-        return deadline_titles(rule, pipeline)
-    if kind == "raised":
+    if kind in ("deadline", "pool", "raised"):
         return robot_titles(rule, pipeline)
     return Titles(ru=rule, en=rule)
 

@@ -36,6 +36,7 @@ INCIDENTS: dict[str, tuple[str, str]] = {
         "Отправляется письмо для {to}: {about}",
         "A letter to {to} is on its way: {about}",
     ),
+    "event.leadline.incident.notice_repeated": ("Письмо отправляется снова: {to}", "The letter is tried again: {to}"),
     "event.leadline.incident.notice_done": ("Письмо принято сервером", "The server took the letter"),
     "event.leadline.incident.notice_failed": ("Письмо не ушло: {why}", "The letter did not go out: {why}"),
     "event.leadline.incident.digest_made": ("Сводка за {day}: просрочено {n}", "Digest of {day}: {n} overdue"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from contracts.recorded import Recorded
 from services.web.shapes import event_out
 from services.web.telling import Telling, Told
 from services.web.telling_journal import told_of_journal
-from services.web.texts import Words
+from services.web.texts import TEXTS, Words
 from tests.contract.golden_deadlines import OF_JOURNALS
 from tests.contract.golden_samples import meta_of
 from tests.unit.given_robots import pipeline_of
@@ -148,7 +148,7 @@ def test_Q7_a_planned_task_of_a_deadline_and_a_recurring_one_say_so() -> None:
     planned = e.ActivityPlanned(
         activity=uuid4(), activity_kind="task", reason="deadline", deadline="qualify", due_at=DUE, key=True
     )
-    assert ("Срок", "Заполнить карточку") in tell(planned).details
+    assert ("По сроку", "Заполнить карточку") in tell(planned).details
     weekly = e.ActivityPlanned(
         activity=uuid4(), activity_kind="call", reason="recurring", due_at=DUE, every=e.Every(days=5, working=True)
     )
@@ -172,6 +172,35 @@ def test_U_every_event_of_a_journal_is_told_in_both_languages(event: e.Event, pi
     for sentence, details in (ru, en):
         assert "{" not in sentence
         assert all(label and value for label, value in details)
+
+
+WORDED = (
+    *((e.DeadlineSet, "because", "begins"), (e.DeadlineDropped, "by", "dropped"), (e.DeadlineMissed, "cause", "cause")),
+    *((e.ReviewDropped, "by", "review_dropped"), (e.LeadAssigned, "reason", "event"), (e.RobotRan, "did", "did")),
+    *(
+        (e.ActivityPlanned, "reason", "event"),
+        (e.ActivityClosed, "reason", "event"),
+        (e.RobotArmed, "because", "because"),
+    ),
+    *((e.RobotCancelled, "by", "cancelled"), (e.RobotSkipped, "reason", "skipped")),
+    *((e.IncidentRecorded, "incident_kind", "incident_kind"), (e.IncidentRecorded, "cause", "cause")),
+    *((e.NoticeRequested, "about", "notice_about"), (e.IncidentRestated, "verdict", "verdict")),
+    *((e.IncidentTold, "via", "told_via"), (e.EscalationClosed, "by", "event.leadline.incident.escalation_closed")),
+)
+
+
+def literals(annotation: object) -> list[str]:
+    """The values of a Literal, or of those in a union."""
+    if get_origin(annotation) is Literal:
+        return [str(value) for value in get_args(annotation)]
+    return [value for part in get_args(annotation) for value in literals(part)]
+
+
+@pytest.mark.parametrize(("event", "field", "words"), WORDED, ids=lambda part: getattr(part, "__name__", part))
+def test_U_every_reason_an_event_can_have_is_said_in_words(event: type[e.Event], field: str, words: str) -> None:
+    values = literals(event.model_fields[field].annotation)
+    assert values
+    assert [value for value in values if f"{words}.{value}" not in TEXTS] == []
 
 
 def test_Q6_a_strike_says_which_one_of_how_many_and_a_restatement_what_is_true() -> None:

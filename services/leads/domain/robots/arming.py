@@ -170,10 +170,8 @@ def _mistaken(state: LeadState, visit: int) -> Iterator[e.Event]:
 def _again(state: LeadState, by: str, times: Times, *, past: bool = True) -> Iterator[e.Event]:
     """Robots of the stage visit that goes on, cancelled by what is taken back now: they wait again for the same instant."""
     for (visit, robot), settled in state.automation.settled.items():
-        if of_the_lead(robot):
-            continue
-        if robot.endswith(WARNING):
-            continue  # it comes with its deadline's turn, where that is set again
+        if of_the_lead(robot) or robot.endswith(WARNING):
+            continue  # a deadline's warning comes with its turn, where that is set again
         taken_back = settled.how == "cancelled" and settled.by == by and not state.automation.waits(visit, robot)
         if visit == state.root and taken_back and (past or settled.due_at > times.now):
             yield arm(
