@@ -203,8 +203,8 @@ class Assign(CommandBody):
 
 
 class HandOver(CommandBody):
-    """C4: somebody left, or is away: what is theirs on this lead goes to others: the lead where they are responsible, and the tasks
-    that are theirs by name. Where nothing is theirs any more, nothing happens."""
+    """C4: somebody left, or is away: what is theirs on this lead goes to others: the lead where they are responsible, and the
+    tasks that are theirs by name. Where nothing is theirs any more, nothing happens."""
 
     type: Literal["hand_over"] = "hand_over"
     of: Person
