@@ -7,6 +7,7 @@ that this release does not know stops the consumer with a notice.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -26,6 +27,7 @@ from services.delivery.domain import Effect, NotOursError
 from services.delivery.reports import DELIVERY
 from services.eventlog.consuming import Batch, PositionMove, RawRecord, move_positions
 from services.eventlog.consuming import store as consuming
+from services.eventlog.consuming.pace import LARGE
 from services.eventlog.consuming.parked import store as parking
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.consuming.streams import Arrived, Streams
@@ -35,6 +37,8 @@ CONSUMER: Final = "delivery"
 BUILD: Final = 1
 TOPICS: Final = (LEADS_EVENTS, DEALS_EVENTS, LEADS_REFUSALS)
 RELEASED_AT_ONCE: Final = 20  # streams tried again in one transaction
+BEHIND_SECONDS: Final = 1.0
+"""After a large batch, how long more of that size is expected."""
 
 EffectEvent = EffectRequested | EffectRepeated | EffectDone | EffectFailed
 KINDS: Final[tuple[type[EffectEvent], ...]] = (EffectRequested, EffectRepeated, EffectDone, EffectFailed)
@@ -56,9 +60,17 @@ class Ledger:
         self._pool, self._clock = pool, clock
         self._with_address = with_address
         self._changed = changed
+        self._behind_until = float("-inf")
+
+    @property
+    def behind(self) -> bool:
+        """Whether so much is being read that sending gives way to it."""
+        return time.monotonic() < self._behind_until
 
     async def handle(self, batch: Batch) -> None:
         """Take a batch. Raises as `services.eventlog.consuming` wants it."""
+        if len(batch.records) >= LARGE:
+            self._behind_until = time.monotonic() + BEHIND_SECONDS
         refusals = [record for record in batch.records if record.topic == LEADS_REFUSALS.name]
         events = [record for record in batch.records if record.topic != LEADS_REFUSALS.name]
 

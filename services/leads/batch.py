@@ -104,6 +104,7 @@ class LeadBatch:
     """Changes of stage of leads of the piece at hand, which may open or withdraw deals."""
     out: fx.Effects = field(default_factory=lambda: fx.Effects())
     turn: int = 0
+    turn_held: bool = False
     times: Times = field(init=False)
     """What the instants of robots are counted from, from step 5 on."""
     erased: set[UUID] = field(default_factory=set)
@@ -138,6 +139,13 @@ class LeadBatch:
         if not await recording.try_lock(database, wanted):
             raise LocksMissedError(wanted)
         self._held |= wanted
+
+    async def hold_turn(self, database: Database) -> None:
+        """Whose turn it is, from here on nobody else's to give until the transaction ends: batches that give turns wait for
+        each other, so it is asked for by those alone, and before anything is written."""
+        if not self.turn_held:
+            self.turn = await store.next_turn(database, self.settings.default_pipeline)
+            self.turn_held = True
 
     # --- step 4 ----------------------------------------------------------------------------------------------------
 

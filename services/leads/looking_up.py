@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from contracts.commands import Capture, Fire, Permit
+from contracts.commands import Capture, Permit
 from services.database import Database
 from services.eventlog.recording import store as recording
 from services.leads import adopting, deals, store
@@ -68,8 +68,8 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
         await deals.look_up_of(batch, database, batch.leads())  # a refusal holds for the deals too
     if stale := {recording.lock_number(stream.bytes) for stream in people.stale(batch)} - batch.extra_locks:
         raise LocksMissedError(stale)
-    if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture | Fire) for w in batch.work):
-        batch.turn = await store.next_turn(database, pipeline)
+    if arrivals or any(isinstance(w, CommandWork) and isinstance(w.command.body, Capture) for w in batch.work):
+        await batch.hold_turn(database)
 
 
 async def _look_up_references(batch: LeadBatch, database: Database) -> set[UUID]:

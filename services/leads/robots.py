@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
-from contracts.pipeline import Pipeline
+from contracts.pipeline import AssignTo, Pipeline, Robot
 from services.database import Database
 from services.leads import adopting
 from services.leads.automatic import surroundings
@@ -53,6 +53,8 @@ async def decide_robots(
 async def _fire(
     batch: LeadBatch, command: c.Command, body: c.Fire, state: LeadState, pipeline: Pipeline, database: Database
 ) -> Decided:
+    if _gives_turn(state, body, pipeline):
+        await batch.hold_turn(database)
     armed = state.automation.armed.get(body.timer)
     if armed is not None and armed.due_at <= batch.now and await adopting.takes_none(batch, database, state.pipeline):
         return (e.RobotCancelled(robot=armed.robot, timer=armed.timer, visit=armed.visit, by="archived"),)
@@ -101,9 +103,20 @@ async def _newest(batch: LeadBatch, database: Database, name: str) -> Pipeline:
 def _asks(state: LeadState, body: c.Fire, pipeline: Pipeline) -> bool:
     """Whether the robot that fires asks where it ran before: for it alone the person's other leads are at hand, and looking
     through a whole batch for each robot is dear."""
+    robot = _robot(state, body, pipeline)
+    return robot is not None and robot.once == "person"
+
+
+def _gives_turn(state: LeadState, body: c.Fire, pipeline: Pipeline) -> bool:
+    """Whether the robot that fires gives the lead to whoever's turn it is."""
+    robot = _robot(state, body, pipeline)
+    return robot is not None and isinstance(robot.do, AssignTo) and robot.do.assign == "next"
+
+
+def _robot(state: LeadState, body: c.Fire, pipeline: Pipeline) -> Robot | None:
     armed = state.automation.armed.get(body.timer)
     found = pipeline.robots_by_id.get(armed.robot) if armed is not None else None
-    return found is not None and found[1].once == "person"
+    return found[1] if found is not None else None
 
 
 def _ran_for(batch: LeadBatch, state: LeadState, person: Person) -> frozenset[str]:

@@ -19,6 +19,7 @@ from services.leads.domain.own_letters import message_id
 from services.leads.publishing.archive import archive
 from services.pipelines.registry import publish
 from services.settings import Settings
+from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD, Leads, running
 
 PIPELINE = """
@@ -295,3 +296,49 @@ async def test_N14_nothing_goes_out_of_an_archived_pipeline(leads: Leads) -> Non
     assert (await fire(leads, lead, "again")).outcome == "done"
     assert [(c.robot, c.by) for c in await of(leads, lead, e.RobotCancelled)][-1:] == [("again", "archived")]
     assert await of(leads, lead, e.EffectRequested) == []
+
+
+TURNS = """
+pipeline: turns
+titles: {ru: "Очередь", en: "Turns"}
+conversion_point: deal
+stages:
+  - id: new
+    titles: {ru: "Новый", en: "New"}
+    kind: open
+    robots:
+      - {id: warm, titles: {ru: "Тёплый", en: "Warm"}, do: {tag: warm}}
+      - {id: other, titles: {ru: "Другому", en: "To another"}, do: {assign: next}}
+  - {id: deal, titles: {ru: "Сделка", en: "Deal"}, kind: won}
+  - {id: poor, titles: {ru: "Брак", en: "Poor"}, kind: lost}
+"""
+
+
+async def test_R2_only_robots_that_give_a_turn_wait_for_whoever_gives_one(settings: Settings, pool: Pool) -> None:
+    """Two batches of robots work side by side: the turn, which one batch holds to its end, is asked for by those alone that
+    give it; and no turn is given twice."""
+    await publish(pool, SystemClock(), TURNS, HEAD)
+    three = settings.model_copy(update={"default_pipeline": "turns", "responsibles": ["anna", "boris", "clara"]})
+    async with running(three, pool) as leads:
+        numbers = range(6)
+        them = [await made(leads, name=f"Лид {n}", phone=f"+7916123450{n}", email=f"{n}@example.org") for n in numbers]
+        async with pool.acquire() as other, other.transaction():
+            await other.execute("UPDATE leadline.turns SET next = next")
+            assert (await asyncio.wait_for(fire(leads, them[0], "warm"), 10)).outcome == "done"
+            waiting = [asyncio.create_task(fire(leads, lead, "other")) for lead in them]
+            await until(lambda: _stands_at_turns(pool), "a batch waits for the turn")
+            assert not any(task.done() for task in waiting)
+        assert {answer.outcome for answer in await asyncio.gather(*waiting)} == {"done"}
+        given = [a.turn for lead in them for a in await of(leads, lead, e.LeadAssigned) if a.reason == "robot"]
+        assert len(set(given)) == len(given) == len(them)
+        assert await pool.fetchval("SELECT next FROM leadline.turns WHERE pipeline = 'turns'") == max(given) + 1
+
+
+async def _stands_at_turns(pool: Pool) -> bool:
+    """Whether a session waits for a lock in the statement that asks for the turn."""
+    return bool(
+        await pool.fetchval(
+            """SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%leadline.turns%'
+                              AND datname = current_database())"""
+        )
+    )
