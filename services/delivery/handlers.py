@@ -27,7 +27,6 @@ from services.delivery.domain import Effect, NotOursError
 from services.delivery.reports import DELIVERY
 from services.eventlog.consuming import Batch, PositionMove, RawRecord, move_positions
 from services.eventlog.consuming import store as consuming
-from services.eventlog.consuming.pace import LARGE
 from services.eventlog.consuming.parked import store as parking
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.consuming.streams import Arrived, Streams
@@ -37,8 +36,10 @@ CONSUMER: Final = "delivery"
 BUILD: Final = 1
 TOPICS: Final = (LEADS_EVENTS, DEALS_EVENTS, LEADS_REFUSALS)
 RELEASED_AT_ONCE: Final = 20  # streams tried again in one transaction
+MANY: Final = 200
+"""Records of a batch that make reading urgent."""
 BEHIND_SECONDS: Final = 1.0
-"""After a large batch, how long more of that size is expected."""
+"""After such a batch, how long more of that size is expected."""
 
 EffectEvent = EffectRequested | EffectRepeated | EffectDone | EffectFailed
 KINDS: Final[tuple[type[EffectEvent], ...]] = (EffectRequested, EffectRepeated, EffectDone, EffectFailed)
@@ -69,7 +70,7 @@ class Ledger:
 
     async def handle(self, batch: Batch) -> None:
         """Take a batch. Raises as `services.eventlog.consuming` wants it."""
-        if len(batch.records) >= LARGE:
+        if len(batch.records) >= MANY:
             self._behind_until = time.monotonic() + BEHIND_SECONDS
         refusals = [record for record in batch.records if record.topic == LEADS_REFUSALS.name]
         events = [record for record in batch.records if record.topic != LEADS_REFUSALS.name]

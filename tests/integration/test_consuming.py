@@ -665,7 +665,7 @@ async def test_K4_frozen_defaults_reach_the_consumer(settings: Settings) -> None
         listener=Deaf(),
         poll=nothing,
         take=nothing,
-        pace=Pace("t", 1.0),
+        pace=Pace("t", 1.0, 7),
         stop_within=1.0,
         instance="leads-1",
     )

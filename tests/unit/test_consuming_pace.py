@@ -17,9 +17,9 @@ class Hand:
         return self.at
 
 
-def pace(seconds: Hand, took: float, gather: float = 3.0) -> Pace:
+def pace(seconds: Hand, took: float, gather: float = 3.0, most: int = 1_000) -> Pace:
     """The pace of a consumer whose batches take so long."""
-    made = Pace("test", gather, seconds)
+    made = Pace("test", gather, most, seconds)
     for _ in range(50):
         made.took(took)
     return made
@@ -47,8 +47,13 @@ def test_N7_a_backlog_is_worked_off_without_a_pause() -> None:
     seconds = Hand()
     steady = pace(seconds, took=0.01)
     steady.came(3)
+    steady.came(LARGE - 1)
+    assert steady.left() > 0
     steady.came(LARGE)
     assert steady.left() == 0
+    few = pace(seconds, took=0.01, most=50)
+    few.came(50)
+    assert few.left() == 0, "as many as it takes at once"
 
 
 def test_K4_an_empty_poll_changes_nothing_and_nobody_waits_longer_than_the_limit() -> None:

@@ -6,7 +6,8 @@ as long as a batch takes has passed, at most `LONGEST_SECONDS`: a trickle takes 
 what comes meanwhile shares the cost of one batch. On an overloaded machine batches take longer, more gather, each costs less.
 
 Invariants: a record that comes after a pause waits for nothing (its fetch is at the broker already); after a batch of `LARGE`
-records the next fetch is sent at once, so a backlog is worked off as fast as can be; nothing is ever held that was fetched.
+records, or of as many as one takes, the next fetch is sent at once, so a backlog is worked off as fast as can be; nothing is
+held back that was fetched.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from prometheus_client import Counter
 BATCHES = Counter("leadline_consumer_batches", "Batches taken from Kafka.", ["consumer"])
 FETCHED = Counter("leadline_consumer_fetched", "Records in them.", ["consumer"])
 
-LARGE: Final = 200
+LARGE: Final = 500
 """Records of a batch among which its own cost is nothing."""
 LONGEST_SECONDS: Final = 0.1
 WEIGHT: Final = 0.3
@@ -28,10 +29,13 @@ WEIGHT: Final = 0.3
 
 
 class Pace:
-    """The pace of one consumer. `monotonic` gives seconds; it is no business time."""
+    """The pace of one consumer. `most`: records that it takes at once; `monotonic` gives seconds and is no business time."""
 
-    def __init__(self, consumer: str, gather: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, consumer: str, gather: float, most: int, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._consumer, self._gather, self._monotonic = consumer, gather, monotonic
+        self._large = min(LARGE, most)
         self._takes = 0.0
         self._next = float("-inf")
 
@@ -40,7 +44,7 @@ class Pace:
         if records:
             BATCHES.labels(self._consumer).inc()
             FETCHED.labels(self._consumer).inc(records)
-        if records >= LARGE:
+        if records >= self._large:
             self._next = float("-inf")
         elif records:
             self._next = self._monotonic() + min(LONGEST_SECONDS, self._gather * self._takes)
