@@ -30,14 +30,16 @@ class NoSuchPipelineError(LookupError):
 
 async def current(database: Database, pipeline: str) -> tuple[Pipeline, int]:
     """The version in force and its number. Raises NoSuchPipelineError."""
+    known = await store.newest_number(database, pipeline)  # asked in every batch, and the text can be large
+    if known is not None and (held := _read.get((pipeline, known[1]))) is not None:
+        return held, known[0]
     row = await store.newest(database, pipeline)
     if row is None:
         there = ", ".join(await store.names(database)) or "none yet"
         raise NoSuchPipelineError(f"no pipeline {pipeline}; there are: {there}")
     number, text, sha256 = row
-    if (pipeline, sha256) not in _read:
-        _read[(pipeline, sha256)] = read_pipeline(text, f"{pipeline}@{number}")
-    return _read[(pipeline, sha256)], number
+    read = _read[(pipeline, sha256)] = read_pipeline(text, f"{pipeline}@{number}")
+    return read, number
 
 
 _numbered: dict[tuple[str, int], Pipeline] = {}

@@ -16,6 +16,15 @@ async def newest(database: Database, pipeline: str) -> tuple[int, str, str] | No
     return None if row is None else (row[0], row[1], row[2])
 
 
+async def newest_number(database: Database, pipeline: str) -> tuple[int, str] | None:
+    """(number, SHA-256 of its YAML text) of the version in force, or None."""
+    row = await database.fetchrow(
+        "SELECT number, sha256 FROM leadline.pipeline_versions WHERE pipeline = $1 ORDER BY number DESC LIMIT 1",
+        pipeline,
+    )
+    return None if row is None else (row[0], row[1])
+
+
 async def source(database: Database, pipeline: str, number: int) -> str | None:
     """The YAML text of a version, or None."""
     text: str | None = await database.fetchval(

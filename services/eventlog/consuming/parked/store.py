@@ -148,7 +148,8 @@ async def released_partitions(connection: Database, consumer: str, build: int) -
 
 async def unpark(connection: Database, ids: Sequence[int]) -> None:
     """Forget parked records that are applied now, or turned out to be repeats."""
-    await connection.execute("DELETE FROM leadline.parked WHERE id = ANY($1::bigint[])", list(ids))
+    if ids:
+        await connection.execute("DELETE FROM leadline.parked WHERE id = ANY($1::bigint[])", list(ids))
 
 
 async def unpark_released(connection: Database, ids: Sequence[int]) -> None:
