@@ -217,6 +217,7 @@ def test_M3_the_place_of_a_lead_follows_its_events() -> None:
         LEAD, CONTACT, "classic", 2, "talks", "open",
     )  # fmt: skip
     assert place_after((e.LeadSeen(),), lead.state) is None
-    merged = place_after((e.LeadMerged(into=OTHER, into_contact=CONTACT),), lead.state)
+    into = with_(lead.state, merged_into=OTHER)
+    merged = place_after((e.LeadMerged(into=OTHER, into_contact=CONTACT),), into)
     assert merged is not None
     assert merged.kind == "merged", "it stands in nobody's way"

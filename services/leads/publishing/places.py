@@ -1,8 +1,7 @@
 """Where a lead stands after its last events: what the batch keeps of it in `leadline.lead_places`.
 
 Pure. Invariants: a lead that went into another one stands nowhere (`merged`), until it is by itself again, nor does a deal that
-was withdrawn, until it is restored; erasure is no event
-of a lead's and is not told here.
+was withdrawn, until it is restored; erasure is no event of a lead's and is not told here.
 """
 
 from __future__ import annotations
