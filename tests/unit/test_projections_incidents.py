@@ -95,6 +95,18 @@ def test_N20_a_restated_verdict_stands_beside_the_original() -> None:
     )
 
 
+def test_N20_who_is_told_after_a_restatement_is_told_of_the_restated_verdict() -> None:
+    story = Story()
+    incident = recorded(story)
+    restated = e.IncidentRestated(
+        incident=incident, verdict="stands", due_at=NOON, calendar="sales@2", reason="праздник"
+    )
+    story.add(restated, by="olga")
+    assert the_incident(story).restated_strike is None, "not told yet"
+    told(story, incident, 2)
+    assert (the_incident(story).strike, the_incident(story).restated_strike) == (2, 2)
+
+
 def test_Q6_an_excuse_keeps_its_reason_and_whose_it_is() -> None:
     story = Story()
     incident = recorded(story)
