@@ -121,8 +121,8 @@ def _typed_input(field: CardField, value: str, words: Words, mark: Mark, prefix:
 
 
 def demanded(given: Input, lack: Missing) -> Input:
-    """An input for what a move lacks: «пока неизвестно» would not do, «клиент отказался ответить» would (so the input beside that box
-    may stay empty), and one of phone and e-mail is enough."""
+    """An input for what a move lacks: «пока неизвестно» would not do; «клиент отказался ответить» would, so the input beside that
+    box may stay empty; one of phone and e-mail is enough."""
     options = tuple(option for option in given.options if option.value != UNKNOWN)
     value = "" if given.value == UNKNOWN else given.value
     return replace(

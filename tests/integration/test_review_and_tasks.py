@@ -22,6 +22,7 @@ from services.pipelines.registry import publish
 from services.privacy.store import KeyRing
 from services.settings import Settings
 from tests.integration.leads_case import HEAD, Leads, running
+from tests.integration.web_case import command, door_over
 
 REVIEWED = """
 pipeline: reviewed
@@ -196,3 +197,47 @@ async def test_M7_N6_an_erasure_leaves_nothing_to_do_and_nothing_to_judge(leads:
     answer = await leads.send(lead, "review", by=HEAD, decision="confirm")
     assert answer.refusal is not None
     assert "M7.not_erased" in answer.refusal.rules
+
+
+async def test_Q5_Q11_S4_the_door_takes_the_commands_and_a_repeat_of_one_has_its_answer(
+    settings: Settings, pool: Pool
+) -> None:
+    await publish(pool, SystemClock(), OF_DEALS, HEAD)
+    text = REVIEWED.replace(
+        "stages:\n",
+        "fields: [{id: budget, titles: {ru: Бюджет, en: Budget}, type: money, declined: true}]\nstages:\n",
+    )
+    await publish(pool, SystemClock(), text, HEAD)
+    lead = uuid4()
+    async with door_over(settings.model_copy(update={"default_pipeline": "reviewed"}), pool) as web:
+        assert (await web.leads.send(lead, "capture", **PERSON)).outcome == "done"
+        async with web.api("seller") as seller, web.api("head") as head:
+            ok = [
+                await command(seller, lead, "record", {"fields": {"budget": "отказался ответить"}}),
+                await command(seller, lead, "rate_card", {"ease": 5, "time": 4, "comfort": 3}),
+                await command(seller, lead, "plan", {"kind": "call", "due_at": "2099-01-01T10:00:00+03:00"}),
+                await command(seller, lead, "reject", {"status": "poor"}),
+            ]
+            assert [answer.status_code for answer in ok] == [200] * 4
+            refused = await command(seller, lead, "review", {"decision": "confirm"})
+            assert (refused.status_code, refused.json()["rules"]) == (422, ["Q5.review_by_head"])
+            assert (await command(head, lead, "review", {"decision": "return"})).status_code == 422
+            key = {"Idempotency-Key": str(uuid4())}
+            judged = [
+                await command(head, lead, "review", {"decision": "return", "reason": "ещё раз"}, **key)
+                for _ in range(2)
+            ]
+            assert [answer.status_code for answer in judged] == [200, 200]
+            assert judged[0].json() == judged[1].json()
+            shown = (await head.get(f"/api/leads/{lead}")).json()
+    assert (
+        shown["stage"]["id"],
+        [activity["text"] for activity in shown["activities"] if not activity["done_at"]],
+    ) == (
+        "new",
+        ["Вернул руководитель: ещё раз"],
+    )
+    (budget,) = shown["fields"]
+    assert (budget["value"], budget["declined"], budget["may_be_declined"]) == ("declined", True, True)
+    assert [event.ease for event in await of(web.leads, lead, e.ClientViewRecorded)] == [5]
+    assert len(await of(web.leads, lead, e.ReviewReturned)) == 1

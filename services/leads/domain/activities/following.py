@@ -18,10 +18,9 @@ from contracts import events as e
 from contracts.pipeline import Period
 from services.leads.domain.activities.standing import OPENED_AGAIN, Activity, Closing, shifted
 from services.leads.domain.robots.instants import Times, due
+from services.leads.domain.robots.standing import REMINDER as REMINDER
 from services.leads.domain.state import LeadState
 
-REMINDER: Final = "activity.reminder"
-"""Under which name reminders wait; a dot cannot stand in a pipeline's ids."""
 MOST_SKIPPED: Final = 1_000
 """How many times that are over already are passed over to find the next of a recurring activity."""
 _MOVING: Final = (

@@ -90,10 +90,14 @@ class Automation:
 NOTHING: Final = Automation()
 
 
+REMINDER: Final = "activity.reminder"
+"""Under which name reminders of activities wait; a dot cannot stand in a pipeline's ids."""
+
+
 def of_the_lead(robot: str) -> bool:
-    """Whether a timer is a reminder or a warning, which belongs to the lead and to no stage of its pipeline: such names have a
-    dot (`activity.reminder`). Whatever arms one says when it waits no more."""
-    return "." in robot
+    """Whether a timer belongs to the lead whatever its stage: its activity says when it waits, and when no more. A deadline's
+    warning does not: it goes with its stage visit."""
+    return robot == REMINDER
 
 
 def _armed(now: Automation, _: Meta, data: e.RobotArmed) -> Automation:
