@@ -22,7 +22,8 @@ from projections.keyed.rows import Kept
 
 @dataclass(slots=True)
 class IncidentRow:
-    """An incident. `strike`: when told, as it was then; `restated_…`: the last restatement."""
+    """An incident. `strike`: when told, as it was then; `restated_…`: the last restatement, its strike that of the telling where
+    the person was told after it."""
 
     journal: str
     incident: str
@@ -179,6 +180,8 @@ def _told(rows: IncidentRows, event: Event) -> None:
     if row.told_at is None:
         row.told_at, row.told_via, row.strike = event.happened_at, data["via"], data.get("strike")
         row.strikes, row.days = data["of"], data["days"]
+        if row.verdict is not None:
+            row.restated_strike = row.strike  # told of it as it was restated
 
 
 def _acknowledged(rows: IncidentRows, event: Event) -> None:

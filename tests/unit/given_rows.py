@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from contracts import events as e
 from contracts.events.deal import OF_DEALS
 from projections.event import Event
+from projections.keyed.rows import Kept, Place
 from services.ops.verify.opened import Opened
 
 STREAM = UUID(int=7)
@@ -67,3 +68,10 @@ def plain(row: Any, ids: frozenset[str], json: dict[str, Any]) -> dict[str, Any]
         if isinstance(value, str) and name in json:
             found[name] = json[name](value)
     return found
+
+
+def stored(kept: Kept[Any], there: dict[Place, Any]) -> Kept[Any]:
+    """What the next batch loads: `there`, what the ones before stored, with what this one began or changed; copies, so that what
+    it changed without saying so is lost."""
+    there |= {place: replace(kept.rows[place]) for place in kept.begun | kept.changed}
+    return Kept({place: replace(row) for place, row in there.items()})

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from contracts import events as e
 from contracts.events.deadlines import Term
-from projections.keyed.rows import Kept
+from projections.keyed.rows import Place
 from projections.tasks import projection as tasks
 from projections.tasks.projection import TaskRows
 from services.ops.verify.projected import tasks as folded
-from tests.unit.given_rows import NOON, Story, plain
+from tests.unit.given_rows import NOON, Story, plain, stored
 from tests.unit.test_projections_robots import STEPS as ROBOT_STEPS
 from tests.unit.test_projections_robots import story_of as robots_story
 
@@ -28,14 +28,17 @@ IDS = frozenset({"lead", "activity", "timer", "follows", "incident"})
 CALL: dict[str, Any] = {"activity_kind": "call"}
 
 
+TABLES = ("activities", "deadlines", "reviews")
+
+
 def applied(story: Story, every: int = 1) -> TaskRows:
-    """The rows after the story; each so many events a batch ends, and what it loads is what the one before it saved."""
-    rows = TaskRows()
-    for n, event in enumerate(story.events):
+    """The rows after the story, taken in batches of so many events."""
+    rows, there = TaskRows(), {name: dict[Place, Any]() for name in TABLES}
+    for n, event in enumerate(story.events, start=1):
         if event.type in tasks.TYPES:
             tasks.apply(rows, event)
-        if n % every == 0:
-            rows = TaskRows(Kept(rows.activities.rows), Kept(rows.deadlines.rows), Kept(rows.reviews.rows))
+        if n % every == 0 or n == len(story.events):
+            rows = TaskRows(**{name: stored(getattr(rows, name), there[name]) for name in TABLES})
     return rows
 
 
@@ -165,7 +168,8 @@ STEPS = st.lists(
         ),
         st.integers(0, 4),
     ),
-    max_size=25,
+    min_size=8,  # shorter ones say little, and hypothesis prefers them
+    max_size=35,
 )
 
 

@@ -45,6 +45,7 @@ def _incident(recorded: Opened, of: dict[str, list[Opened]]) -> Row:
     )
     first: dict[str, Any] = told[0].data if told else {}
     last: dict[str, Any] = restated[-1].data if restated else {}
+    told_since = bool(told and restated) and told[0].version > restated[-1].version
     return {
         "incident": UUID(incident),
         "kind": data["incident_kind"],
@@ -69,7 +70,7 @@ def _incident(recorded: Opened, of: dict[str, list[Opened]]) -> Row:
         "verdict": last.get("verdict"),
         "restated_due_at": datetime.fromisoformat(last["due_at"]) if restated else None,
         "restated_calendar": last.get("calendar"),
-        "restated_strike": last.get("strike"),
+        "restated_strike": (first if told_since else last).get("strike") if restated else None,
         "restatement": last.get("reason"),
         "restatements": len(restated),
     }
