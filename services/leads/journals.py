@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from contracts import events as e
+from contracts.commands import Fire
 from contracts.events import Event
 from contracts.journal import journal_of, quarter_before, quarter_of
 from contracts.meta import Actor, Meta
@@ -25,6 +26,7 @@ from services.leads.domain.journal.counting import Escalating, Put
 from services.leads.domain.journal.recording import Looked, incident_of, is_one, record
 from services.leads.domain.journal.state import JournalState
 from services.leads.domain.journal.words import Saying
+from services.leads.work import CommandWork
 from services.pipelines import registry as pipelines
 from services.teams import registry as teams
 
@@ -35,6 +37,21 @@ JOURNAL: Final = Actor(id="incident-journal", kind="system")
 """Who records what follows from a lead's event."""
 _NOBODYS: Final = Team(team=DEFAULT_TEAM, titles=Titles(ru="Отдел продаж", en="Sales"))
 """Where no team was ever published: nobody is told by name."""
+
+
+async def look_up(batch: LeadBatch, database: Database) -> None:
+    """The journals of those whose deadlines come to their end in this batch, all at once: tried one after the other, many
+    people's journals that other batches hold would begin it again as often. Raises LocksMissedError."""
+    people: set[str] = set()
+    for piece in batch.work:
+        if isinstance(piece, CommandWork) and isinstance(piece.command.body, Fire):
+            lead = batch.lead(piece.command.lead)
+            if lead is not None and lead.responsible is not None and piece.command.body.timer in lead.deadlines.open:
+                people.add(lead.responsible)
+    if people:
+        streams = {journal_of(person, quarter) for person in people for quarter in this_and_last(batch)}
+        await batch.have(database, streams)
+        batch.journals |= streams
 
 
 async def follow_leads(batch: LeadBatch, database: Database) -> None:

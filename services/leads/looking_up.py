@@ -13,7 +13,7 @@ from uuid import UUID
 from contracts.commands import Capture, Permit
 from services.database import Database
 from services.eventlog.recording import store as recording
-from services.leads import adopting, assigning, deals, store
+from services.leads import adopting, assigning, deals, journals, store
 from services.leads.companies import effects as companies
 from services.leads.domain.arrivals import Owner, Reference, Referred
 from services.leads.domain.history import HistoryRow
@@ -61,6 +61,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     if arrivals:
         await people.look_up_returning(batch, database, people.arrivals_of(batch.work))
     await deals.look_up(batch, database)
+    await journals.look_up(batch, database)
     if any(
         isinstance(w, EraseWork)
         or (isinstance(w, CommandWork) and isinstance(w.command.body, Permit) and not w.command.body.allowed)

@@ -12,14 +12,18 @@ import pytest
 
 from contracts import events as e
 from contracts.journal import journal_of
+from contracts.meta import Actor
 from services.calendars import publishing as calendars
 from services.clock import SystemClock
 from services.database import Pool
+from services.pipelines.registry import publish
 from services.settings import Settings
-from tests.integration.journal_case import DELIVERY, OLGA, QUARTER, WATCH, House, house
-from tests.integration.leads_case import ANNA
+from services.teams import publishing as teams
+from tests.integration.journal_case import DELIVERY, OLGA, PIPELINE, QUARTER, TEAM, WATCH, House, house
+from tests.integration.leads_case import ANNA, HEAD
 
 MINUTE = timedelta(minutes=1)
+ASSIGNED = PIPELINE.replace("NAME", "pooled") + "assignment: {team: sales}\n"
 HOLIDAY = """\
 team: sales
 time_zone: Europe/Moscow
@@ -200,3 +204,29 @@ async def test_Q6_misses_in_parallel_three_due_in_one_second_by_several_services
         assert (len(opened.incidents), len(extended)) == (3, 9)
         to_the_head = [one for one in await many.notices() if one.to == "olga"]
         assert len({one.effect for one in to_the_head}) == len(to_the_head) == 10
+
+
+async def test_C4_a_lead_that_waited_too_long_in_the_pool_is_an_incident_of_the_teams_head(
+    settings: Settings, pool: Pool
+) -> None:
+    async with house(settings, pool, name="pooled") as one:
+        nobody = TEAM.replace("{name: anna}, {name: boris}", "{name: anna, takes: false}")
+        await teams.publish(pool, SystemClock(), nobody, OLGA)
+        await publish(pool, SystemClock(), ASSIGNED, HEAD)
+        lead = await one.any().lead_of(name="Клиент", phone="+79160000001")
+        [waits] = [
+            r.data
+            for r in await one.any().history(lead)
+            if isinstance(r.data, e.DeadlineSet) and r.data.deadline == "pool"
+        ]
+        one.clock.at = waits.due_at
+        actor = Actor(id="pool", kind="robot")
+        fired = await one.any().send(lead, "fire", by=actor, timer=waits.timer, robot="pool")
+        assert fired.outcome == "done"
+        of_nobody = await one.events(e.IncidentRecorded, employee="olga")
+        assert [record.rule for record in of_nobody] == ["pool", "take"], "nobody took it into work either"
+        recorded = of_nobody[0]
+        assert (recorded.incident_kind, recorded.lead, recorded.cause) == ("pool", lead, "nobody_responsible")
+        assert not recorded.counts
+        notice = (await one.notices("olga"))[0]
+        assert (notice.to, notice.subject) == ("olga", "Лид без ответственного: Лид ждёт, и взять его некому")

@@ -150,4 +150,7 @@ async def test_Q6_nine_due_in_one_second_with_a_service_killed_are_nine_incident
             process.wait(30)
         await producer.stop()
     report = await verify(asked)
-    assert not [one for one in report.differences if one.place in ("store", "topic", "effects")], report.differences
+    assert report.counts["incidents"] == LEADS
+    assert not [one for one in report.differences if one.place in ("store", "topic", "effects", "journals")], (
+        report.differences
+    )

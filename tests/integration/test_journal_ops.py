@@ -12,6 +12,7 @@ from contracts import events as e
 from services.calendars import publishing as calendars
 from services.clock import SystemClock
 from services.database import Pool
+from services.ops.history import history
 from services.ops.incidents.listing import listing
 from services.ops.incidents.restating import Typed, restate
 from services.ops.place import OpsError
@@ -41,6 +42,10 @@ async def test_N20_a_calendar_is_corrected_and_every_verdict_of_its_day_restated
         told = capsys.readouterr().out
         assert "3 incidents, 1 of them count; open escalations: 0" in told
         assert str(recorded[1].incident) in told
+        assert await history(place, await one.stream(), None, False) == 0
+        told = capsys.readouterr().out
+        assert "incident-journal (system)" in told
+        assert f"incident={recorded[0].incident}" in told.replace("\n", "")
         await calendars.publish(pool, SystemClock(), HOLIDAY, "olga")
         one.clock.at = await SystemClock().now()
         typed = Typed("sales", DAY, DAY, "праздник", preview=True)

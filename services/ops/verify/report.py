@@ -17,9 +17,9 @@ NAMED = 200
 class Difference:
     """Two places that should say the same and do not.
 
-    `place`: store, topic, outbox, claims, keys, timers, inbound, import, refusals, effects, projection. `kind`: altered, missing,
-    unexpected, order, repeated, differs, parked, erased. `about`: an event id (stream-version), a stream, a row's key. `detail`:
-    in words.
+    `place`: store, topic, outbox, claims, keys, timers, inbound, import, refusals, effects, journals, projection. `kind`:
+    altered, missing, unexpected, order, repeated, differs, parked, erased. `about`: an event id (stream-version), a stream, a
+    row's key. `detail`: in words.
     """
 
     place: str

@@ -12,7 +12,7 @@ from uuid import UUID
 from contracts.topics import EVENTS_TOPIC_OF_KIND, LEADS_INBOUND, LEADS_REFUSALS
 from services.database import Database
 from services.ops.progress import Progress
-from services.ops.verify import chain, claims, effects, imports, inbound, refusals, store, topics
+from services.ops.verify import chain, claims, effects, imports, inbound, journals, refusals, store, topics
 from services.ops.verify.log_end import LogEnds, LogReader, log_reader
 from services.ops.verify.opened import load_keys, open_stream
 from services.ops.verify.projected.compare import ProjectionCheck
@@ -49,6 +49,7 @@ async def verify(settings: Settings, progress: Progress = silent, range_events: 
             await _store(database, spool, ends, report, progress, how, projections, timers)
             await projections.finish(database)
             await timers.finish(database)
+            journals.compare(spool, report)
             await inbound.check_outcomes(database, spool, report)
             await imports.check_rows(database, spool, report)
             await refusals.check_answers(database, spool, ends, report)
@@ -122,6 +123,8 @@ async def _store(
         await claims.check_claims(database, of_range, pepper, report)
         works = [(stream.id, events) for stream, events in opened if stream.kind in ("lead", "deal", "incident")]
         doubtful += await effects.check_effects(database, begin, end, works, report)
+        for stream, events in opened:
+            journals.check_stream(spool, stream.id, stream.kind, events, report)
         await projections.check(database, begin, end, opened)
         await timers.check(database, begin, end, ((stream.id, stream.kind, events) for stream, events in opened))
         done += len(rows)
