@@ -18,11 +18,13 @@ import pytest
 import services.eventlog.relay.app
 import services.leads.app
 from contracts import events as e
+from contracts.personal import ERASED
 from deploy.embedded.ports import free_port
 from services.clock import PracticeClock, SystemClock
 from services.database import Pool
 from services.health import Health
 from services.leads.batcher import Batcher
+from services.leads.domain.deals import deal_of
 from services.leads.memory import Memory
 from services.ops.verify.run import verify
 from services.pipelines.registry import publish
@@ -30,6 +32,7 @@ from services.privacy.store import KeyRing
 from services.settings import Settings
 from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD, Leads
+from tests.integration.leads_case import running as leads_at_work
 from tests.integration.robots_case import counts, reactors
 
 pytestmark = pytest.mark.kafka
@@ -272,3 +275,48 @@ async def test_Q1_a_new_lead_is_warned_of_and_missed_again_and_again_until_it_is
         await running.kept(0)
         found = await counts(pool)
         assert found["armed"] == found["ran"] + found["cancelled"] + found["skipped"] + found["failed"]
+
+
+WON = """
+pipeline: won_in_time
+titles: {ru: "Заявки", en: "Leads"}
+conversion_point: deal
+stages:
+  - {id: new, titles: {ru: "Новый", en: "New"}, kind: open}
+  - {id: deal, titles: {ru: "Сделка", en: "Deal"}, kind: won, deal: {pipeline: in_time}}
+"""
+
+
+async def test_D1_Q7_a_deal_has_its_deadlines_like_a_lead(settings: Settings, pool: Pool) -> None:
+    async with system(settings, pool) as running:
+        await publish(pool, SystemClock(), WON, HEAD)
+        lead = uuid4()
+        assert (
+            await running.leads.send(lead, "capture", pipeline="won_in_time", name="Анна", phone="+79001000009")
+        ).outcome == "done"
+        await running.give(lead, "convert")
+        deal = deal_of(lead, "in_time")
+        assert await running.told(lead) == []
+        assert await running.told(deal) == ["set:take"]
+        running.start()
+        await running.kept(2)
+        await running.at(START + HOUR + timedelta(seconds=1))
+        await running.becomes(deal, "set:take", "missed:take", "set:take")
+        missed = await running.last(deal, e.DeadlineMissed)
+        assert missed.TOPIC == "leadline.deal.deadline_missed"
+        await running.give(lead, "undo")
+        assert (await running.told(deal))[-1] == "dropped:take"
+
+
+async def test_C1_Q4_a_result_that_says_bad_data_deletes_the_person(settings: Settings, pool: Pool) -> None:
+    async with leads_at_work(settings, pool) as leads:
+        lead = uuid4()
+        body = {"pipeline": "countertops", "name": "Анна", "phone": "+79001000010"}
+        assert (await leads.send(lead, "capture", **body)).outcome == "done"
+        await leads.send(lead, "move", to="in_work", first=[{"type": "see"}, {"type": "accept"}])
+        await leads.send(lead, "establish", fact="qualification", value="poor")
+        assert (await leads.send(lead, "record", fields={"poor_reason": "wrong_data"})).outcome == "done"
+        history = await leads.history(lead)
+        rejected = [r.data for r in history if isinstance(r.data, e.LeadRejected)]
+        assert [event.outcome for event in rejected] == ["bad_data"]
+        assert history[0].data.name == ERASED

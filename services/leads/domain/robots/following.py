@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from contracts.events import Event, StageEntered
+from contracts.events import DeadlineMet, Event, StageEntered
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
 from services.leads.domain.activities import following as activities
@@ -95,7 +95,9 @@ def _react(
     """What follows for robots, deadlines, activities and reviews, until nothing more does."""
     found: list[Event] = []
     while events:
-        due = reacting.react(state, events, now.circumstances, before)
+        due: Sequence[Event] = ()
+        if reacting.concerns(state, events, now.pipeline):
+            due = reacting.react(state, events, now.circumstances, before)
         before = None
         given = waiting.react(state, events, now.pipeline, now.times, now.choose)
         events = (
@@ -130,6 +132,8 @@ def _results(
 ) -> tuple[LeadState, Sequence[Event]]:
     """The lead after the results of its deadlines, and the events of the one that moved it (Q4)."""
     moved: Sequence[Event] = ()
+    if not any(isinstance(event, DeadlineMet) for event in events):
+        return state, moved
     for done in carry_out(state, events, now.circumstances, now.surroundings, now.command, now.allows):
         state = now.record(done.events, done.actor, depth + done.moves)
         if done.moves:
