@@ -444,3 +444,29 @@ async def test_N5_the_command_says_what_would_happen_and_does_it(
     with pytest.raises(OpsError, match="no pipeline nowhere"):
         await start(place, Typed("nowhere"))
     assert (await verify(old.settings)).ok
+
+
+async def test_N5_Q7_deadlines_begin_for_imported_leads_and_the_preview_counts_their_tasks(
+    old: Old, pool: Pool, tmp_path: Path
+) -> None:
+    quiet = 'titles: {ru: "Тихо", en: "Quiet"}\n    kind: open\n'
+    due = """    deadlines:
+      - id: in_time
+        titles: {ru: "В срок", en: "In time"}
+        task: {ru: "Позвонить", en: "Call"}
+        within: [{period: {hours: 4, working: true}}]
+"""
+    old.pipeline = unique("due")
+    text = PIPELINE.replace("NAME", old.pipeline, 1).replace(quiet, quiet + due, 1)
+    await registry.publish(pool, SystemClock(), text, HEAD)
+    await old.imported(tmp_path)
+    assert await old.events(e.DeadlineSet) == [], "an import begins nothing"
+    said = await old.preview(old.asked(robot="in_time"))
+    assert (said.starting, said.robots[("quiet", "in_time")].leads) == (3, 3)
+    assert sum(by_day.total() for by_day in said.tasks.values()) == 3
+    assert (await old.start(old.asked(robot="in_time"))).robots == 3
+    begun = await old.events(e.DeadlineSet)
+    assert {event.because for _, event in begun} == {"started"}
+    assert len(begun) == 3
+    again = await old.preview(old.asked(robot="in_time"))
+    assert (again.starting, again.left["had"]) == (0, 3)

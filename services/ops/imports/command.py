@@ -125,9 +125,14 @@ def _print(plan: Plan, summary: Summary, rejected: Path | None, seconds: float) 
     told = "; ".join(f"{count:,} {words}" for words, count in parts.items() if count)
     out.print(f"{summary.rows:,} rows: {told or 'none'}")
     out.print(f"{summary.leads:,} new leads; {seconds:.1f} s, {summary.rows / max(seconds, 0.001):,.0f} rows/s")
-    if rejected is not None and summary.leads and any(s.robots or s.kind == "postponed" for s in plan.pipeline.stages):
+    if (
+        rejected is not None
+        and summary.leads
+        and any(stage.robots or stage.deadlines or stage.kind == "postponed" for stage in plan.pipeline.stages)
+    ):
         out.print(
-            "an import starts no robots, nor brings paused leads back on their date. To see what they would do, and start them: "
+            "an import starts no robots and deadlines, nor brings paused leads back on their date. To see what they would do, and "
+            "start them: "
             f"leadline robots start {plan.pipeline.pipeline} --source imported"
         )
     if summary.unreadable:
