@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,7 +86,7 @@ def test_N21_the_order_is_total_and_no_pair_contradicts_the_formula(
     shuffled = list(items)
     chance.shuffle(shuffled)
     assert ordered(shuffled) == found
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert not _clearly_first(after, before)
 
 
