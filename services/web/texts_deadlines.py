@@ -81,7 +81,6 @@ DEADLINES: dict[str, tuple[str, str]] = {
     "running": ("Пропусков подряд", "Misses running"),
     "checked_late": ("Проверено позже на", "Checked late by"),
     "turn": ("Круг", "Turn"),
-    "incident": ("Инцидент", "Incident"),
     "plain_time": ("обычное время", "plain time"),
     # history: assignment
     "event.leadline.lead.pooled": (
@@ -207,5 +206,4 @@ DEADLINES: dict[str, tuple[str, str]] = {
     "rate.ease": ("Отвечать легко", "Easy to answer"),
     "rate.time": ("Стоит времени", "Worth the time"),
     "rate.comfort": ("Комфортно", "Comfortable"),
-    "declined": ("клиент отказался ответить", "the client declined to answer"),
 }

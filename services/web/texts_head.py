@@ -182,8 +182,8 @@ HEAD: dict[str, tuple[str, str]] = {
     # team
     "team": ("Команда", "Team"),
     "team_help": (
-        "Действует версия {number}. Состав меняют файлом: leadline team ФАЙЛ --publish.",
-        "Version {number} is in force. It is changed by a file: leadline team FILE --publish.",
+        "Действует версия {number}. Состав меняют файлом: leadline team publish ФАЙЛ.",
+        "Version {number} is in force. It is changed by a file: leadline team publish FILE.",
     ),
     "team.head": ("Руководитель", "Head"),
     "team.escalation": (

@@ -189,6 +189,28 @@ async def test_Q6_commands_of_the_journal_are_repeated_under_one_key_and_describ
         assert (one["excuse"], one["strike"], one["strike_now"]) == ("сбой связи", 1, None)
 
 
+async def test_N20_a_restated_verdict_stands_beside_the_original_one(web: Web) -> None:
+    incident = await missed(web, await made(web))
+    await project(web)
+    async with web.api("seller") as api:
+        assert (await api.post(f"/api/incidents/{incident}/commands/told")).status_code == 200
+    await project(web)
+    await web.pool.execute(
+        """UPDATE proj_incidents_1.incidents SET verdict = 'in_time', restated_at = now(), restated_by = 'helen',
+           restated_due_at = '2026-03-02T09:00:00Z', restated_calendar = 'sales@2', restatement = 'праздник', restatements = 1"""
+    )
+    helen = await web.signed_in("head")
+    for path in ("/incidents", f"/incidents/{incident}"):
+        page = (await helen.get(f"{path}?lang=ru")).text
+        assert "1-й из 3 за 30 дн." in page, path
+        assert "пересчитан: сделано вовремя, верный срок 02.03.2026 12:00" in page, path
+    assert "1 → 0" in (await helen.get("/incidents?lang=ru")).text, "the picture has both"
+    async with web.api("head") as api:
+        [one] = await listed(api, "/api/incidents")
+        assert (one["strike"], one["strike_now"], one["verdict"]) == (1, None, "in_time")
+    await helen.aclose()
+
+
 async def test_Q6_the_third_miss_escalates_into_the_heads_queue_and_is_closed_there(web: Web) -> None:
     leads = [await made(web, phone=f"+7916123456{n}") for n in range(3)]
     incidents = [await missed(web, lead) for lead in leads]

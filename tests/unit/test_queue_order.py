@@ -6,6 +6,7 @@ import itertools
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,7 +87,11 @@ def test_N21_the_order_is_total_and_no_pair_contradicts_the_formula(
     shuffled = list(items)
     chance.shuffle(shuffled)
     assert ordered(shuffled) == found
+<<<<<<< HEAD
     for before, after in itertools.pairwise(found):
+=======
+    for before, after in pairwise(found):
+>>>>>>> screens
         assert not _clearly_first(after, before)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -24,6 +25,15 @@ from services.web.shapes import event_out
 from services.web.shapes_card import asked_here, can_undo
 from services.web.telling import Telling
 from services.web.texts import TEXTS, Words
+from services.web.texts_deadlines import DEADLINES
+from services.web.texts_effects import EFFECTS_TEXTS
+from services.web.texts_funnel import FUNNEL_TEXTS
+from services.web.texts_head import HEAD
+from services.web.texts_incidents import INCIDENTS
+from services.web.texts_people import PEOPLE_TEXTS
+from services.web.texts_robots import ROBOTS
+from services.web.texts_unsubscribe import UNSUBSCRIBE_TEXTS
+from services.web.texts_work import WORK
 from tests.contract.golden_samples import SAMPLES, meta_of
 from tests.integration.workshop_case import WORKSHOP as TEXT
 from tests.unit.given_lead import CONTACT, LEAD, THEN
@@ -237,6 +247,13 @@ def test_U_every_text_stands_in_both_languages_with_the_same_places() -> None:
         assert places[0] == places[1], key
         assert ru, key
         assert en, key
+
+
+def test_U_no_text_stands_in_two_tables() -> None:
+    tables = (DEADLINES, EFFECTS_TEXTS, FUNNEL_TEXTS, HEAD, INCIDENTS, PEOPLE_TEXTS, ROBOTS, UNSUBSCRIBE_TEXTS, WORK)
+    seen = Counter(key for table in tables for key in table)
+    assert [key for key, times in seen.items() if times > 1] == []
+    assert all(TEXTS[key] == table[key] for table in tables for key in table), "and none is hidden by another"
 
 
 def test_M3_an_adoption_is_told_by_its_sentence_alone() -> None:
