@@ -64,11 +64,13 @@ class Assigning:
 
 
 async def look_up(batch: LeadBatch, database: Database) -> None:
-    """What work names of people: who may be given leads by hand, and who had the last lead of the clients that write."""
+    """What work names of people: who may be given leads by hand, who can have missed what was due, and who had the last lead of the
+    clients that write."""
     bodies = [piece.command.body for piece in batch.work if isinstance(piece, CommandWork)]
     first = [body for of in bodies for body in (of, *getattr(of, "first", ()))]
     named = any(isinstance(piece, ImportWork) and piece.row.responsible for piece in batch.work)
-    if named or any(isinstance(body, c.Assign | c.HandOver | c.Plan | c.Accept | c.Capture) for body in first):
+    asked = any(isinstance(body, c.Assign | c.HandOver | c.Plan | c.Accept | c.Capture) for body in first)
+    if named or asked or _judges(batch):
         batch.people = await _people(batch, database)
     wanted: set[str] = {of.pipeline or batch.settings.default_pipeline for of in bodies if isinstance(of, c.Capture)}
     if any(isinstance(piece, ArrivalWork) for piece in batch.work):
@@ -88,6 +90,13 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
             for contact, owner in await store.last_owners(database, contacts):  # oldest first: the newest one stays
                 batch.last_owners[batch.person(contact)] = owner
             return
+
+
+def _judges(batch: LeadBatch) -> bool:
+    """Whether a deadline of a lead at hand may be missed by now: whose miss it is depends on who is still here (Q6)."""
+    states = (head.state for head in batch.heads.values())
+    open_ = (state.deadlines.open for state in states if isinstance(state, LeadState) and state.deadlines.open)
+    return any(turn.due_at <= batch.now for turns in open_ for turn in turns.values())
 
 
 async def _people(batch: LeadBatch, database: Database) -> tuple[str, ...]:

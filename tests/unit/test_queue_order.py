@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -87,11 +86,7 @@ def test_N21_the_order_is_total_and_no_pair_contradicts_the_formula(
     shuffled = list(items)
     chance.shuffle(shuffled)
     assert ordered(shuffled) == found
-<<<<<<< HEAD
-    for before, after in itertools.pairwise(found):
-=======
     for before, after in pairwise(found):
->>>>>>> screens
         assert not _clearly_first(after, before)
 
 
