@@ -64,8 +64,8 @@ class Assigning:
 
 
 async def look_up(batch: LeadBatch, database: Database) -> None:
-    """What work names of people: who may be given leads by hand, who can have missed what was due, and who had the last lead of the
-    clients that write."""
+    """What work names of people: who may be given leads by hand, who can have missed what was due, and who had the last lead of
+    the clients that write."""
     bodies = [piece.command.body for piece in batch.work if isinstance(piece, CommandWork)]
     first = [body for of in bodies for body in (of, *getattr(of, "first", ()))]
     named = any(isinstance(piece, ImportWork) and piece.row.responsible for piece in batch.work)
