@@ -81,12 +81,11 @@ OUTWARD = 2
 @dataclass(slots=True)
 class Load:
     """What was seen while the leads were moved. Seconds; `visible`: from a command's sending to its card in the new stage;
-    `spent`: of each part's processor, `own`: of the load's own process; `moments`: since the first command."""
+    `spent`: of each part's processor; `moments`: since the first command."""
 
     pages: list[float] = field(default_factory=list)
     visible: list[float] = field(default_factory=list)
     spent: dict[str, float] = field(default_factory=dict)
-    own: float = 0.0
     moments: dict[str, float] = field(default_factory=dict)
     began_at: datetime | None = None
 
@@ -169,7 +168,7 @@ async def _read(stack: Stack) -> bool:
 async def _enter(stack: Stack, browser: httpx.AsyncClient, ids: list[UUID], stage: str, seconds: float) -> Load:
     """Move them all within so many seconds, and wait until everything that follows is done."""
     load = Load(began_at=await stack.pool.fetchval("SELECT now()"))
-    before, own, began = stack.cpu(), time.process_time(), time.perf_counter()
+    before, began = stack.cpu(), time.perf_counter()
     sent: dict[UUID, float] = {}
     following = asyncio.create_task(_follow(stack, load, began, len(ids) * ROBOTS if stage == WITH else 0))
     async with _sampling(browser, load.pages):
@@ -190,7 +189,7 @@ async def _enter(stack: Stack, browser: httpx.AsyncClient, ids: list[UUID], stag
     if stage == WITHOUT:
         await until(lambda: _read(stack), LIMIT, "everything was read", pause=0.2)
     after = stack.cpu()
-    load.spent, load.own = {name: after[name] - before[name] for name in after}, time.process_time() - own
+    load.spent = {name: after[name] - before[name] for name in after}
     load.pages.sort()
     load.visible.sort()
     return load
@@ -257,7 +256,7 @@ async def _report(stack: Stack, leads: int, rest: list[float], calm: Load, busy:
         _compared("the board's page", {"at rest": rest, "moves alone": calm.pages, "with robots": busy.pages}),
         _compared("a move on the board after its command", {"moves alone": calm.visible, "with robots": busy.visible}),
         f"    processor: a move alone {move:,.0f} µs ({moving}); each robot on top {sum(one.values()):,.0f} µs, "
-        f"{sum(one.values()) / move:.2f} of that ({parts}); the load itself {calm.own / leads * 1e6:,.0f} µs a move",
+        f"{sum(one.values()) / move:.2f} of that ({parts})",
     ]
     return "\n".join(lines)
 
