@@ -36,7 +36,6 @@ from services.settings import Settings
 LEDGER: Final = "effects"
 """The part of the service's health that says whether the ledger is as far as the log was at the start."""
 LOOK_SECONDS: Final = 0.2
-GATHER: Final = 8.0
 SECOND: Final = 1.0
 FIGURES_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 2.0
@@ -67,27 +66,17 @@ async def run(
     try:
         watched = Watched(clock or clock_of(settings.clock, pool))
         making, patience = making_of(settings), timedelta(hours=settings.delivery_patience_hours)
+        workers = [
+            Worker(way, pool, watched, settings.master_key_bytes, making, patience, health, number=number)
+            for way in there
+            for number in range(way.at_once)
+        ]
 
         def wake() -> None:
             for worker in workers:
                 worker.wake()
 
         ledger, halt = Ledger(pool, watched, frozenset(making.staff), wake), asyncio.Event()
-        workers = [
-            Worker(
-                way,
-                pool,
-                watched,
-                settings.master_key_bytes,
-                making,
-                patience,
-                health,
-                number=number,
-                gives_way=lambda: ledger.behind,
-            )
-            for way in there
-            for number in range(way.at_once)
-        ]
         health.expect(LEDGER)
 
         async def work() -> None:
@@ -109,7 +98,6 @@ async def run(
             health=health,
             stop=halt,
             part="effects read",
-            gather=GATHER,
         )
         await _until_one_ends({"consumer": consumed, "workers": work()}, stop, halt, settings.stop_within)
     finally:

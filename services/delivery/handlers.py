@@ -7,7 +7,6 @@ that this release does not know stops the consumer with a notice.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -37,10 +36,6 @@ CONSUMER: Final = "delivery"
 BUILD: Final = 1
 TOPICS: Final = (LEADS_EVENTS, DEALS_EVENTS, INCIDENTS_EVENTS, LEADS_REFUSALS)
 RELEASED_AT_ONCE: Final = 20  # streams tried again in one transaction
-MANY: Final = 200
-"""Records of a batch that make reading urgent."""
-BEHIND_SECONDS: Final = 1.0
-"""After such a batch, how long more of that size is expected."""
 
 EffectEvent = EffectRequested | EffectRepeated | EffectDone | EffectFailed
 KINDS: Final[tuple[type[EffectEvent], ...]] = (EffectRequested, EffectRepeated, EffectDone, EffectFailed)
@@ -62,17 +57,9 @@ class Ledger:
         self._pool, self._clock = pool, clock
         self._with_address = with_address
         self._changed = changed
-        self._behind_until = float("-inf")
-
-    @property
-    def behind(self) -> bool:
-        """Whether so much is being read that sending gives way to it."""
-        return time.monotonic() < self._behind_until
 
     async def handle(self, batch: Batch) -> None:
         """Take a batch. Raises as `services.eventlog.consuming` wants it."""
-        if len(batch.records) >= MANY:
-            self._behind_until = time.monotonic() + BEHIND_SECONDS
         refusals = [record for record in batch.records if record.topic == LEADS_REFUSALS.name]
         events = [record for record in batch.records if record.topic != LEADS_REFUSALS.name]
 

@@ -40,10 +40,6 @@ IDLE_SECONDS = 0.5
 LEASE_MARGIN = 30.0
 """Beyond the longest call: to store its outcome."""
 STUCK_MARGIN = 120.0
-GIVE_WAY = 3.0
-"""While events are read in bulk, the rest after each call, in times of how long that took: what asks for effects, and everything
-behind it, goes before carrying them out."""
-LONGEST_REST = 1.0
 AGAIN_SECONDS = 0.5
 LONGEST_AGAIN = 5.0
 TRIES_AT_STOP = 10
@@ -60,7 +56,7 @@ log = structlog.get_logger("leadline.delivery")
 
 class Worker:
     """Carries out the effects of one way, one call at a time. `number`: which of the way's workers it is, from 0; `draw` gives
-    random numbers from 0 to 1; `gives_way`: whether others need the machine more now."""
+    random numbers from 0 to 1."""
 
     def __init__(
         self,
@@ -74,12 +70,10 @@ class Worker:
         *,
         number: int = 0,
         draw: Callable[[], float] = random.random,
-        gives_way: Callable[[], bool] = lambda: False,
     ) -> None:
         self._way, self._pool, self._clock, self._master = way, pool, clock, master
         self._making, self._patience, self._health, self._draw = making, patience, health, draw
         self._part = f"way {way.provider}" + (f" {number + 1}" if number else "")
-        self._gives_way = gives_way
         self._mine: set[UUID] = set()
         self._due = asyncio.Event()
 
@@ -100,7 +94,6 @@ class Worker:
         while not stop.is_set():
             self._health.beat(self._part)
             self._due.clear()
-            began = time.monotonic()
             try:
                 wait = await self._round(stop)
                 self._health.ready(self._part)
@@ -111,9 +104,6 @@ class Worker:
                 wait, trouble = trouble, min(trouble * 2, LONGEST_AGAIN)
             if wait > 0:
                 await self._idle(stop, min(wait, IDLE_SECONDS))
-            elif self._gives_way():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), min(LONGEST_REST, GIVE_WAY * (time.monotonic() - began)))
 
     async def _idle(self, stop: asyncio.Event, seconds: float) -> None:
         waits = {asyncio.create_task(stop.wait()), asyncio.create_task(self._due.wait())}

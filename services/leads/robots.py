@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
-from contracts.pipeline import Pipeline, Robot
+from contracts.pipeline import Pipeline
 from services.database import Database
 from services.leads import adopting, assigning
 from services.leads.automatic import surroundings
@@ -108,14 +108,9 @@ async def _newest(batch: LeadBatch, database: Database, name: str) -> Pipeline:
 def _asks(state: LeadState, body: c.Fire, pipeline: Pipeline) -> bool:
     """Whether the robot that fires asks where it ran before: for it alone the person's other leads are at hand, and looking
     through a whole batch for each robot is dear."""
-    robot = _robot(state, body, pipeline)
-    return robot is not None and robot.once == "person"
-
-
-def _robot(state: LeadState, body: c.Fire, pipeline: Pipeline) -> Robot | None:
     armed = state.automation.armed.get(body.timer)
     found = pipeline.robots_by_id.get(armed.robot) if armed is not None else None
-    return found[1] if found is not None else None
+    return found is not None and found[1].once == "person"
 
 
 def _ran_for(batch: LeadBatch, state: LeadState, person: Person) -> frozenset[str]:

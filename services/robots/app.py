@@ -22,7 +22,6 @@ from services.robots.store import BUILD, CONSUMER
 from services.settings import Settings
 
 BATCH_RECORDS = 1_000
-GATHER = 4.0
 INPUT = "timers"
 """Its name among the parts of a process that runs several services."""
 
@@ -61,7 +60,6 @@ async def run(
                 stop=stop,
                 max_records=BATCH_RECORDS,
                 part=INPUT,
-                gather=GATHER,
             ),
             name=INPUT,
         )

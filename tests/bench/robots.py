@@ -240,8 +240,8 @@ async def _report(stack: Stack, leads: int, rest: list[float], calm: Load, busy:
     came = await outside.counts()
     moments = busy.moments
     one = {name: (busy.spent[name] - calm.spent[name]) / (leads * ROBOTS) * 1e6 for name in busy.spent}
-    moved = {name: spent / leads * 1e6 for name, spent in calm.spent.items()}
-    move, parts, moving = sum(moved.values()), _parts(one), _parts(moved)
+    move = sum(calm.spent.values()) / leads * 1e6
+    parts = ", ".join(f"{name} {spent:,.0f}" for name, spent in sorted(one.items(), key=lambda part: -part[1]))
     lines = [
         f"(h) {leads:,} leads entered a stage with {ROBOTS} robots each within {moments['sent']:.0f} s "
         f"({leads / moments['sent']:.0f}/s); after the first of them all {leads * ROBOTS:,} timers were armed in "
@@ -255,7 +255,7 @@ async def _report(stack: Stack, leads: int, rest: list[float], calm: Load, busy:
         f"{came['different_letters']:,} different; {came['calls']:,} calls, {came['different_calls']:,} different",
         _compared("the board's page", {"at rest": rest, "moves alone": calm.pages, "with robots": busy.pages}),
         _compared("a move on the board after its command", {"moves alone": calm.visible, "with robots": busy.visible}),
-        f"    processor: a move alone {move:,.0f} µs ({moving}); each robot on top {sum(one.values()):,.0f} µs, "
+        f"    processor: a move alone {move:,.0f} µs; each robot on top {sum(one.values()):,.0f} µs, "
         f"{sum(one.values()) / move:.2f} of that ({parts})",
     ]
     return "\n".join(lines)
@@ -291,11 +291,6 @@ def _compared(what: str, taken: dict[str, list[float]]) -> str:
         for when, times in others
     ]
     return f"    {what}: {'; '.join(told)}; with robots p50 and p99 are {', '.join(ratios)}"
-
-
-def _parts(spent: dict[str, float]) -> str:
-    """What each part took, the most first."""
-    return ", ".join(f"{name} {taken:,.0f}" for name, taken in sorted(spent.items(), key=lambda part: -part[1]))
 
 
 def _at(values: list[float], share: float) -> float:

@@ -125,7 +125,6 @@ class Stack:
         used = {name: _cpu([process.pid]) for name, process in self.processes.items()}
         used["postgres"] = _cpu(_family(self.servers.postgres.pid))
         used["kafka"] = _cpu(_family(self.servers.kafka.pid))
-        used["the bench itself"] = sum(os.times()[:2])
         return used
 
     def memory_mb(self) -> dict[str, float]:

@@ -21,7 +21,6 @@ from services.database import Pool
 from services.eventlog.consuming import Batch, FencedError, consume, move_positions
 from services.eventlog.consuming import trouble as trouble_module
 from services.eventlog.consuming.log import Log
-from services.eventlog.consuming.pace import Pace
 from services.eventlog.consuming.positions import Positions
 from services.eventlog.consuming.records import NO_WITNESS, Position, PositionMove, Slot
 from services.eventlog.consuming.subscriber import PolledConsumer, make_broker
@@ -665,7 +664,6 @@ async def test_K4_frozen_defaults_reach_the_consumer(settings: Settings) -> None
         listener=Deaf(),
         poll=nothing,
         take=nothing,
-        pace=Pace("t", 1.0, 7),
         stop_within=1.0,
         instance="leads-1",
     )

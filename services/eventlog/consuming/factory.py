@@ -14,7 +14,6 @@ from services.eventlog.consuming.member import EverySecond, Handle, Member
 from services.health import Health
 from services.settings import Settings
 
-GATHER = 2.5
 STUCK_SECONDS = 90.0  # without a round of its loop a consumer counts as stuck
 
 
@@ -31,16 +30,14 @@ async def consume(
     max_records: int = 500,
     every_second: EverySecond | None = None,
     part: str = "input",
-    gather: float = GATHER,
 ) -> None:
     """Take records of `topics` (names without prefix) until `stop` is set; returns with the running batch finished.
 
     `handle` gets one batch at a time, see the package's docstring. `every_second` is called between batches with moves that
     move nothing, one for each partition this member holds: what it does in a transaction with `move_positions` of these is
-    fenced like a batch. `part` is the name under which the consumer appears in `health`. `gather`: how much rarer than could be a
-    trickle is read, see `pace`.
+    fenced like a batch. `part` is the name under which the consumer appears in `health`.
     Raises GroupStoppedError after a minute of trouble, or whatever `handle` raised that is no passing trouble.
     """
     health.expect(part, limit=STUCK_SECONDS)
-    group = Member(settings, pool, consumer, build, topics, handle, health, max_records, every_second, part, gather)
+    group = Member(settings, pool, consumer, build, topics, handle, health, max_records, every_second, part)
     await group.run(stop)

@@ -22,7 +22,6 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from services.database import Pool
 from services.eventlog.consuming.log import Log, raw
-from services.eventlog.consuming.pace import Pace
 from services.eventlog.consuming.positions import Positions
 from services.eventlog.consuming.records import Batch, FencedError, PositionMove, RawRecord, Slot
 from services.eventlog.consuming.subscriber import REBALANCE_MS, Fetch, Records, make_broker
@@ -56,7 +55,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         max_records: int,
         every_second: EverySecond | None,
         part: str,
-        gather: float,
     ) -> None:
         self._settings = settings
         self._topics = [settings.kafka_topic_prefix + topic for topic in topics]
@@ -69,7 +67,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._log = Log(settings.kafka_bootstrap, settings.kafka_topic_prefix)
         self._positions = Positions(pool, self._log, consumer=consumer, build=build)
         self._trouble = Trouble(health, part, consumer, build)
-        self._pace = Pace(consumer, gather, max_records)
         self._lock = asyncio.Lock()
         self._subscriber: Any = None
         self._epoch: dict[Slot, int] = {}  # of the partitions assigned: counts up whenever fetched records are void
@@ -109,7 +106,6 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                 listener=self,
                 poll=self._poll,
                 take=self._take,
-                pace=self._pace,
                 stop_within=self._settings.stop_within,
                 instance=self._settings.instance,
             )
@@ -244,15 +240,12 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         # an empty poll proves little: aiokafka keeps a broker's absence to itself
         self._trouble.well("poll", after=0.0 if records else 15.0)
         self._fetched = dict(self._epoch)
-        self._pace.came(sum(map(len, records.values())))
         return records
 
     async def _take(self, records: tuple[ConsumerRecord, ...]) -> None:
-        began = time.monotonic()
         try:
             async with self._lock:
                 await self._work(records)
-            self._pace.took(time.monotonic() - began)
         except Exception as error:
             # `handle` met something that no other try will mend
             self._trouble.fail(error)

@@ -3,12 +3,11 @@
 Invariants: every subscriber is a batch subscriber with `AckPolicy.MANUAL`, an explicit group, no automatic offset reset and
 no sight of aborted transactions. Records pass FastStream unparsed: its own parser decodes headers as UTF-8 and loses the
 whole batch when one is not. Polling goes through `Poll`, because FastStream's loop neither tells of empty polls nor of
-errors, and sleeps 5 s after each. Fetches go out at the consumer's `Pace`.
+errors, and sleeps 5 s after each.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -17,8 +16,6 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
-
-from services.eventlog.consuming.pace import Pace
 
 Records: TypeAlias = dict[TopicPartition, list[ConsumerRecord]]
 Fetch: TypeAlias = Callable[[], Awaitable[Records]]
@@ -46,27 +43,11 @@ DEFAULTS: Final[dict[str, Any]] = {
 
 
 class PolledConsumer(AIOKafkaConsumer):  # type: ignore[misc]
-    """aiokafka's consumer, each `getmany` of which goes through `poll`, its fetches sent at `pace`."""
+    """aiokafka's consumer, each `getmany` of which goes through `poll`."""
 
-    def __init__(self, *args: Any, poll: Poll, pace: Pace, **settings: Any) -> None:
+    def __init__(self, *args: Any, poll: Poll, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self._poll, self._pace = poll, pace
-
-    async def start(self) -> None:
-        """Connect, join the group. (The fetcher asks for itself by this name, once for each request.)"""
-        await super().start()
-        fetch = self._fetcher._proc_fetch_request
-
-        async def paced(assignment: Any, node_id: Any, request: Any) -> bool:
-            if (left := self._pace.left()) > 0:
-                try:
-                    await asyncio.sleep(left)
-                except asyncio.CancelledError:
-                    return False  # as aiokafka's own answers it: the consumer ends, or the partitions are no longer its
-            fetched: bool = await fetch(assignment, node_id, request)
-            return fetched
-
-        self._fetcher._proc_fetch_request = paced
+        self._poll = poll
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
@@ -89,7 +70,6 @@ async def make_broker(
     listener: ConsumerRebalanceListener,
     poll: Poll,
     take: Callable[[tuple[ConsumerRecord, ...]], Awaitable[None]],
-    pace: Pace,
     stop_within: float,
     instance: str | None = None,
 ) -> tuple[KafkaBroker, Any]:
@@ -123,7 +103,7 @@ async def make_broker(
     subscriber(take)
     await broker.connect()
     config: Any = broker.config.broker_config
-    config.builder = partial(PolledConsumer, poll=poll, pace=pace, **config.builder.keywords)
+    config.builder = partial(PolledConsumer, poll=poll, **config.builder.keywords)
     return broker, subscriber
 
 

@@ -34,9 +34,6 @@ from services.settings import Settings
 SHORTEST_PAUSE: Final = 0.004
 LONGEST_PAUSE: Final = 0.010
 """Seconds between polls: after traffic, and when there has been none for a while."""
-GATHER: Final = 2.5
-LONGEST_GATHERING: Final = 0.020
-"""While rows trickle in, the next poll waits for more: so many times as long as a round takes, at most so many seconds."""
 FINISH_SECONDS: Final = 0.25
 FINISH_ROWS: Final = 20_000
 CHORES_SECONDS: Final = 1.0
@@ -74,7 +71,7 @@ class Session:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`, then wait for what is on its way. The publisher is to be closed by the caller."""
-        publisher, pause, due, trickles = self.publisher, SHORTEST_PAUSE, 0.0, False
+        publisher, pause, due = self.publisher, SHORTEST_PAUSE, 0.0
         try:
             while not stop.is_set():
                 self._health.beat("relay")
@@ -85,10 +82,7 @@ class Session:
                     publisher.add(self._records(rows))
                     pause = SHORTEST_PAUSE if rows or publisher.in_flight else min(LONGEST_PAUSE, pause * 1.3)
                     due = now if more and publisher.room else now + pause
-                    trickles = bool(rows) and not more
                 await publisher.pump()
-                if trickles:
-                    trickles, due = False, max(due, now + min(LONGEST_GATHERING, GATHER * (time.monotonic() - now)))
                 await self._finish_held()
                 await self._do_chores()
                 # an acknowledgement lets the next batch of its partition go, and is no reason to ask Postgres again
