@@ -92,7 +92,15 @@ class Oracle:
                 case.closed = False
                 self.added += 1
         elif miss.number is not None and miss.number >= self.most:
-            self.cases.append(Case(miss.due, [incident]))
+            self.cases.append(Case(miss.due, self.members(incident, miss.due)))
+
+    def members(self, incident: UUID, due: datetime) -> list[UUID]:
+        """The strikes of the fullest period that holds it, of several the one that begins latest."""
+        length = timedelta(days=self.days)
+        dues = {i: m.due for i, m in self.misses.items() if m.strike} | {incident: due}
+        held = [[i for i, other in dues.items() if first <= other <= first + length] for first in sorted(dues.values())]
+        fullest = max(len(these) for these in held if incident in these)
+        return next(these for these in reversed(held) if incident in these and len(these) == fullest)
 
     def gone(self, incident: UUID) -> None:
         """A miss counts no more."""
