@@ -225,6 +225,8 @@ class Plan(CommandBody):
     """When whoever is to do it is reminded."""
     every: Every | None = None
     """Planned anew so long after each time it was done; needs `due_at`."""
+    key: bool = False
+    """Q7: a key action: not done by `due_at` it is a miss like any deadline's."""
 
     @model_validator(mode="after")
     def _every_from_an_instant(self) -> Plan:
@@ -232,6 +234,8 @@ class Plan(CommandBody):
             raise ValueError("every goes with due_at: the next one is counted from it")
         if self.every is not None and not (self.every.days or self.every.months):
             raise ValueError("every is of days or months, for example {days: 7}")
+        if self.key and self.due_at is None:
+            raise ValueError("key goes with due_at: a key action is done by an instant")
         return self
 
 

@@ -24,7 +24,7 @@ from services.calendars.registry import NoSuchCalendarError
 from services.database import Database
 from services.eventlog.recording import store as recording
 from services.leads.domain.assigning.deciding import DEFAULT, ROTATION, Decision, counts_loads, give, teams_of
-from services.leads.domain.assigning.turns import FIRST, Circle, Mark
+from services.leads.domain.assigning.turns import FIRST, Circle, Mark, circle_of
 from services.leads.domain.assigning.waiting import IDLE, POOL
 from services.leads.domain.assigning.workforce import Workforce
 from services.leads.domain.state import LeadState, with_
@@ -55,6 +55,8 @@ class Assigning:
     """What was read: (what, name)."""
     ready: set[int] = field(default_factory=set)
     """Versions of pipelines for which everything is here, by identity: a process reads each once."""
+    force: Workforce | None = None
+    """The same, as decisions look at it."""
     kept: dict[str, Circle] = field(default_factory=dict)
     """Circles as the store has them, of those that moved."""
     taken: Counter[tuple[str, date]] = field(default_factory=Counter)
@@ -75,10 +77,12 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     if not known:
         return
     for name in wanted:
-        try:
-            pipeline, _ = await registry.current(database, name)
-        except registry.NoSuchPipelineError:
-            continue
+        if name not in batch.current:
+            try:
+                batch.current[name] = await registry.current(database, name)
+            except registry.NoSuchPipelineError:
+                continue
+        pipeline, _ = batch.current[name]
         if pipeline.assignment is not None and pipeline.assignment.sticky:
             contacts = [contact for contact, head in batch.persons.items() if head in known]
             for contact, owner in await store.last_owners(database, contacts):  # oldest first: the newest one stays
@@ -152,7 +156,7 @@ async def _circles(database: Database, names: set[str]) -> dict[str, Circle]:
     found = {}
     for circle, of in marks.items():
         own = of.pop(OWN, FIRST)
-        found[circle] = Circle(own.had, own.reached, of)
+        found[circle] = circle_of(own, of)
     return found
 
 
@@ -160,7 +164,9 @@ def force_of(batch: LeadBatch) -> Workforce:
     """The people as they stand now; `have` was called before."""
     now = batch.assigning
     assert now is not None, "what assignment needs was looked up"
-    return Workforce(batch.now, now.teams, now.calendars, now.circles, now.loads, now.days)
+    if now.force is None:
+        now.force = Workforce(batch.now, now.teams, now.calendars, now.circles, now.loads, now.days, {})
+    return now.force
 
 
 def choose(

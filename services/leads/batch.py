@@ -263,7 +263,8 @@ class LeadBatch:
 
     async def decide(self, database: Database) -> None:
         """Step 5, for each piece of work in turn. Raises WorkFailedError."""
-        default, number = await registry.current(database, self.settings.default_pipeline)
+        name = self.settings.default_pipeline
+        default, number = self.current.get(name) or await registry.current(database, name)
         self.times = Times(self.now, await calendars.current(database))
         for index, piece in enumerate(self.work):
             try:

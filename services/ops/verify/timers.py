@@ -2,9 +2,9 @@
 
 A fold of its own, on plain values, of every stream as far as the robots service has read it. Invariants: the rows of
 `leadline.timers` are exactly the timers that were armed and not closed; `leadline.timer_counts` counts what the events say; a
-timer is armed once and closed at most once, after it was armed; a robot runs once in a stage visit (one that comes again: once
-at each instant); what a robot did outside was requested once, on the same stream, and by one run alone. Differences name lead
-and robot, and hold nothing personal.
+timer is armed once and closed at most once, after it was armed, a turn of a deadline as a robot; a robot runs once in a stage
+visit (one that comes again: once at each instant); what a robot did outside was requested once, on the same stream, and by one
+run alone. Differences name lead and robot, and hold nothing personal.
 """
 
 from __future__ import annotations
@@ -22,8 +22,16 @@ from services.ops.verify.opened import Opened
 from services.ops.verify.report import Report
 from services.ops.verify.store import TimerRow
 
-OWN_FIELDS = frozenset({"timer", "robot", "visit"})
-"""Of every robot's event; one without them was altered, which the chain of digests tells."""
+OWN_FIELDS = frozenset({"timer", "visit"})
+"""Of every robot's or deadline's event; one without them was altered, which the chain of digests tells."""
+OF_DEADLINES = {
+    "deadline_set": "armed",
+    "deadline_missed": "ran",
+    "deadline_met": "cancelled",
+    "deadline_asked": "cancelled",
+    "deadline_dropped": "cancelled",
+}
+"""A turn of a deadline is a timer: what its events do to it."""
 
 
 @dataclass(slots=True)
@@ -44,7 +52,7 @@ class TimerCheck:
         for stream, kind, events in streams:
             if kind not in ("lead", "deal"):
                 continue
-            ours = [event for event in events if ".robot_" in event.type and event.data.keys() >= OWN_FIELDS]
+            ours = [event for event in events if _is_ours(event)]
             self._once(stream, ours)
             self._effects(stream, events)
             known = [event for event in ours if event.version <= seen.get(stream, 0)]
@@ -60,7 +68,7 @@ class TimerCheck:
         closed: dict[str, str] = {}
         ran: Counter[tuple[str, int, str]] = Counter()
         for event in events:
-            what, robot, timer = _what(event), event.data["robot"], event.data["timer"]
+            what, robot, timer = _what(event), _name(event), event.data["timer"]
             self.report.counts[f"timers {what}"] += 1
             if what == "armed":
                 if timer in armed:
@@ -74,7 +82,7 @@ class TimerCheck:
                 text = f"robot {robot}: {what} after it was {closed[timer]} ({timer})"
                 self.report.differ("timers", "repeated", str(stream), text)
             closed.setdefault(timer, what)
-            if what == "ran":
+            if what == "ran" and "robot" in event.data:
                 ran[(robot, event.data["visit"], event.data["due_at"])] += 1
         for (robot, visit, due_at), times in ran.items():
             if times > 1:
@@ -120,7 +128,7 @@ class TimerCheck:
         return waiting
 
     def _row(self, stream: UUID, kind: str, event: Opened, row: TimerRow | None) -> None:
-        robot = event.data["robot"]
+        robot = _name(event)
         if row is None:
             text = f"robot {robot}: armed and not closed, but there is no row ({event.data['timer']})"
             self.report.differ("timers", "missing", str(stream), text)
@@ -148,9 +156,20 @@ class TimerCheck:
                 self.report.differ("timers", "differs", f"{pipeline}/{robot} ({kind})", text)
 
 
+def _is_ours(event: Opened) -> bool:
+    name = event.type.rpartition(".")[2]
+    named = "robot" in event.data if name.startswith("robot_") else name in OF_DEADLINES and "deadline" in event.data
+    return named and event.data.keys() >= OWN_FIELDS
+
+
 def _what(event: Opened) -> str:
-    return event.type.rpartition(".robot_")[2]
+    name = event.type.rpartition(".")[2]
+    return OF_DEADLINES.get(name) or name.removeprefix("robot_")
+
+
+def _name(event: Opened) -> str:
+    return str(event.data["robot"] if "robot" in event.data else event.data["deadline"])
 
 
 def _robot(kind: str, event: Opened) -> tuple[str, str, str]:
-    return kind, str(event.meta.get("pipeline") or "").rpartition("@")[0], event.data["robot"]
+    return kind, str(event.meta.get("pipeline") or "").rpartition("@")[0], _name(event)

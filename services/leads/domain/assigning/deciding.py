@@ -7,7 +7,7 @@ pool.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Literal
@@ -15,10 +15,10 @@ from typing import Any, Final, Literal
 from contracts import events as e
 from contracts.meta import Actor
 from contracts.pipeline import Assignment, AssignmentRule, Pipeline, Titles
-from contracts.team import Member, Team
+from contracts.team import Member, Quota, Team
 from services.calendars.calendar import Calendar, NoWorkingTimeError
 from services.leads.domain.assigning.turns import Circle, next_of
-from services.leads.domain.assigning.workforce import Workforce
+from services.leads.domain.assigning.workforce import Fit, Workforce
 from services.leads.domain.criteria import values_of
 from services.leads.domain.state import LeadState
 from services.pipelines.conditions import holds
@@ -27,6 +27,7 @@ ROTATION: Final = Actor(id="rotation", kind="system")
 """Who gives leads by itself."""
 DEFAULT: Final = Assignment(sticky=False)
 """Of a pipeline that says nothing: its leads go to the default team in turn."""
+NO_QUOTA: Final = Quota()
 Reason = Literal["in_turn", "least_loaded", "owner"]
 
 
@@ -91,18 +92,19 @@ def give(
     assignment = pipeline.assignment or DEFAULT
     rule = _rule(lead, pipeline, assignment)
     team, number = team_of(assignment, rule, force)
-    excluded = dict(_excluded(team, rule, force, without))
-    if assignment.in_hours:
-        excluded |= _off_hours(team, force, excluded)
-    candidates = [member for member in team.members if member.name not in excluded]
+    fit = _fit(team, rule, force)
+    excluded, candidates, names = fit.excluded, fit.members, fit.names
+    if fit.limited or assignment.in_hours or without in names:
+        excluded = _of_now(team, fit, force, without, in_hours=assignment.in_hours)
+        candidates = tuple([member for member in fit.members if member.name not in excluded])
+        names = tuple([member.name for member in candidates])
     name = team.team if rule is None else f"{team.team}/{pipeline.pipeline}/{rule.id}"
-    circle = force.circles.get(name, Circle())
-    names = tuple(member.name for member in candidates)
-    loads = {who: force.loads.get(who, 0) if assignment.by == "least_loaded" else circle.had(who) for who in names}
+    circle = force.circles.get(name) or Circle()
+    had = force.loads if assignment.by == "least_loaded" else circle.counts
     told: dict[str, Any] = {
         "rule": rule.id if rule is not None else None,
         "candidates": names,
-        "loads": loads,
+        "loads": {who: had.get(who, 0) for who in names},
         "excluded": excluded,
     }
     if not candidates:
@@ -110,11 +112,12 @@ def give(
     if assignment.sticky and owner in names:
         return Decision(team, number, owner, "owner", name, **told)
     if assignment.by == "least_loaded":
-        least = min(loads[member.name] / member.weight for member in candidates)
-        chosen = next_of(circle, [member for member in candidates if loads[member.name] / member.weight == least])
+        shares = {member.name: had.get(member.name, 0) / member.weight for member in candidates}
+        least = min(shares.values())
+        chosen = next_of(circle, [member for member in candidates if shares[member.name] == least])
     else:
         chosen = next_of(circle, candidates)
-    present = [member.name for member in team.members if excluded.get(member.name, "replaced") == "replaced"]
+    present = names if without is None else [*names, *(who for who, why in excluded.items() if why == "replaced")]
     turn = circle.turns if assignment.by == "in_turn" else None
     return Decision(
         team,
@@ -153,18 +156,37 @@ def _rule(lead: LeadState, pipeline: Pipeline, assignment: Assignment) -> Assign
     return next((rule for rule in assignment.rules if rule.when is None or holds(rule.when, values)), None)
 
 
-def _excluded(
-    team: Team, rule: AssignmentRule | None, force: Workforce, without: str | None
-) -> Iterator[tuple[str, str]]:
-    """Who may not have it, and the first thing that stands against it."""
-    today, calendar = force.today(team), force.calendar(team)
-    for member in team.members:
-        why = _of_the_team(member, today) or (_of_the_rule(member, rule) if rule is not None else None)
-        why = why or _of_the_day(member, today, calendar, force)
-        if why is None and member.name == without:
-            why = "replaced"
+def _fit(team: Team, rule: AssignmentRule | None, force: Workforce) -> Fit:
+    """Who may have a lead under the rule, as far as that does not change with each lead; of the others the first thing that
+    stands against them."""
+    place = (team.team, rule.id if rule is not None else None)
+    found = force.held.get(place) if force.held is not None else None
+    if found is None:
+        today, calendar = force.today(team), force.calendar(team)
+        excluded: dict[str, str] = {}
+        for member in team.members:
+            why = _of_the_team(member, today) or (_of_the_rule(member, rule) if rule is not None else None)
+            if why is None and any(first <= today <= last for first, last in calendar.absences.get(member.name, ())):
+                why = "absent"
+            if why is not None:
+                excluded[member.name] = why
+        members = tuple(member for member in team.members if member.name not in excluded)
+        limited = any(member.quota != NO_QUOTA for member in members)
+        found = Fit(members, tuple(member.name for member in members), excluded, limited)
+        if force.held is not None:
+            force.held[place] = found
+    return found
+
+
+def _of_now(team: Team, fit: Fit, force: Workforce, without: str | None, *, in_hours: bool) -> dict[str, str]:
+    """The same with what changes from lead to lead: quotas, the hour, from whom this one is taken."""
+    excluded = dict(fit.excluded)
+    today = force.today(team)
+    for member in fit.members:
+        why = _over_quota(member, today, force) or ("replaced" if member.name == without else None)
         if why is not None:
-            yield member.name, why
+            excluded[member.name] = why
+    return {**excluded, **_off_hours(team, force, excluded)} if in_hours else excluded
 
 
 def _of_the_team(member: Member, today: date) -> str | None:
@@ -184,9 +206,7 @@ def _of_the_rule(member: Member, rule: AssignmentRule) -> str | None:
     return None
 
 
-def _of_the_day(member: Member, today: date, calendar: Calendar, force: Workforce) -> str | None:
-    if any(first <= today <= last for first, last in calendar.absences.get(member.name, ())):
-        return "absent"
+def _over_quota(member: Member, today: date, force: Workforce) -> str | None:
     quota = member.quota
     if quota.open is not None and force.loads.get(member.name, 0) >= quota.open:
         return "quota_open"
@@ -195,7 +215,7 @@ def _of_the_day(member: Member, today: date, calendar: Calendar, force: Workforc
     return None
 
 
-def _off_hours(team: Team, force: Workforce, excluded: dict[str, str]) -> dict[str, str]:
+def _off_hours(team: Team, force: Workforce, excluded: Mapping[str, str]) -> dict[str, str]:
     """Those whose working time it is not; none where that would leave nobody: the lead waits for the morning with somebody."""
     calendar = force.calendar(team)
     left = [member.name for member in team.members if member.name not in excluded]

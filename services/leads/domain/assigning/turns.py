@@ -10,7 +10,7 @@ the leads in their order alone, not on how they came in batches.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from contracts.team import Member
@@ -38,24 +38,28 @@ class Circle:
     turns: int = 0
     reached: int = 0
     marks: Mapping[str, Mark] = field(default_factory=dict)
-
-    def had(self, person: str) -> int:
-        """How many somebody got in turn."""
-        return self.marks.get(person, FIRST).had
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many leads each got in turn."""
 
     def order(self, person: str) -> tuple[int, int]:
         """Who is next: the smaller, the sooner."""
         mark = self.marks.get(person, FIRST)
-        return max(mark.reached, self.reached), mark.turn
+        return (mark.reached if mark.reached > self.reached else self.reached), mark.turn
 
     def after(self, chosen: Member, present: Sequence[str]) -> Circle:
         """The circle after this one got a lead. `present`: who could have had it, were it for the team alone."""
         mark = self.marks.get(chosen.name, FIRST)
-        begins = max(mark.reached, self.reached)
+        least = begins = max(mark.reached, self.reached)
+        if begins > self.reached:  # whoever is behind the one chosen was left out for this lead alone
+            least = min((self.order(person)[0] for person in present), default=begins)
         turns = self.turns + 1
         moved = Mark(mark.had + 1, begins + ROUND // chosen.weight, turns)
-        least = min((self.order(person)[0] for person in present), default=begins)
-        return replace(self, turns=turns, reached=least, marks={**self.marks, chosen.name: moved})
+        return Circle(turns, least, {**self.marks, chosen.name: moved}, {**self.counts, chosen.name: moved.had})
+
+
+def circle_of(own: Mark, marks: Mapping[str, Mark]) -> Circle:
+    """The circle that was kept: its own mark, and everybody's."""
+    return Circle(own.had, own.reached, marks, {person: mark.had for person, mark in marks.items()})
 
 
 def next_of(circle: Circle, candidates: Sequence[Member]) -> Member:

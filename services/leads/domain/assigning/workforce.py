@@ -13,6 +13,16 @@ from services.leads.domain.assigning.turns import Circle
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """Who fits whatever the lead: of a team, under a rule. `limited`: whether somebody of them has a quota."""
+
+    members: tuple[Member, ...]
+    names: tuple[str, ...]
+    excluded: Mapping[str, str]
+    limited: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Workforce:
     """The people as they stand now. The mappings may change while a batch goes on: what was given counts for the next."""
 
@@ -26,6 +36,9 @@ class Workforce:
     """Open leads and deals by person."""
     days: Mapping[tuple[str, date], int] = field(default_factory=dict)
     """Leads assigned by themselves, by person and day of their team's calendar."""
+
+    held: dict[tuple[str, str | None], Fit] | None = None
+    """Where whoever gives many leads at one moment keeps what stands against people whatever the lead: by team and rule."""
 
     def calendar(self, team: Team) -> Calendar:
         """The calendar of a team."""

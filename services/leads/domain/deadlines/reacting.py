@@ -14,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from contracts import events as e
-from contracts.pipeline import Deadline, Period
+from contracts.pipeline import Deadline, Period, Pipeline
 from services.leads.domain.assigning.deciding import DEFAULT
 from services.leads.domain.criteria import held
 from services.leads.domain.deadlines import closing
@@ -67,9 +67,14 @@ def react(
     where that was looked at already, or there was no lead."""
     if state.erased or not just:
         return ()
-    if not (state.deadlines.open or now.pipeline.deadlines_by_id or any(_begins_built_in(event) for event in just)):
-        return ()
     return tuple(_Reaction(state, just, now).all(before))
+
+
+def concerns(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline) -> bool:
+    """Whether there is anything to ask: what every lead pays for, in a pipeline without deadlines."""
+    if state.deadlines.open or pipeline.deadlines_by_id:
+        return True
+    return any(_begins_built_in(event) for event in just)
 
 
 def _begins_built_in(event: e.Event) -> bool:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from contracts.events import Event, StageEntered
+from contracts.events import DeadlineMet, Event, StageEntered
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline
 from services.leads.domain.assigning import waiting
@@ -93,10 +93,14 @@ def _react(
     """The side of robots and deadlines, until nothing more follows."""
     found: list[Event] = []
     while events:
-        due = reacting.react(state, events, now.circumstances, before)
+        due: Sequence[Event] = ()
+        if reacting.concerns(state, events, now.pipeline):
+            due = reacting.react(state, events, now.circumstances, before)
         before = None
         given = waiting.react(state, events, now.pipeline, now.times, now.choose)
-        events = (*react(state, events, now.pipeline, now.times), *due)
+        events = react(state, events, now.pipeline, now.times)
+        if due:
+            events = (*events, *due)
         if events:
             state = now.record(events, PIPELINE_RULES, depth)
         if given:  # whose it is, after what led to it
@@ -123,6 +127,8 @@ def _results(
 ) -> tuple[LeadState, Sequence[Event]]:
     """The lead after the results of its deadlines, and the events of the one that moved it (Q4)."""
     moved: Sequence[Event] = ()
+    if not any(isinstance(event, DeadlineMet) for event in events):
+        return state, moved
     for done in carry_out(state, events, now.circumstances, now.surroundings, now.command, now.allows):
         state = now.record(done.events, done.actor, depth + done.moves)
         if done.moves:
