@@ -194,7 +194,7 @@ def take(batch: LeadBatch, decision: Decision) -> None:
         now.kept.setdefault(decision.name, now.circles.get(decision.name, Circle()))
         now.circles[decision.name] = decision.circle
     if ("day", decision.to) in now.asked:
-        day = (decision.to, force_of(batch).day(decision.team))
+        day = (decision.to, force_of(batch).day_of(decision.team))
         now.days[day] = now.days.get(day, 0) + 1
         now.taken[day] += 1
 

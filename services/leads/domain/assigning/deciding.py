@@ -162,7 +162,7 @@ def _fit(team: Team, rule: AssignmentRule | None, force: Workforce) -> Fit:
     place = (team.team, rule.id if rule is not None else None)
     found = force.held.get(place) if force.held is not None else None
     if found is None:
-        today, calendar = force.day(team), force.calendar(team)
+        today, calendar = force.day_of(team), force.calendar(team)
         excluded: dict[str, str] = {}
         for member in team.members:
             why = _of_the_team(member, today) or (_of_the_rule(member, rule) if rule is not None else None)
@@ -181,7 +181,7 @@ def _fit(team: Team, rule: AssignmentRule | None, force: Workforce) -> Fit:
 def _of_now(team: Team, fit: Fit, force: Workforce, without: str | None, *, in_hours: bool) -> dict[str, str]:
     """The same with what changes from lead to lead: quotas, the hour, from whom this one is taken."""
     excluded = dict(fit.excluded)
-    today = force.day(team)
+    today = force.day_of(team)
     for member in fit.members:
         why = _over_quota(member, today, force) or ("replaced" if member.name == without else None)
         if why is not None:

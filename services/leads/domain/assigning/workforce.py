@@ -44,7 +44,7 @@ class Workforce:
         """The calendar of a team."""
         return self.calendars.get(team.calendar, ROUND_THE_CLOCK)
 
-    def day(self, team: Team) -> date:
+    def day_of(self, team: Team) -> date:
         """The day on a team's wall clock."""
         return self.calendar(team).local(self.now).date()
 
