@@ -131,8 +131,8 @@ def _print(plan: Plan, summary: Summary, rejected: Path | None, seconds: float) 
         and any(stage.robots or stage.deadlines or stage.kind == "postponed" for stage in plan.pipeline.stages)
     ):
         out.print(
-            "an import starts no robots and deadlines, nor brings paused leads back on their date. To see what they would do, and "
-            "start them: "
+            "an import starts no robots and deadlines, nor brings paused leads back on their date. To see what they would do, "
+            "and start them: "
             f"leadline robots start {plan.pipeline.pipeline} --source imported"
         )
     if summary.unreadable:
