@@ -25,10 +25,11 @@ from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.rules import ways_closed
 from services.pipelines import registry
 from services.web import store
-from services.web.api_boards import CARDS, LARGEST_COLUMN, board_of, people_of
+from services.web.api_boards import CARDS, LARGEST_COLUMN, board_of
 from services.web.api_leads import Sort, sorted_leads
 from services.web.door import AT_LEAST_SECONDS, Door, TheDoor
 from services.web.pages import Visiting, Visitor, render
+from services.web.pages_reports import people_stages_page
 from services.web.shapes import BoardOut, StageOut, card_out
 from services.web.team_view import SOON
 from services.web.tokens import COMMAND, OPERATE
@@ -126,11 +127,8 @@ _NO_MOVE = {"S1.one_step_forward": "step", "P4.stated_moves": "stated", "P4.stat
 
 @router.get("/boards/{pipeline}/people")
 async def people_page(request: Request, door: TheDoor, visitor: Visiting, pipeline: str) -> HTMLResponse:
-    """S6: how many leads of whom stand in which stage; each number opens those leads."""
-    visitor.holder.must(OPERATE, "see people and stages")
-    async with door.pool.acquire() as connection:
-        shown = await people_of(connection, pipeline)
-    return render(request, visitor, "people.html", shown=shown)
+    """S6: how many leads of whom stand in which stage; the report, beside its board."""
+    return await people_stages_page(request, door, visitor, pipeline)
 
 
 def _lengths(show: list[str]) -> dict[str, int]:

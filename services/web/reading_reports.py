@@ -134,6 +134,7 @@ class PeopleStagesOut(BaseModel):
     titles: Titles
     stages: list[StageOut]
     people: list[HoldingOut]
+    totals: dict[str, int]
 
 
 async def people_stages(connection: Database, known: Pipeline) -> PeopleStagesOut:
@@ -161,6 +162,7 @@ async def people_stages(connection: Database, known: Pipeline) -> PeopleStagesOu
             )
             for name in names
         ],
+        totals={stage: sum(one.count for one in held if one.stage == stage) for stage in stages},
     )
 
 
