@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from contracts import commands as c
 from contracts import events as e
 from contracts.pipeline import Pipeline
-from contracts.team import DEFAULT_TEAM, Team
+from contracts.team import Team
 from services.calendars import registry as calendars
 from services.calendars.calendar import Calendar
 from services.calendars.registry import NoSuchCalendarError
@@ -32,7 +32,6 @@ from services.leads.turns import store
 from services.leads.work import ArrivalWork, CommandWork, ImportWork
 from services.pipelines import registry
 from services.teams import registry as teams
-from services.teams import store as team_versions
 
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
@@ -71,7 +70,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     named = any(isinstance(piece, ImportWork) and piece.row.responsible for piece in batch.work)
     asked = any(isinstance(body, c.Assign | c.HandOver | c.Plan | c.Accept | c.Capture) for body in first)
     if named or asked or _judges(batch):
-        batch.people = await _people(batch, database)
+        batch.people = await teams.everybody(database, batch.now.date())
     wanted: set[str] = {of.pipeline or batch.settings.default_pipeline for of in bodies if isinstance(of, c.Capture)}
     if any(isinstance(piece, ArrivalWork) for piece in batch.work):
         wanted.add(batch.settings.default_pipeline)
@@ -97,16 +96,6 @@ def _judges(batch: LeadBatch) -> bool:
     states = (head.state for head in batch.heads.values())
     open_ = (state.deadlines.open for state in states if isinstance(state, LeadState) and state.deadlines.open)
     return any(turn.due_at <= batch.now for turns in open_ for turn in turns.values())
-
-
-async def _people(batch: LeadBatch, database: Database) -> tuple[str, ...]:
-    """Everybody of every team who has not left, team by team."""
-    today = batch.now.date()
-    found: dict[str, None] = {}
-    for name in sorted(await team_versions.teams(database), key=lambda team: (team != DEFAULT_TEAM, team)):
-        team, _ = await teams.current(database, name)
-        found |= {member.name: None for member in team.members if member.left is None or member.left > today}
-    return tuple(found)
 
 
 async def have(batch: LeadBatch, database: Database, pipeline: Pipeline) -> None:

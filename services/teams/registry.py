@@ -6,6 +6,8 @@ those that do.
 
 from __future__ import annotations
 
+from datetime import date
+
 from contracts.team import DEFAULT_TEAM, Team
 from services.database import Database
 from services.teams import store
@@ -28,6 +30,16 @@ async def current(database: Database, team: str = DEFAULT_TEAM) -> tuple[Team, i
     number, sha256 = found
     held = _read.get((team, number, sha256))
     return (held if held is not None else await version(database, team, number)), number
+
+
+async def everybody(database: Database, today: date) -> tuple[str, ...]:
+    """Everybody of every team who has not left, the default team first, heads after their members."""
+    found: dict[str, None] = {}
+    for name in sorted(await store.teams(database), key=lambda team: (team != DEFAULT_TEAM, team)):
+        team, _ = await current(database, name)
+        found |= {member.name: None for member in team.members if member.left is None or member.left > today}
+        found |= {} if team.head is None else {team.head: None}
+    return tuple(found)
 
 
 async def version(database: Database, team: str, number: int) -> Team:

@@ -27,6 +27,7 @@ from services.leads.domain.robots.instants import Times
 from services.leads.domain.state import LeadState
 from services.leads.people import reading
 from services.pipelines.robot_words import robot_titles
+from services.teams import registry as teams
 from services.web.api_leads import carry_out
 from services.web.deadlines_view import deadlines_view
 from services.web.door import Door, TheDoor
@@ -177,6 +178,7 @@ async def _page(
     by_itself = automation_out(looked.history, looked.state, looked.pipeline, looked.under, zone, now)
     async with door.pool.acquire() as connection:
         calendar = await calendars.current(connection)
+        people = await teams.everybody(connection, now.date())
         if past is None:
             deals = await board.deals_of(connection, looked.state.lead)
             person = await reading.person_of(connection, door.ring, looked.state.contact)
@@ -219,7 +221,7 @@ async def _page(
         contact_fields=CONTACT,
         card=maker.card(*asked_here(state, pipeline)),
         **_recording(maker, state),
-        responsibles=sorted({*door.settings.responsibles, *([state.responsible] if state.responsible else [])}),
+        responsibles=sorted({*people, *([state.responsible] if state.responsible else [])}),
         calls=calls_out(state),
         activities=activities_out(state),
         held_forms=_held_forms(maker, state),
