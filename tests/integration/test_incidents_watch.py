@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
 import services.incidents.app
+from contracts import events as e
+from contracts.meta import Actor
 from services.database import Pool
 from services.health import Health
 from services.incidents.app import Watch
@@ -20,6 +22,7 @@ from services.teams.publishing import publish as publish_team
 from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD
 from tests.integration.robots_case import HandClock
+from tests.integration.web_case import door_over, project
 
 NOW = datetime(2026, 4, 2, 8, 0, tzinfo=UTC)
 """Thursday, 11:00 in Moscow."""
@@ -136,3 +139,48 @@ async def test_N18_two_processes_tell_once_and_end_when_told_to(settings: Settin
     stop.set()
     await asyncio.wait_for(asyncio.gather(*runs), 15)
     assert len(await told(pool)) == 1
+
+
+async def test_D6_overdue_tasks_are_told_to_the_head_once_a_day(settings: Settings, pool: Pool, head: None) -> None:
+    """From a task that nobody did to the notice in the head's journal: the aggregate service, the projections, the service."""
+    await publish(pool, HandClock(NOW), PIPELINE, HEAD)
+    async with door_over(settings, pool) as web:
+        async with web.api("seller") as api:
+            answer = await api.post("/api/leads", json={"pipeline": "watched", "name": "Пётр", "phone": "+79161234567"})
+            lead = answer.json()["lead"]
+            due = datetime.now(UTC) + timedelta(hours=1)
+            for name, body in (("assign", {"to": "anna"}), ("plan", {"kind": "call", "due_at": due.isoformat()})):
+                done = await api.post(f"/api/leads/{lead}/commands/{name}", json=body)
+                assert done.status_code == 200, done.text
+        await project(web)
+        monday = datetime.now(UTC) + timedelta(days=7 - datetime.now(UTC).weekday())
+        morning = HandClock(monday.replace(hour=7, minute=0))
+        watch = Watch(pool, morning, settings.model_copy(update={"public_url": "https://leads.example.org"}))
+        first = [command for command in await told_by(pool, watch) if command["body"]["type"] == "make_digest"]
+        assert [command["body"]["people"] for command in first] == [{"anna": 1}]
+        assert f"https://leads.example.org/leads/{lead}" in first[0]["body"]["text"]
+        assert "Пётр" not in orjson.dumps(first).decode()
+        morning.move(timedelta(hours=3))
+        assert await told_by(pool, watch) == [], "one digest a day"
+        morning.move(timedelta(days=1))
+        assert [command["body"]["type"] for command in await told_by(pool, watch)] == ["make_digest"]
+        for command in first:
+            answered = await web.leads.send(
+                UUID(command["lead"]), "make_digest", by=Actor(**command["actor"]), **without_type(command["body"])
+            )
+            assert answered.outcome == "done", answered
+        asked = [r.data for r in await web.leads.history(UUID(first[0]["lead"]))]
+        assert [type(event) for event in asked] == [e.DigestMade, e.NoticeRequested]
+        assert asked[0].overdue == 1
+        assert (asked[1].to, asked[1].about) == ("olga", "digest")
+
+
+async def told_by(pool: Pool, watch: Watch) -> list[dict[str, Any]]:
+    """The commands that a look sends; they are taken out of the outbox."""
+    await pool.execute("DELETE FROM leadline.outbox WHERE topic = 'leads.commands'")
+    await watch.look()
+    return await told(pool)
+
+
+def without_type(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != "type"}
