@@ -11,7 +11,7 @@ from uuid import uuid5
 import pytest
 
 from contracts import events as e
-from contracts.pipeline import Pipeline
+from contracts.pipeline import Pipeline, PlanActivity
 from services.leads.scenarios.machines import fired
 from services.pipelines import bundled
 from services.pipelines.language import read_pipeline
@@ -278,3 +278,20 @@ def test_N3_no_bundled_pipeline_leads_in_a_circle_and_S5_each_robot_is_in_time(f
             assert (
                 stage.limit is None or robot.start.delay is None or about(robot.start.delay) <= about(stage.limit.after)
             )
+
+
+def test_Q8_each_next_step_of_the_card_is_a_planned_key_action_with_an_instant_and_never_a_stage() -> None:
+    countertops = pipeline("countertops")
+    steps = {option.id for option in countertops.fields_by_id["next_step"].options}
+    planned: dict[str, PlanActivity] = {}
+    for stage in countertops.stages:
+        for robot in stage.robots:
+            named = [step for step in steps if robot.when == f"card.next_step == '{step}'"]
+            if named:
+                assert isinstance(robot.do, PlanActivity), "an activity, no move"
+                planned[named[0]] = robot.do
+    assert (
+        planned.keys() == steps == {"offer_step", "estimate", "measuring_step", "project_step", "showroom", "samples"}
+    )
+    assert all(do.key and do.due is not None for do in planned.values())
+    assert not steps & countertops.by_id.keys()
