@@ -11,6 +11,7 @@ import pytest
 from contracts import events as e
 from services.leads.domain.activities import following
 from services.leads.domain.activities.standing import Activity
+from services.leads.domain.assigning.handing_over import tasks_given_on
 from tests.unit.given_pipeline import refused_by
 from tests.unit.given_robots import Robots, pipeline_of
 
@@ -361,3 +362,19 @@ def test_Q11_the_clients_view_of_the_questions_is_recorded() -> None:
     lead = Robots(BARE).given("rate_card", ease=5, time=4, comfort=3, comment="быстро")
     (view,) = lead.of(e.ClientViewRecorded)
     assert (view.ease, view.time, view.comfort, view.comment) == (5, 4, 3, "быстро")
+
+
+def test_C4_S4_a_task_handed_over_stays_the_same_one_with_its_reminder_and_its_repetition() -> None:
+    lead = Robots(BARE)
+    call = planned(lead, assignee="anna", remind_at=at(4, 8), every={"days": 7})
+    lead.given("replan", activity=call, due_at=at(5, 9))
+    before = waiting(lead)
+    given_on = tasks_given_on(lead.lead, "anna", "boris")
+    lead.arrives(*given_on)
+    after = activity(lead, call)
+    assert (after.assignee, after.due_at, after.text) == ("boris", at(5, 9), "уточнить")
+    assert waiting(lead) == before == [at(5, 8)], "one reminder, as it was"
+    assert tasks_given_on(lead.lead, "anna", "boris") == (), "nothing of hers is there any more"
+    lead.given("complete", activity=call, result="дозвонился")
+    again = list(lead.lead.activities.values())[-1]
+    assert (again.assignee, again.due_at, again.is_open) == ("boris", at(12, 9), True)

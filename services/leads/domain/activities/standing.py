@@ -51,7 +51,7 @@ class Activity:
     planned_in: int = 0
     """The stage visit in which it was planned (`LeadState.root`)."""
     planned: e.ActivityPlanned | None = None
-    """As it was planned first, for what has to be told of it again."""
+    """As it was planned last, for what has to be told of it again."""
     remind_at: datetime | None = None
     moved: int = 0
     """How often it was moved."""
@@ -93,15 +93,18 @@ Change = Callable[["LeadState", Meta, Any], dict[str, Any]]
 
 def _planned(state: LeadState, meta: Meta, data: e.ActivityPlanned) -> dict[str, Any]:
     before = state.activities.get(data.activity)
-    if before is not None:  # what had closed it was a mistake
+    if before is not None:  # what had closed it was a mistake, or it is somebody else's now
+        stays = before.is_open and (data.due_at, data.remind_at) == (before.due_at, before.remind_at)
         again = replace(
             before,
+            assignee=data.assignee,
             done_at=None,
             closed=False,
             closing=None,
+            planned=data,
             due_at=data.due_at,
             remind_at=data.remind_at,
-            fixed=before.fixed + 1,
+            fixed=before.fixed + (0 if stays else 1),
         )
         return {"activities": {**state.activities, data.activity: again}}
     activity = Activity(

@@ -12,20 +12,9 @@ from services.leads.domain.state import LeadState
 def tasks_given_on(state: LeadState, person: str, to: str | None) -> tuple[e.ActivityPlanned, ...]:
     """The open tasks that name somebody, for another, or for whoever is responsible."""
     return tuple(
-        e.ActivityPlanned.model_validate(
-            {
-                "activity": activity,
-                "activity_kind": planned.kind,
-                "reason": planned.reason,
-                "due_at": planned.due_at,
-                "assignee": to,
-                "text": planned.text,
-                "robot": planned.robot,
-                "visit": planned.visit,
-                "deadline": planned.deadline,
-                "key": planned.key,
-            }
+        planned.planned.model_copy(
+            update={"assignee": to, "due_at": planned.due_at, "remind_at": planned.remind_at, "text": planned.text}
         )
-        for activity, planned in state.activities.items()
-        if planned.assignee == person and planned.done_at is None
+        for planned in state.activities.values()
+        if planned.assignee == person and planned.is_open and planned.planned is not None
     )
