@@ -526,6 +526,8 @@ COMMAND_BODIES: dict[str, type[CommandBody]] = {
     "rate_card": RateCard,
 }
 """Body by the command's name in `POST /api/leads/{id}/commands/{name}`."""
+STAFF_BODIES: dict[str, type[CommandBody]] = {"hand_over": HandOver}
+"""What the `leadline` command sends for people, lead by lead; the web's door does not take it."""
 MACHINE_BODIES: dict[str, type[CommandBody]] = {"fire": Fire, "report": Report, **JOURNAL_MACHINE_BODIES}
 """What only the reactors send, on `leads.commands`."""
 

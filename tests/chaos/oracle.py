@@ -233,7 +233,9 @@ async def _commands(database: asyncpg.Connection, ledger: Ledger, events: list[T
             wrong.append(f"{about}: is {row['outcome']}, refusal {row['refusal']}, events {_ids(mine)}")
         if sent.door == "http":
             _answered(sent, row, mine, about, wrong)
-    wrong += [f"a row of a command nobody sent: {left}" for left in list(rows.keys() - own_commands(events))[:10]]
+    watched = {row["id"] for row in await database.fetch("SELECT id FROM leadline.incidents_told")}
+    strange = rows.keys() - own_commands(events) - watched
+    wrong += [f"a row of a command nobody sent: {left}" for left in list(strange)[:10]]
     return {row["id"] for row in await database.fetch("SELECT id FROM leadline.commands WHERE outcome = 'refused'")}
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from contracts import generate, wire
-from contracts.commands import COMMAND_BODIES, COMMAND_TYPE, MACHINE_BODIES, REFUSAL_TYPE
+from contracts.commands import COMMAND_BODIES, COMMAND_TYPE, MACHINE_BODIES, REFUSAL_TYPE, STAFF_BODIES
 from contracts.events import EVENT_TYPES
 from contracts.journal import JOURNAL_BODIES
 from contracts.topics import TOPICS
@@ -120,7 +120,7 @@ def test_K2_the_command_schema_takes_every_command_and_is_strict() -> None:
     assert not validator.is_valid({**command, "body": {"type": "see", "extra": 1}})
     assert not validator.is_valid({**command, "body": {"type": "plan"}})
     consts = re.findall(r'"const": "([a-z_]+)"', json.dumps(SCHEMAS["leadline.lead.command.v1"]))
-    assert sorted(consts) == sorted({**COMMAND_BODIES, **MACHINE_BODIES, **JOURNAL_BODIES})
+    assert sorted(consts) == sorted({**COMMAND_BODIES, **STAFF_BODIES, **MACHINE_BODIES, **JOURNAL_BODIES})
 
 
 def test_K1_asyncapi_is_valid_by_the_standards_own_schema() -> None:

@@ -456,4 +456,6 @@ async def test_M3_the_migration_finds_the_places_that_the_events_say(
     sql = resources.files("services.eventlog.migrations").joinpath("versions/0007_places.sql").read_text("utf-8")
     await pool.execute("TRUNCATE leadline.lead_places")
     await pool.execute(sql[sql.index("WITH captured") :])
+    sql = resources.files("services.eventlog.migrations").joinpath("versions/0012_teams.sql").read_text("utf-8")
+    await pool.execute(sql[sql.index("WITH given") : sql.index("CREATE INDEX lead_places_responsible")])
     assert await pool.fetch("SELECT * FROM leadline.lead_places ORDER BY lead") == kept

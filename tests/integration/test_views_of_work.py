@@ -133,7 +133,7 @@ async def test_Q6_Q9_a_journal_is_read_with_both_verdicts_and_escalations(world:
             ),
             by=HEAD,
         )
-        note(mine, e.NoticeRepeated(effect=notice), by=HEAD)
+        note(mine, e.NoticeRepeated(effect=notice, to="anna"), by=HEAD)
         note(mine, e.EscalationClosed(escalation=escalation, by="manager", comment="поговорили"), by=HEAD)
         await world.happen(mine)
         async with world.pool.acquire() as connection:

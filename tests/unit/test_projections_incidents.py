@@ -143,7 +143,7 @@ def test_Q6_a_notice_that_failed_can_be_asked_for_again() -> None:
     story.add(e.NoticeFailed(effect=effect, attempts=3, reason="no_address: none"))
     (row,) = applied(story).notices.rows.values()
     assert (row.state, row.attempts, row.reason, row.addressee) == ("failed", 3, "no_address: none", "anna")
-    story.add(e.NoticeRepeated(effect=effect))
+    story.add(e.NoticeRepeated(effect=effect, to="anna"))
     (row,) = applied(story).notices.rows.values()
     assert (row.state, row.closed_at, row.repeats) == ("requested", None, 1)
     story.add(e.NoticeDone(effect=effect, attempts=1, provider="smtp"))
@@ -243,7 +243,7 @@ def story_of(steps: Sequence[tuple[str, int]]) -> Story:
             case "failed" if notices:
                 story.add(e.NoticeFailed(effect=sent, attempts=n, reason="timeout: 30 s", doubtful=bool(n)))
             case "again" if notices:
-                story.add(e.NoticeRepeated(effect=sent))
+                story.add(e.NoticeRepeated(effect=sent, to="anna"))
             case "digest":
                 story.add(e.DigestMade(team="sales", day=date(2026, 3, n + 1), overdue=n, people={"anna": n}))
             case "due":
