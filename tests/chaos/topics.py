@@ -86,8 +86,12 @@ def _same(
     if wrong := {name: headers.get(name) for name, value in wanted.items() if headers.get(name) != value}:
         say.append(f"{place}: headers {wrong}, wanted {wanted}")
     kinds = {
-        **{"lead": "leads", "contact": "people", "pipeline": "pipelines"},
-        **{"deal": "deals", "incident": "incidents", "team": "teams"},
+        "lead": "leads",
+        "contact": "people",
+        "pipeline": "pipelines",
+        "deal": "deals",
+        "incident": "incidents",
+        "team": "teams",
     }
     if topic != kinds.get(event.meta["kind"], "?") + ".events":
         say.append(f"{place}: an event of kind {event.meta['kind']}")
