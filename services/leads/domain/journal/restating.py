@@ -142,6 +142,8 @@ def restate(
 ) -> Iterator[Put]:
     """The restated verdict, and what it means for escalations; nothing where it is the one that stands already."""
     before, about = incident.restated, incident.recorded.incident
+    if before is None and restated == Restated(incident.recorded.due_at, "stands"):
+        return  # the calendar that was corrected says the same of this one
     if before is not None and (before.verdict, before.due_at, before.calendar) == (
         restated.verdict,
         restated.due_at,
