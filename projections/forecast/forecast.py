@@ -116,10 +116,10 @@ def forecast(
     days: int,
     amounts: Mapping[str, Mapping[tuple[str, date], float]] | None = None,
 ) -> Forecast:
-    """What is expected from the beginning of `today` on, over so many days."""
-    terms = terms_of(pipeline)
-    learnt = learn(visits, terms, today)
-    standing = standing_at(visits, today)
+    """What is expected from tomorrow on, over so many days; who stands where, is as of now."""
+    terms, begins = terms_of(pipeline), today + timedelta(days=1)
+    learnt = learn(visits, terms, begins, arrivals_before=today)
+    standing = standing_at(visits, begins)
     records = look_back(visits, terms, today)
     whole = run(learnt, standing, days)
     kinds = {stage.id: stage.kind for stage in pipeline.stages}
@@ -130,15 +130,15 @@ def forecast(
         OfStage(
             stage.id,
             now.get(stage.id, 0),
-            _weeks(whole.entries[stage.id], today, records[stage.id].spread),
+            _weeks(whole.entries[stage.id], begins, records[stage.id].spread),
             tuple(whole.entries[stage.id]),
             records[stage.id],
         )
         for stage in pipeline.stages
     )
-    ended = sum(visit.left is not None for visit in known_at(visits, today))
+    ended = sum(visit.left is not None for visit in known_at(visits, begins))
     return Forecast(
-        today,
+        begins,
         days,
         stages,
         _people(visits, today, days, terms, kinds),
@@ -173,7 +173,8 @@ def _outcome(stages: Sequence[OfStage], kinds: Mapping[str, str], kind: str) -> 
 def _people(
     visits: Sequence[Visit], today: date, days: int, terms: Sequence[StageTerms], kinds: Mapping[str, str]
 ) -> tuple[OfPerson, ...]:
-    learnt = learn(visits, terms, today)
+    begins = today + timedelta(days=1)
+    learnt = learn(visits, terms, begins, arrivals_before=today)
     theirs: dict[str | None, list[Visit]] = {}
     for visit in visits:
         theirs.setdefault(visit.responsible, []).append(visit)
@@ -181,7 +182,7 @@ def _people(
     found = []
     for person in sorted(theirs, key=lambda name: name or NOBODY):
         own = theirs[person]
-        standing = {place: n for place, n in standing_at(own, today).items() if kinds.get(place[0]) == "open"}
+        standing = {place: n for place, n in standing_at(own, begins).items() if kinds.get(place[0]) == "open"}
         share = learnt.shares.get(person, 0.0)
         if not standing and not share:
             continue  # nothing is theirs, and nothing comes to them
@@ -202,7 +203,7 @@ def _people(
                 tuple(coming),
                 float(median(managed)),
                 busiest,
-                None if over is None else today + timedelta(days=7 * over),
+                None if over is None else begins + timedelta(days=7 * over),
             )
         )
     return tuple(found)

@@ -79,8 +79,11 @@ def known_at(visits: Iterable[Visit], day: date) -> list[Visit]:
     return known
 
 
-def learn(visits: Sequence[Visit], stages: Sequence[StageTerms], day: date) -> Learnt:
-    """What the visits known at the beginning of a day, and the terms, say of the days ahead."""
+def learn(
+    visits: Sequence[Visit], stages: Sequence[StageTerms], day: date, *, arrivals_before: date | None = None
+) -> Learnt:
+    """What the visits known at the beginning of a day, and the terms, say of the days ahead. `arrivals_before`: new leads are
+    counted up to here, where the day before `day` is not over yet."""
     at_risk: dict[str, list[float]] = {stage.id: [0.0] * (LONGEST + 1) for stage in stages}
     ended: dict[str, list[float]] = {stage.id: [0.0] * (LONGEST + 1) for stage in stages}
     went: dict[str, dict[str, float]] = {stage.id: defaultdict(float) for stage in stages}
@@ -106,7 +109,7 @@ def learn(visits: Sequence[Visit], stages: Sequence[StageTerms], day: date) -> L
             (e + weight * usual) / (r + weight) if r + weight else 0.0 for r, e in zip(risk, over_, strict=True)
         ]
         goes[stage.id] = _shares(went[stage.id], stage.next)
-    return Learnt(day, hazards, goes, *_arrivals(visits, day))
+    return Learnt(day, hazards, goes, *_arrivals(visits, arrivals_before or day))
 
 
 def _usual(stage: StageTerms, risk: float, ended: float) -> float:

@@ -78,5 +78,10 @@ def _view(due: Due, pipeline: Pipeline, times: Times, maker: FormMaker | None) -
         missed=due.missed,
         responsible=due.responsible,
         warn_at=due.warn_at,
-        lacks=[(lack, maker.for_missing(lack) if maker is not None else None) for lack in due.lacks],
+        lacks=[(lack, _form(lack, turn.activity is not None, maker)) for lack in due.lacks],
     )
+
+
+def _form(lack: Missing, planned: bool, maker: FormMaker | None) -> Form | None:
+    """The form that records what is lacking; a task that is planned already is done among the activities of the page."""
+    return None if maker is None or (planned and lack.id == "task_done") else maker.for_missing(lack)

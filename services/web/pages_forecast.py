@@ -16,7 +16,7 @@ from services.web.door import TheDoor, current_pipeline
 from services.web.pages import Visiting, render
 from services.web.reading_forecast import DAYS, MOST_DAYS, StageAhead, forecast_of
 
-BAR_WIDTH, ROW_HEIGHT, LABEL_WIDTH = 520, 34, 170
+BAR_WIDTH, ROW_HEIGHT, LABEL_WIDTH = 500, 34, 200
 """Measures of the picture, in its own units, as of the funnel's."""
 
 router = APIRouter()

@@ -91,7 +91,7 @@ class ForecastOut(BaseModel):
 async def forecast_of(
     connection: Database, pipeline: Pipeline, number: int, now: datetime, zone: ZoneInfo, days: int
 ) -> ForecastOut:
-    """The forecast from the beginning of today on. The reckoning leaves the loop alone: it takes up to some seconds."""
+    """The forecast from tomorrow on. The reckoning leaves the loop alone: it takes up to some seconds."""
     visits = await store.visits(connection, pipeline.pipeline, now, str(zone))
     amounts = await store.amounts(connection, pipeline.pipeline, now, str(zone))
     today = now.astimezone(zone).date()

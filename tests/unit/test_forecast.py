@@ -168,7 +168,17 @@ def test_Q10_people_add_up_and_who_gets_more_than_ever_is_named() -> None:
     assert {person.person for person in seen.people} == {"anna", "boris"}
     flood = [Visit("new", TODAY - DAY, None, None, "anna", True) for _ in range(200)]
     over = {person.person: person.overloaded for person in forecast(PIPELINE, [*known, *flood], TODAY, 28).people}
-    assert over["anna"] == TODAY
+    assert over["anna"] == TODAY + DAY
+
+
+def test_Q10_who_came_today_stands_there_already_and_today_is_no_whole_day_of_arrivals() -> None:
+    known = lived(9).visits()
+    today = [Visit("new", TODAY, None, None, "anna", True) for _ in range(3)]
+    before, after = forecast(PIPELINE, known, TODAY, 7), forecast(PIPELINE, [*known, *today], TODAY, 7)
+    assert after.day == TODAY + DAY
+    assert after.stages[0].now == before.stages[0].now + 3
+    expected = sum(before.stages[0].daily)  # of the three a few will come back to the stage
+    assert sum(after.stages[0].daily) == pytest.approx(expected, abs=0.5), "as many new ones are expected"
 
 
 def test_Q10_what_will_close_is_told_with_its_bounds_and_amounts() -> None:
