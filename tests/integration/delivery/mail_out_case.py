@@ -11,6 +11,8 @@ from uuid import UUID
 from services.delivery.mail.smtp import SmtpAdapter
 from services.delivery.port import Letter, Outcome
 from services.ways_out import OutgoingMail
+from tests.beside_others import room
+from tests.integration.delivery.strict_smtp import STALL, Script
 
 LEAD = UUID("019adf1e-4a00-7000-8000-000000000001")
 EFFECT = UUID("019adf1e-4a00-7000-8000-0000000000ee")
@@ -41,8 +43,8 @@ def mail_out(port: int | None = None, **changed: Any) -> OutgoingMail:
         "from_address": "school@firma.example",
         "from_name": "Школа «Окно»",
         "reply_address": "leads@firma.example",
-        "timeout": 5.0,
-        "answer_timeout": 5.0,
+        "timeout": 30.0,
+        "answer_timeout": 30.0,
         **changed,
     }
     return OutgoingMail.model_validate(given)
@@ -57,6 +59,15 @@ async def adapter(port: int, **changed: Any) -> AsyncIterator[SmtpAdapter]:
         yield made
     finally:
         await made.close()
+
+
+def limits(script: Script) -> dict[str, float]:
+    """How long is waited: little for what the script never does, so that the test is short; else until it is done."""
+    silent = script.after_bytes is not None and script.then == STALL
+    return {
+        "timeout": room(1.0) if silent else 30.0,
+        "answer_timeout": room(0.5) if STALL in script.answers.values() else 30.0,
+    }
 
 
 async def sent(port: int, letter: Letter | None = None, **changed: Any) -> Outcome:

@@ -172,7 +172,7 @@ async def test_R3_a_body_that_breaks_off_or_never_ends_changes_nothing_about_the
             await writer.drain()
 
     async with listening(broken) as peer:
-        assert await send(peer, timeout=0.3) == Done()
+        assert await send(peer, timeout=room(0.3)) == Done()
     begun = time.monotonic()
     async with listening(endless) as peer:
         assert await send(peer, timeout=15) == Done()

@@ -12,7 +12,8 @@ import uvloop
 from services.delivery.mail.composing import compose
 from services.delivery.port import Done, Later, Refused
 from services.ways_out import OutgoingMail
-from tests.integration.delivery.mail_out_case import LEAD, a_letter, adapter, mail_out, sent
+from tests.beside_others import room
+from tests.integration.delivery.mail_out_case import LEAD, a_letter, adapter, limits, mail_out, sent
 from tests.integration.delivery.strict_smtp import DROP, STALL, Script, strict
 
 
@@ -75,7 +76,7 @@ async def test_R3_an_answer_becomes_its_outcome_with_codes_alone(
 @pytest.mark.parametrize("what", [DROP, STALL])
 async def test_R3_lost_before_the_end_of_the_letter_is_no_doubt(step: str, what: str) -> None:
     async with strict(Script({step: what})) as server:
-        outcome = await sent(server.port, timeout=0.3)
+        outcome = await sent(server.port, timeout=0.3 if what == STALL else 30.0)
     assert isinstance(outcome, Later)
     assert (outcome.in_doubt, outcome.whole_provider) == (False, True)
     kinds = ("timeout",) if what == STALL else ("connection_lost", "no_connection")
@@ -106,7 +107,7 @@ async def test_R3_a_server_that_goes_in_the_middle_of_a_large_letter_leaves_no_d
     large = a_letter(text="Очень длинное письмо. " * 150_000)
     script = Script(offers=("8BITMIME",), after_bytes=50_000, then=then)
     async with strict(script) as server:
-        outcome = await sent(server.port, large, timeout=1.0)
+        outcome = await sent(server.port, large, **limits(script))
     assert not isinstance(outcome, Done)
     assert outcome.reason == reason
     assert isinstance(outcome, Refused) or (outcome.whole_provider and not outcome.in_doubt)
@@ -135,7 +136,7 @@ async def test_R3_nothing_of_a_letter_given_up_goes_out_later() -> None:
 
     async with await asyncio.start_server(sleepy, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        outcome = await sent(port, large, timeout=0.5)
+        outcome = await sent(port, large, timeout=room(0.5))
         assert outcome == Later("timeout: letter", whole_provider=True)
         async with asyncio.timeout(60):
             while any(c.raddr and c.raddr.port == port for c in psutil.Process().net_connections("tcp")):
@@ -162,7 +163,7 @@ async def test_R3_the_doubt_is_told_apart_on_the_loop_that_services_run_on(scrip
     async def scene() -> object:
         async with strict(script) as server:
             text = "слово " * (1_000_000 if script.after_bytes else 1)
-            return await sent(server.port, a_letter(text=text), timeout=1.0, answer_timeout=0.3)
+            return await sent(server.port, a_letter(text=text), **limits(script))
 
     def run() -> object:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from services.delivery.port import Done, Later
-from tests.integration.delivery.mail_out_case import a_letter, sent
+from tests.integration.delivery.mail_out_case import a_letter, limits, sent
 from tests.integration.delivery.strict_smtp import DROP, STALL, Script, StrictServer
 
 USER, PASSWORD = "школа@firma.example", "пароль с пробелом"
@@ -179,8 +179,7 @@ async def test_R3_the_doubt_is_told_apart_over_tls_too(
         a_letter(text="слово " * (1_000_000 if script.after_bytes else 1)),
         security="tls",
         tls=trusting(certificate),
-        timeout=1.0,
-        answer_timeout=0.5,
+        **limits(script),
     )
     listener.close()
     await server.stop()
