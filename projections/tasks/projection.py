@@ -120,9 +120,9 @@ def apply(rows: TaskRows, event: Event) -> None:
 def _planned(rows: TaskRows, event: Event) -> None:
     data = event.data
     due, place = _time(data.get("due_at")), (event.stream, data["activity"])
-    if data["reason"] == AGAIN:
+    if place in rows.activities.rows:  # open again, because what had closed it was a mistake; or handed over
         row = rows.activities.change(place)
-        row.due_at, row.remind_at = due, _time(data.get("remind_at"))
+        row.assignee, row.due_at, row.remind_at = data.get("assignee"), due, _time(data.get("remind_at"))
         row.outcome = row.closed_at = row.closed_by = row.closed_reason = None
         return
     rows.activities.begin(
@@ -209,10 +209,6 @@ def _time(text: str | None) -> datetime | None:
 
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
-
-
-AGAIN: Final = "undone"
-"""Why an activity is planned that was planned before: what had closed it was a mistake."""
 
 
 def _types(of: type[e.Event]) -> frozenset[str]:

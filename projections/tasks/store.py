@@ -27,7 +27,7 @@ _TYPES = {
 }  # fmt: skip
 ACTIVITIES = Table(
     "activities", tasks.ActivityRow, ("lead", "activity"),
-    ("due_at", "moved", "remind_at", "outcome", "closed_at", "closed_by", "closed_reason"), _TYPES,
+    ("assignee", "due_at", "moved", "remind_at", "outcome", "closed_at", "closed_by", "closed_reason"), _TYPES,
 )  # fmt: skip
 DEADLINES = Table(
     "deadlines", tasks.DeadlineRow, ("lead", "timer"),
@@ -68,12 +68,11 @@ class StoredRows:
 
 
 async def load(connection: Database, build: int, events: Sequence[Event]) -> StoredRows:
-    """The activities, deadlines and reviews that these events change, but those that begin among them."""
+    """The activities, deadlines and reviews that these events change, but deadlines that begin among them."""
     schema = schema_of(NAME, build)
 
-    planned = [event for event in events if event.type in tasks.PLANNED]
-    begun = {_place(event, "activity") for event in planned if event.data["reason"] != tasks.AGAIN}
-    activities = _places(events, "activity", tasks.OF_ACTIVITIES | tasks.PLANNED) - begun
+    # one that is planned may be there already: it is opened again, or handed over
+    activities = _places(events, "activity", tasks.OF_ACTIVITIES | tasks.PLANNED)
     deadlines = _places(events, "timer", tasks.OF_DEADLINES) - _places(events, "timer", tasks.SET)
     reviews = _places(events, "visit", tasks.OF_REVIEWS)
     return StoredRows(

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from contracts.commands import COMMAND_BODIES, MACHINE_BODIES, Command, CommandResult, EraseContact
+from contracts.commands import COMMAND_BODIES, MACHINE_BODIES, STAFF_BODIES, Command, CommandResult, EraseContact
 from contracts.journal import JOURNAL_BODIES
 from contracts.meta import Actor
 from services.clock import Clock, SystemClock
@@ -78,7 +78,7 @@ class Leads:
             id=id or uuid4(),
             lead=lead,
             actor=by,
-            body={**COMMAND_BODIES, **MACHINE_BODIES, **JOURNAL_BODIES}[name](**body),  # type: ignore[arg-type]
+            body={**COMMAND_BODIES, **STAFF_BODIES, **MACHINE_BODIES, **JOURNAL_BODIES}[name](**body),  # type: ignore[arg-type]
             expected_version=version,
         )
         done = (await self.batcher.submit([self.reader.command(made)]))[0]

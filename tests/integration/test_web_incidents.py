@@ -468,3 +468,18 @@ async def test_U_the_pages_stand_in_both_languages_and_are_for_their_roles(web: 
         assert (await seller.get(path)).status_code == expected, path
     for browser in (head, seller):
         await browser.aclose()
+
+
+async def test_C4_a_task_that_was_handed_over_goes_on_in_the_lists_of_whoever_got_it(web: Web) -> None:
+    lead = await made(web)
+    done = await web.leads.send(
+        lead, "plan", kind="call", due_at=datetime.now(UTC) + timedelta(hours=1), assignee="anna"
+    )
+    assert done.outcome == "done"
+    await project(web)
+    assert (await web.leads.send(lead, "hand_over", by=HEAD, of="anna", to="boris")).outcome == "done"
+    await project(web)
+    async with web.api("head") as api:
+        tasks = [task for task in await listed(api, "/api/tasks?person=boris") if task["kind"] == "call"]
+        assert [(task["lead"], task["doer"]) for task in tasks] == [(str(lead), "boris")]
+        assert [task for task in await listed(api, "/api/tasks?person=anna") if task["lead"] == str(lead)] == []

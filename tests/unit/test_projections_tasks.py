@@ -282,3 +282,15 @@ def test_N6_tasks_that_robots_plan_and_close_are_rows_like_all_others(steps: lis
     rows, whole = applied(told, every), folded.tasks(told.stream, told.opened())
     mine = sorted((plain(row, IDS, {}) for row in rows.activities.rows.values()), key=str)
     assert mine == sorted((plain(row, IDS, {}) for row in whole.activities), key=str)
+
+
+@pytest.mark.parametrize("every", [1, 2, 10])
+def test_C4_a_task_handed_over_is_the_same_row_of_somebody_else(every: int) -> None:
+    story = Story()
+    call = activity(story, assignee="anna")
+    story.add(e.ActivityMoved(activity=call, **CALL, due_at=NOON + 2 * HOUR, previous=NOON + HOUR, times=1))
+    again = {"reason": "by_hand", "text": "перезвонить", "due_at": NOON + 2 * HOUR}
+    story.add(e.ActivityPlanned(activity=call, **CALL, **again, assignee="boris"))
+    [row] = applied(story, every).activities.rows.values()
+    assert (row.assignee, row.first_due_at, row.due_at, row.moved) == ("boris", NOON + HOUR, NOON + 2 * HOUR, 1)
+    assert row.outcome is None

@@ -27,7 +27,7 @@ class TaskRows(NamedTuple):
 def tasks(lead: UUID, events: Sequence[Opened]) -> TaskRows:
     """What is kept of a lead's activities, deadlines and reviews."""
     return TaskRows(
-        [_activity(lead, e, events) for e in events if _name(e) == "activity_planned" and not _again(e)],
+        [_activity(lead, event, events) for event in _first_planned(events)],
         [_deadline(lead, event, events) for event in events if _name(event) == "deadline_set"],
         _reviews(lead, events),
     )
@@ -37,10 +37,10 @@ def _activity(lead: UUID, planned: Opened, events: Sequence[Opened]) -> Row:
     data = planned.data
     about = [e for e in events if e.data.get("activity") == data["activity"]]
     moves = [e for e in about if _name(e) == "activity_moved"]
-    last = next((e for e in reversed(about) if _again(e) or _name(e) in ("activity_done", "activity_closed")), planned)
+    last = next(e for e in reversed(about) if _name(e) in ("activity_planned", "activity_done", "activity_closed"))
     end = last if _name(last) != "activity_planned" else None
     fixed = [e for e in about if _name(e) in ("activity_planned", "activity_moved")][-1]
-    remind = [e for e in about if _name(e) == "activity_planned"][-1]
+    latest = [e for e in about if _name(e) == "activity_planned"][-1]
     return {
         "lead": lead,
         "activity": UUID(data["activity"]),
@@ -52,9 +52,10 @@ def _activity(lead: UUID, planned: Opened, events: Sequence[Opened]) -> Row:
         "first_due_at": _time(data.get("due_at")),
         "due_at": _time(fixed.data.get("due_at")),
         "moved": moves[-1].data["times"] if moves else 0,
-        **{name: data.get(name) for name in ("assignee", "robot", "deadline", "visit")},
+        "assignee": latest.data.get("assignee"),
+        **{name: data.get(name) for name in ("robot", "deadline", "visit")},
         "is_key": data.get("key", False),
-        "remind_at": _time(remind.data.get("remind_at")),
+        "remind_at": _time(latest.data.get("remind_at")),
         "recurring": bool(data.get("every")),
         "follows": _id(data.get("replaces")),
         "outcome": _name(end).removeprefix("activity_") if end else None,
@@ -64,9 +65,13 @@ def _activity(lead: UUID, planned: Opened, events: Sequence[Opened]) -> Row:
     }
 
 
-def _again(event: Opened) -> bool:
-    """Whether it opens an activity again that was closed by mistake."""
-    return _name(event) == "activity_planned" and event.data["reason"] == "undone"
+def _first_planned(events: Sequence[Opened]) -> Iterable[Opened]:
+    """Where each activity begins: planned again later, it is opened again or handed over."""
+    firsts: dict[str, Opened] = {}
+    for event in events:
+        if _name(event) == "activity_planned":
+            firsts.setdefault(event.data["activity"], event)
+    return firsts.values()
 
 
 def _deadline(lead: UUID, begun: Opened, events: Sequence[Opened]) -> Row:
