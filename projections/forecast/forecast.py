@@ -13,7 +13,7 @@ from typing import Final
 
 from contracts.pipeline import Period, Pipeline, Stage
 from projections.forecast.looking_back import LOOKS, Record, bounds, look_back
-from projections.forecast.model import StageTerms, Visit, known_at, learn, run, standing_at
+from projections.forecast.model import Learnt, StageTerms, Visit, known_at, learn, run, standing_at
 
 WORKING_HOURS_A_DAY: Final = 8.0
 NOBODY: Final = ""
@@ -141,7 +141,7 @@ def forecast(
         begins,
         days,
         stages,
-        _people(visits, today, days, terms, kinds),
+        _people(visits, today, days, learnt, kinds),
         _outcome(stages, kinds, "won"),
         _outcome(stages, kinds, "lost"),
         {
@@ -171,10 +171,9 @@ def _outcome(stages: Sequence[OfStage], kinds: Mapping[str, str], kind: str) -> 
 
 
 def _people(
-    visits: Sequence[Visit], today: date, days: int, terms: Sequence[StageTerms], kinds: Mapping[str, str]
+    visits: Sequence[Visit], today: date, days: int, learnt: Learnt, kinds: Mapping[str, str]
 ) -> tuple[OfPerson, ...]:
-    begins = today + timedelta(days=1)
-    learnt = learn(visits, terms, begins, arrivals_before=today)
+    begins = learnt.day
     theirs: dict[str | None, list[Visit]] = {}
     for visit in visits:
         theirs.setdefault(visit.responsible, []).append(visit)

@@ -59,21 +59,6 @@ async def load(connection: Database, schema: str, table: Table[Row], places: Col
     return kept
 
 
-async def load_of(
-    connection: Database, schema: str, table: Table[Row], streams: Collection[str], which: str = "true"
-) -> Kept[Row]:
-    """All rows of these streams; `which`: a condition of ours on them."""
-    kept: Kept[Row] = Kept()
-    if streams:
-        found = await connection.fetch(
-            f"SELECT {table.read()} FROM {schema}.{table.name} AS t "  # noqa: S608 (names of ours)
-            f"WHERE t.{table.key[0]} = ANY($1::uuid[]) AND {which}",
-            list(streams),
-        )
-        _put(kept, table, found)
-    return kept
-
-
 async def save(connection: Database, schema: str, table: Table[Row], kept: Kept[Row]) -> None:
     """Write the new rows whole, and of the others what can have changed."""
     await _copy(connection, schema, table, [kept.rows[place] for place in kept.begun])

@@ -24,5 +24,5 @@ async def read_forecast(
     holder.must(READ, "read forecasts")
     now, zone = await door.clock.now(), ZoneInfo(door.settings.time_zone)
     async with door.pool.acquire() as connection:
-        known, number = await current_pipeline(connection, pipeline)
-        return await forecast_of(connection, known, number, now, zone, days)
+        known, _ = await current_pipeline(connection, pipeline)
+        return await forecast_of(connection, known, now, zone, days)

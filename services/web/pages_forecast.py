@@ -39,8 +39,8 @@ async def forecast_page(
     """The page."""
     now, zone = await door.clock.now(), ZoneInfo(door.settings.time_zone)
     async with door.pool.acquire() as connection:
-        known, number = await current_pipeline(connection, pipeline)
-        seen = await forecast_of(connection, known, number, now, zone, days)
+        known, _ = await current_pipeline(connection, pipeline)
+        seen = await forecast_of(connection, known, now, zone, days)
         pipelines = await store.pipelines(connection)
     return render(
         request,

@@ -89,7 +89,7 @@ class ForecastOut(BaseModel):
 
 
 async def forecast_of(
-    connection: Database, pipeline: Pipeline, number: int, now: datetime, zone: ZoneInfo, days: int
+    connection: Database, pipeline: Pipeline, now: datetime, zone: ZoneInfo, days: int
 ) -> ForecastOut:
     """The forecast from tomorrow on. The reckoning leaves the loop alone: it takes up to some seconds."""
     visits = await store.visits(connection, pipeline.pipeline, now, str(zone))
