@@ -22,6 +22,8 @@ from contracts.meta import Actor, Ascii
 COMMAND_TYPE: Final = "leadline.lead.command"
 REFUSAL_TYPE: Final = "leadline.lead.command_refused"
 """`ce_type` of the records on `leads.commands` and `leads.refusals`."""
+MOST_TOGETHER: Final = 8
+"""Timers that one `fire` command brings at most: what the aggregate service does for one command stays short."""
 
 
 class See(CommandBody):
@@ -381,12 +383,26 @@ class Capture(CommandBody):
         return self
 
 
+class DueTimer(BaseModel):
+    """A timer that is due with another one of its lead. `attempt`: the number of its command, from 1; `armed_version`: of the
+    event that armed it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    timer: UUID
+    robot: str = Field(min_length=1, max_length=60)
+    attempt: int = Field(ge=1)
+    armed_version: int = Field(ge=1)
+
+
 class Fire(CommandBody):
     """R1, decision 8: the instant of a robot has come. Sent by the robots service; the lead decides what becomes of it."""
 
     type: Literal["fire"] = "fire"
     timer: UUID
     robot: str = Field(min_length=1, max_length=60)
+    also: tuple[DueTimer, ...] = Field(default=(), max_length=MOST_TOGETHER - 1)
+    """Further timers of the lead, due with it: each is decided like a command of its own (`contracts.timers`)."""
 
 
 class Report(CommandBody):

@@ -29,7 +29,7 @@ from services.leads.domain.assigning.waiting import IDLE, POOL
 from services.leads.domain.assigning.workforce import Workforce
 from services.leads.domain.state import LeadState, with_
 from services.leads.turns import store
-from services.leads.work import ArrivalWork, CommandWork, ImportWork
+from services.leads.work import ArrivalWork, CommandWork, ImportWork, Work
 from services.pipelines import registry
 from services.teams import registry as teams
 
@@ -62,17 +62,17 @@ class Assigning:
     """Leads given by this batch, where a quota of a day counts them."""
 
 
-async def look_up(batch: LeadBatch, database: Database) -> None:
+async def look_up(batch: LeadBatch, database: Database, work: Sequence[Work]) -> None:
     """What work names of people: who may be given leads by hand, who can have missed what was due, and who had the last lead of
     the clients that write."""
-    bodies = [piece.command.body for piece in batch.work if isinstance(piece, CommandWork)]
+    bodies = [piece.command.body for piece in work if isinstance(piece, CommandWork)]
     first = [body for of in bodies for body in (of, *getattr(of, "first", ()))]
-    named = any(isinstance(piece, ImportWork) and piece.row.responsible for piece in batch.work)
+    named = any(isinstance(piece, ImportWork) and piece.row.responsible for piece in work)
     asked = any(isinstance(body, c.Assign | c.HandOver | c.Plan | c.Accept | c.Capture) for body in first)
     if named or asked or _judges(batch):
         batch.people = await teams.everybody(database, batch.now.date())
     wanted: set[str] = {of.pipeline or batch.settings.default_pipeline for of in bodies if isinstance(of, c.Capture)}
-    if any(isinstance(piece, ArrivalWork) for piece in batch.work):
+    if any(isinstance(piece, ArrivalWork) for piece in work):
         wanted.add(batch.settings.default_pipeline)
     known = {head for contact, head in batch.persons.items() if batch.contact(contact) is not None}
     if not known:

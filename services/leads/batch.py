@@ -30,7 +30,7 @@ from services.eventlog.consuming.parked import store as parking
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.mapper import decode, encode_with, envelope_of, keys_of, peek
 from services.eventlog.recording import store as recording
-from services.leads import assigning, deals, journals, store
+from services.leads import assigning, at_once, deals, journals, store
 from services.leads import effects as fx
 from services.leads.assigning import Assigning
 from services.leads.companies import effects as companies
@@ -45,13 +45,24 @@ from services.leads.domain.robots.instants import Times
 from services.leads.domain.state import LeadState, evolve_lead
 from services.leads.imports import effects as importing
 from services.leads.imports import store as imports
-from services.leads.locks import LocksMissedError, lock_numbers
+from services.leads.locks import BATCHS_OWN, LocksMissedError, lock_numbers
 from services.leads.looking_up import look_up
 from services.leads.memory import Head, State, StateCache
 from services.leads.people import store as persons
 from services.leads.publishing import store as publishing
 from services.leads.publishing.places import place_after
-from services.leads.work import BUILD, CONSUMER, ArrivalWork, CommandWork, Done, EraseWork, ImportWork, Tally, Work
+from services.leads.work import (
+    BUILD,
+    CONSUMER,
+    ArrivalWork,
+    CommandWork,
+    Done,
+    EraseWork,
+    ImportWork,
+    ParkWork,
+    Tally,
+    Work,
+)
 from services.pipelines import registry
 from services.privacy.store import KeyRing, destroy_keys, insert_keys, link_messages
 from services.settings import Settings
@@ -115,6 +126,10 @@ class LeadBatch:
     """Journals that were looked for; most have not begun."""
     teams: dict[str, Team] = field(default_factory=dict)
     """Teams in force, by id, those that were asked for."""
+    due: list[at_once.Due] = field(default_factory=list)
+    """Timers whose instant has come by the moment of the batch: armed in it, or brought along by a command of it."""
+    waits: at_once.Waits = field(default_factory=at_once.Waits)
+    """Which of them are left to the robots service."""
     out: fx.Effects = field(default_factory=lambda: fx.Effects())
     people: tuple[str, ...] | None = None
     """Everybody of every team who has not left, where the work asks for it."""
@@ -136,6 +151,7 @@ class LeadBatch:
             await move_positions(database, self.moves)
         await look_up(self, database)
         await self.decide(database)
+        await at_once.run(self, database)
         await self._write(database)
 
     # --- step 2 and 3 ----------------------------------------------------------------------------------------------
@@ -268,19 +284,31 @@ class LeadBatch:
         self.times = Times(self.now, await calendars.current(database))
         for index, piece in enumerate(self.work):
             try:
-                self.done.append(await self._carry_out(piece, database, default, number))
-                await deals.follow_leads(self, database)
-                if self.happened:
-                    await journals.follow_leads(self, database)
-            except LocksMissedError:
+                if isinstance(piece, CommandWork):
+                    self.done.append(await self.carry_out(piece, database))
+                    continue
+                self.done.append(await self._take(piece, database, default, number))
+                await self._follow(database)
+            except BATCHS_OWN:
                 raise
             except Exception as error:
                 raise WorkFailedError(index) from error
 
-    async def _carry_out(self, piece: Work, database: Database, default: Pipeline, number: int) -> Done:
+    async def carry_out(self, piece: CommandWork, database: Database) -> Done:
+        """A command, and what its changes mean for deals and journals."""
+        done = await fx.carry_out(self, piece, database)
+        await self._follow(database)
+        return done
+
+    async def _follow(self, database: Database) -> None:
+        await deals.follow_leads(self, database)
+        if self.happened:
+            await journals.follow_leads(self, database)
+
+    async def _take(
+        self, piece: ArrivalWork | EraseWork | ImportWork | ParkWork, database: Database, default: Pipeline, number: int
+    ) -> Done:
         match piece:
-            case CommandWork():
-                return await fx.carry_out(self, piece, database)
             case ArrivalWork():
                 return await fx.take_in(self, piece, database, default, number)
             case EraseWork():
@@ -368,6 +396,8 @@ class LeadBatch:
                 self.turned.append((meta, event))
             elif type(event) in JOURNALLED:
                 self.happened.append((meta, event))
+            elif isinstance(event, e.RobotArmed) and event.due_at <= self.now:
+                self.due.append(at_once.armed(meta, event))
         if isinstance(after := self.heads[stream].state, LeadState) and (place := place_after(data, after)) is not None:
             self.out.places[stream] = place
             before = head.state if head is not None else None

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import asyncpg
 import structlog
 from prometheus_client import Counter, Histogram
 
@@ -24,8 +23,9 @@ from services.clock import Clock
 from services.database import LOST, Pool
 from services.eventlog import consuming
 from services.eventlog.consuming import FencedError
+from services.leads.at_once import AtOnceFailedError, Waits
 from services.leads.batch import LeadBatch, WorkFailedError
-from services.leads.locks import LocksMissedError
+from services.leads.locks import CONFLICTS, LocksMissedError
 from services.leads.memory import Memory
 from services.leads.work import Done, Work, kept_aside
 from services.settings import Settings
@@ -40,15 +40,9 @@ LOCK_TRIES = 20
 HTTP_SECONDS = 8.0
 BACK_OFF_SECONDS = 0.2
 
-CONFLICTS = (
-    asyncpg.UniqueViolationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.LockNotAvailableError,
-)
-
 WORK = Counter("leadline_leads_work_total", "Work done by the aggregate service, by outcome", ["outcome"])
 EVENTS = Counter("leadline_leads_events_total", "Events written")
+AT_ONCE_RAN = Counter("leadline_leads_robots_at_once_total", "Timers decided in the batch that armed them")
 BATCHES = Counter("leadline_leads_batches_total", "Batches, by how they ended", ["end"])
 BATCH_TIME = Histogram(
     "leadline_leads_batch_seconds",
@@ -82,13 +76,15 @@ class Submission:
 
 
 class Batcher:
-    """The batcher of one process."""
+    """The batcher of one process. `at_once`: whether robots that are due as they are armed run in the batch; without it they
+    wait for the robots service, as they do where a batch leaves them to it."""
 
-    def __init__(self, settings: Settings, pool: Pool, clock: Clock, memory: Memory) -> None:
+    def __init__(self, settings: Settings, pool: Pool, clock: Clock, memory: Memory, *, at_once: bool = True) -> None:
         self._settings = settings
         self._pool = pool
         self._clock = clock
         self._memory = memory
+        self._at_once = at_once
         self._waiting: deque[Submission] = deque()
         self._news = asyncio.Event()
         self._closed = False
@@ -154,11 +150,17 @@ class Batcher:
         """Run submissions as one transaction; on trouble redo, halve, or answer with the error."""
         redone = missed = 0
         locks: set[int] = set()
+        waits = Waits(everything=not self._at_once)
         conflict: Exception = AwayError("the batch conflicts again and again")
         while submissions:
             try:
-                await self._transaction(submissions, locks)
+                await self._transaction(submissions, locks, waits)
                 return
+            except AtOnceFailedError as error:
+                BATCHES.labels("failed").inc()
+                log.exception("robot_at_once_failed", timer=str(error.timer))
+                waits.leave(error.timer)
+                continue
             except LocksMissedError as error:
                 BATCHES.labels("locks_missed").inc()
                 locks |= error.numbers
@@ -198,12 +200,12 @@ class Batcher:
                 await self._halve(submissions, conflict)
                 return
 
-    async def _transaction(self, submissions: Sequence[Submission], locks: set[int]) -> None:
+    async def _transaction(self, submissions: Sequence[Submission], locks: set[int], waits: Waits) -> None:
         work = [piece for submission in submissions for piece in submission.work]
         moves = [m for s in submissions if s.records is not None for m in s.records.moves]
         now = await self._clock.now()
         memory = self._memory
-        batch = LeadBatch(self._settings, memory.ring, memory.cache, work, moves, now, extra_locks=locks)
+        batch = LeadBatch(self._settings, memory.ring, memory.cache, work, moves, now, extra_locks=locks, waits=waits)
         with BATCH_TIME.time():
             async with self._pool.acquire() as database, memory.use():
                 async with database.transaction():
@@ -211,6 +213,7 @@ class Batcher:
                 batch.settle()
         BATCHES.labels("done").inc()
         EVENTS.inc(batch.tally.events)
+        AT_ONCE_RAN.inc(batch.tally.at_once)
         for outcome, count in batch.tally.outcomes.items():
             WORK.labels(outcome).inc(count)
         at = 0

@@ -26,7 +26,7 @@ from services.leads.domain.journal.counting import Escalating, Put
 from services.leads.domain.journal.recording import Looked, incident_of, is_one, record
 from services.leads.domain.journal.state import JournalState
 from services.leads.domain.journal.words import Saying
-from services.leads.work import CommandWork
+from services.leads.work import CommandWork, Work
 from services.pipelines import registry as pipelines
 from services.teams import registry as teams
 
@@ -39,14 +39,16 @@ _NOBODYS: Final = Team(team=DEFAULT_TEAM, titles=Titles(ru="Отдел прод�
 """Where no team was ever published: nobody is told by name."""
 
 
-async def look_up(batch: LeadBatch, database: Database) -> None:
+async def look_up(batch: LeadBatch, database: Database, work: Sequence[Work]) -> None:
     """The journals of those whose deadlines come to their end in this batch, all at once: tried one after the other, many
     people's journals that other batches hold would begin it again as often. Raises LocksMissedError."""
     people: set[str] = set()
-    for piece in batch.work:
+    for piece in work:
         if isinstance(piece, CommandWork) and isinstance(piece.command.body, Fire):
-            lead = batch.lead(piece.command.lead)
-            if lead is not None and lead.responsible is not None and piece.command.body.timer in lead.deadlines.open:
+            lead, fired = batch.lead(piece.command.lead), piece.command.body
+            if lead is None or lead.responsible is None:
+                continue
+            if any(timer in lead.deadlines.open for timer in (fired.timer, *(due.timer for due in fired.also))):
                 people.add(lead.responsible)
     if people:
         streams = {journal_of(person, quarter) for person in people for quarter in this_and_last(batch)}

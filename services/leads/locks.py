@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import asyncpg
+
+from services.database import LOST
 from services.eventlog.recording import store as recording
 from services.leads.work import ArrivalWork, CommandWork, EraseWork, ImportWork, Work
 
@@ -14,6 +17,17 @@ class LocksMissedError(Exception):
     def __init__(self, numbers: set[int]) -> None:
         super().__init__(f"{len(numbers)} further locks")
         self.numbers = numbers
+
+
+CONFLICTS = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+)
+"""What another batch got in the way of: this one is done again."""
+BATCHS_OWN = (LocksMissedError, *CONFLICTS, *LOST)
+"""What is the whole batch's trouble, whichever piece of work met it: nothing is kept aside for it."""
 
 
 def lock_numbers(work: Sequence[Work]) -> set[int]:

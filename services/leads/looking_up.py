@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from contracts.commands import Capture, Permit
+from contracts.timers import attempt_id
 from services.database import Database
 from services.eventlog.recording import store as recording
 from services.leads import adopting, assigning, deals, journals, store
@@ -21,7 +22,7 @@ from services.leads.domain.own_letters import read_own
 from services.leads.imports import store as imports
 from services.leads.locks import LocksMissedError
 from services.leads.people import looking_up as people
-from services.leads.work import ArrivalWork, CommandWork, EraseWork, ImportWork
+from services.leads.work import ArrivalWork, CommandWork, EraseWork, ImportWork, brought_along
 
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 async def look_up(batch: LeadBatch, database: Database) -> None:
     """Steps 3 and 4: what is known already of what the work names."""
     commands = [w.command.id for w in batch.work if isinstance(w, CommandWork | EraseWork)]
+    commands += [attempt_id(due.timer, due.attempt) for _, due in brought_along(batch.work)]
     arrivals = [w.inbound_id for w in batch.work if isinstance(w, ArrivalWork)]
     hmacs = {i.hmac for w in batch.work if isinstance(w, CommandWork | ArrivalWork) for i in w.identities}
     offered = [w for w in batch.work if isinstance(w, ImportWork)]
@@ -56,21 +58,37 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     await batch.load(database, streams)
     await _look_up_people(batch, database, rows)
     await _look_up_conversations(batch, database)
-    await people.look_up(batch, database)
+    await people.look_up(batch, database, batch.work)
     await companies.look_up(batch, database, rows)
     if arrivals:
         await people.look_up_returning(batch, database, people.arrivals_of(batch.work))
     await deals.look_up(batch, database)
-    await journals.look_up(batch, database)
+    await journals.look_up(batch, database, batch.work)
     if any(
         isinstance(w, EraseWork)
         or (isinstance(w, CommandWork) and isinstance(w.command.body, Permit) and not w.command.body.allowed)
         for w in batch.work
     ):
         await deals.look_up_of(batch, database, batch.leads())  # a refusal, and an erasure, hold for the deals too
-    if stale := {recording.lock_number(stream.bytes) for stream in people.stale(batch)} - batch.extra_locks:
-        raise LocksMissedError(stale)
-    await assigning.look_up(batch, database)
+    _hold_against(batch, people.stale(batch, batch.persons) | people.closed(batch))
+    await assigning.look_up(batch, database, batch.work)
+
+
+async def look_up_further(batch: LeadBatch, database: Database, work: Sequence[CommandWork]) -> None:
+    """The same for commands that the batch itself adds, on leads that are at hand. What it knows already stands, changed by what
+    it decided; only people who were not asked for are."""
+    known = set(batch.persons)
+    await people.look_up(batch, database, work)
+    await deals.look_up(batch, database)
+    await journals.look_up(batch, database, work)
+    _hold_against(batch, people.stale(batch, batch.persons.keys() - known))
+    await assigning.look_up(batch, database, work)
+
+
+def _hold_against(batch: LeadBatch, stale: set[UUID]) -> None:
+    """Begin again where a stream that was read before its lock is another one by now. Raises LocksMissedError."""
+    if numbers := {recording.lock_number(stream.bytes) for stream in stale} - batch.extra_locks:
+        raise LocksMissedError(numbers)
 
 
 async def _look_up_references(batch: LeadBatch, database: Database) -> set[UUID]:

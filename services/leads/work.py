@@ -6,11 +6,12 @@ Invariants: each piece of work has exactly one result; its names (streams, ident
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from contracts.commands import Command, CommandResult, EraseContact
+from contracts.commands import Command, CommandResult, DueTimer, EraseContact, Fire
 from contracts.meta import Actor
 from services.eventlog.consuming import RawRecord
 from services.leads.domain.arrivals import Body, Reference, Said
@@ -21,6 +22,9 @@ from services.privacy.cipher import identity_hmac
 CONSUMER = "leads"
 """Name of the aggregate service as a consumer: of its positions, its parked records, its group."""
 BUILD = 1
+
+
+_RIDERS = {"also"}
 
 
 class OtherBodyError(Exception):
@@ -124,10 +128,20 @@ class Tally:
 
     outcomes: dict[str, int] = field(default_factory=dict)
     events: int = 0
+    at_once: int = 0
+    """Timers that were armed and decided in it."""
 
     def count(self, outcome: str) -> None:
         """One more of an outcome."""
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+
+
+def brought_along(work: Sequence[Work]) -> Iterator[tuple[Command, DueTimer]]:
+    """The timers that commands among the work bring along, each with its command (`contracts.timers`)."""
+    for piece in work:
+        if isinstance(piece, CommandWork) and isinstance(piece.command.body, Fire):
+            for timer in piece.command.body.also:
+                yield piece.command, timer
 
 
 def body_hash(pepper: bytes, command: Command | EraseContact) -> bytes:
@@ -137,7 +151,10 @@ def body_hash(pepper: bytes, command: Command | EraseContact) -> bytes:
     if isinstance(command, Command):
         asked = f"{command.lead}:{command.actor.id}:{command.expected_version}:{command.happened_at}:".encode()
         asked += f"{command.body.type}:".encode()
-        asked += type(command.body).__pydantic_serializer__.to_json(command.body, exclude_defaults=True)
+        # what a `fire` brings along is asked by commands of their own: sent again, it may bring others
+        asked += type(command.body).__pydantic_serializer__.to_json(
+            command.body, exclude_defaults=True, exclude=_RIDERS if isinstance(command.body, Fire) else None
+        )
     else:
         asked = f"{command.contact}:{command.actor.id}:{command.reason}".encode()
     return hmac.digest(pepper, b"leadline-command:" + asked, "sha256")

@@ -6,16 +6,16 @@ twice does nothing twice (N1); the command holds nothing personal.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from contracts.commands import Command, Fire
+from contracts.commands import MOST_TOGETHER, Command, DueTimer
 from contracts.events import EVENT_TYPES
-from contracts.meta import Actor
+from contracts.timers import fire_command
 
 Outcome = Literal["ran", "skipped", "cancelled", "failed"]
 OUTCOMES: Final[tuple[Outcome, ...]] = ("ran", "skipped", "cancelled", "failed")
@@ -107,23 +107,15 @@ def _plain(text: Any, longest: int) -> str:
     return text
 
 
-def command_id(timer: UUID, attempt: int) -> UUID:
-    """Id of the command of an attempt, from 1 on."""
-    return uuid5(timer, f"fire:{attempt}")
-
-
-def command_of(due: Due) -> Command:
-    """The command of the timer's next attempt."""
+def command_of(due: Due, also: Sequence[Due] = ()) -> Command:
+    """The command of the timer's next attempt, which brings along those of `also`."""
     armed = due.armed
-    return Command(
-        id=command_id(armed.timer, due.attempts + 1),
-        lead=armed.stream,
-        actor=Actor(id=armed.robot, kind="robot"),
-        body=Fire(timer=armed.timer, robot=armed.robot),
-        causation=f"{armed.stream}-{armed.armed_version}",
-        correlation=armed.correlation,
-        autodepth=armed.autodepth,
-    )
+    return fire_command(armed.stream, _next(due), armed.correlation, armed.autodepth, [_next(one) for one in also])
+
+
+def _next(due: Due) -> DueTimer:
+    armed = due.armed
+    return DueTimer(timer=armed.timer, robot=armed.robot, attempt=due.attempts + 1, armed_version=armed.armed_version)
 
 
 def wait_after(attempt: int, first: timedelta) -> timedelta:
@@ -137,12 +129,30 @@ def wait_early(attempt: int) -> timedelta:
     return min(LONGEST_EARLY_WAIT, EARLY_WAIT * (1 << min(attempt - 1, 20)))
 
 
-def fairly(due: Iterable[Due]) -> list[Due]:
-    """In due order, but a lead's second timer after the first of every other lead, and so on: a lead with very many does not
-    stand in front of the others (N7). Timers of one lead keep their order."""
-    rounds: dict[UUID, int] = defaultdict(int)
-    placed = []
+def fairly(due: Iterable[Due]) -> list[list[Due]]:
+    """What is due, in the order in which commands are sent, each of which brings the timers of one list.
+
+    In due order, but a lead's second list after the first of every other lead, and so on: a lead with very many timers does not
+    stand in front of the others (N7). Timers of one lead keep their order. Together go those of a lead that one cause armed, at
+    their first attempt: one that had no outcome before is sent alone, so that it can take no other with it.
+    """
+    last: dict[UUID, list[Due]] = {}
+    rounds: Counter[UUID] = Counter()
+    placed: list[tuple[int, int, list[Due]]] = []
     for number, one in enumerate(due):
-        placed.append((rounds[one.armed.stream], number, one))
-        rounds[one.armed.stream] += 1
-    return [one for _, _, one in sorted(placed, key=lambda place: place[:2])]
+        stream = one.armed.stream
+        if (before := last.get(stream)) is not None and len(before) < MOST_TOGETHER and _together(before[0], one):
+            before.append(one)
+            continue
+        last[stream] = [one]
+        placed.append((rounds[stream], number, last[stream]))
+        rounds[stream] += 1
+    return [together for _, _, together in sorted(placed, key=lambda place: place[:2])]
+
+
+def _together(first: Due, other: Due) -> bool:
+    one, two = first.armed, other.armed
+    return not (first.attempts or other.attempts) and (one.correlation, one.autodepth) == (
+        two.correlation,
+        two.autodepth,
+    )

@@ -1,10 +1,10 @@
 """Fires timers: what is due becomes commands on `leads.commands`, the longest due first (decision 8; N1, N2, N7).
 
-One round: the due timers are taken in a transaction that holds their rows, their commands published, then marked as sent, and
-the transaction ends. Killed in between, the rows are pending again at once and the same commands go out a second time under the
-same ids. What was sent and has no outcome within its wait becomes pending again; its next command has another id. Business time
-says what is due, the world's time how long an outcome is waited for; both may jump: a timer that the aggregate finds too early
-is tried again, and a wait that lies in the future of a clock set back is over.
+One round: the due timers are taken in a transaction that holds their rows, their commands published (one for those of a lead
+that are due together), then marked as sent, and the transaction ends. Killed in between, the rows are pending again at once and
+the same commands go out a second time under the same ids. What was sent and has no outcome within its wait becomes pending again;
+its next command has another id. Business time says what is due, the world's time how long an outcome is waited for; both may
+jump: a timer that the aggregate finds too early is tried again, and a wait that lies in the future of a clock set back is over.
 
 Invariants: nothing is fired before the gate is open, nor by a build that is not live. No limit on what is on its way: a lead,
 a robot or the aggregate service that does not come on holds up nobody else. Kafka or Postgres away: waited for with back-off.
@@ -128,15 +128,15 @@ class Firing:
         return 0.0 if fired else POLL_SECONDS  # none: another instance holds them all
 
     async def fire(self, now: datetime) -> int:
-        """One batch of what is due at `now`; how many commands went out. Raises one of `PASSING`, nothing being marked then."""
+        """One batch of what is due at `now`; how many timers were fired. Raises one of `PASSING`, nothing being marked then."""
         async with self._pool.acquire() as database, database.transaction():
             if not await store.hold_live(database):
                 log.warning("not the live build: nothing is fired")
                 return 0
-            due = fairly(await store.claim_due(database, now, BATCH))
-            if not due:
+            lists = fairly(await store.claim_due(database, now, BATCH))
+            if not lists:
                 return 0
-            places = await self._commands.send([command_of(one) for one in due])
+            places = await self._commands.send([command_of(first, also) for first, *also in lists])
             at = await self._wall.now()
             sent = [
                 Sent(
@@ -146,11 +146,12 @@ class Firing:
                     offset,
                     at + wait_after(one.attempts + 1, self._outcome_within),
                 )
-                for one, (partition, offset) in zip(due, places, strict=True)
+                for together, (partition, offset) in zip(lists, places, strict=True)
+                for one in together
             ]
             await store.mark_sent(database, sent, at)
-        await self._measure(due)
-        return len(due)
+        await self._measure([one for together in lists for one in together])
+        return len(sent)
 
     async def _measure(self, due: list[Due]) -> None:
         now = await self._clock.now()

@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from contracts.commands import RefusalRecorded
+from contracts.timers import attempt_id
 from contracts.topics import DEALS_EVENTS, LEADS_EVENTS, LEADS_REFUSALS
 from services.clock import Clock
 from services.database import Database, Pool
@@ -26,7 +27,7 @@ from services.eventlog.consuming.records import Slot
 from services.eventlog.consuming.streams import Arrived, Streams
 from services.eventlog.mapper import UnknownTypeError
 from services.robots import store
-from services.robots.domain import NOT_DUE, TYPES, UNREADABLE, Armed, Outcome, command_id, read, wait_early
+from services.robots.domain import NOT_DUE, TYPES, UNREADABLE, Armed, Outcome, read, wait_early
 from services.robots.store import BUILD, CONSUMER
 
 TOPICS: Final = (LEADS_EVENTS.name, DEALS_EVENTS.name, LEADS_REFUSALS.name)
@@ -138,7 +139,7 @@ class Intake:
         waiting = [
             (timer, attempt, again + wait_early(attempt))
             for timer, attempt in await store.sent_on(database, set(early.values()))
-            if command_id(timer, attempt) in early
+            if attempt_id(timer, attempt) in early
         ]
         if waiting:
             await store.wait_until(database, waiting)

@@ -17,7 +17,7 @@ from tests.bench.growth import measure_growth, measure_import
 from tests.bench.latency import measure_latency
 from tests.bench.machine import describe_machine
 from tests.bench.parts import measure_parts
-from tests.bench.robots import measure_robots
+from tests.bench.robots import STARTING, measure_robots
 from tests.bench.stack import SERVICES, Stack
 from tests.bench.throughput import measure_ceiling, measure_product, report
 
@@ -37,6 +37,7 @@ async def main() -> int:
     )
     parser.add_argument("--long", action="store_true", help="those with 1,000,000 open leads too")
     parser.add_argument("--entering", type=int, default=10_000, help="leads that enter a stage with robots in (h)")
+    parser.add_argument("--starting", nargs="+", default=list(STARTING), choices=list(STARTING), help="when they start")
     parser.add_argument("--within", type=float, default=60.0, help="seconds in which they do")
     parser.add_argument("--only", choices=["a", "b", "c", "f", "h", "p"], help="one of them; c: (c), (d), (e) and (g)")
     asked = parser.parse_args()
@@ -61,7 +62,7 @@ async def main() -> int:
         if asked.only in (None, "f"):
             print(await measure_import(stack), flush=True)
         if asked.only in (None, "h"):
-            print(await measure_robots(stack, asked.entering, asked.within), flush=True)
+            print(await measure_robots(stack, asked.entering, asked.within, asked.starting), flush=True)
         if asked.only in (None, "c"):
             sizes = sorted({*asked.sizes, *([1_000_000] if asked.long else [])})
             print(await measure_growth(stack, sizes), flush=True)

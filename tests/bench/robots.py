@@ -1,10 +1,12 @@
 """(h) Leads that enter a stage with five robots: two labels, a plan, a letter to a mail server, a call to a web server (R1-R4).
 
-The same leads are moved twice at the same rate: first into a stage without robots, which is the baseline, then into the one with
-five. Told are: when all timers were armed, fired and closed; how late; how long after the entry each effect was requested (how
-fast they then go out, one call after the other, is told apart and not waited for); and the board, its page over HTTP and how
-soon a move is on it, at rest, without robots and with them. A page is asked for when it is due, however late the one before was
-answered; instants in events are those of their batch's beginning, so that a batch's own time (under a second) comes on top.
+The same leads are moved three times at the same rate: into a stage without robots, which is the baseline; into one whose five
+robots start at once; into one where the same five start a minute later, all five of a lead at the same instant. Told are: when all
+timers were armed and closed, and how many of them the robots service fired; how late; how long after the robot's instant each
+effect was requested (how fast they then go out, one call after the other, is told apart and not waited for); and the board, its
+page over HTTP and how soon a move is on it, at rest, without robots and with them. A page is asked for when it is due, however
+late the one before was answered; instants in events are those of their batch's beginning, so that a batch's own time (under a
+second) comes on top.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ import json
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid4, uuid5
 
 import httpx
@@ -46,7 +49,21 @@ ANNA = Actor(id="anna", kind="person", role="seller")
 ROBOTS = 5
 UNLIMITED = 600_000
 """Letters and calls a minute: more than go out one after the other."""
-WITHOUT, WITH = "calm", "offered"
+WITHOUT = "calm"
+STARTING: Final = {"at_once": "", "a_minute_later": ", start: {delay: {minutes: 1}}"}
+"""Stages with robots, and when those start."""
+STAGE = """
+  - id: {stage}
+    titles: {{ru: "{stage}", en: "{stage}"}}
+    kind: open
+    robots:
+      - {{id: {stage}_warm, titles: {{ru: "Тёплый", en: "Warm"}}, do: {{tag: {stage}_warm}}{start}}}
+      - {{id: {stage}_autumn, titles: {{ru: "Осень", en: "Autumn"}}, do: {{tag: {stage}_autumn}}{start}}}
+      - {{id: {stage}_call, titles: {{ru: "Звонок", en: "Call"}}, do: {{plan: call, due: {{hours: 1, working: true}},
+         text: {{ru: "Позвонить", en: "Call"}}}}{start}}}
+      - {{id: {stage}_letter, titles: {{ru: "Письмо", en: "Letter"}}, do: {{email: offer}}{start}}}
+      - {{id: {stage}_crm, titles: {{ru: "Учёт", en: "Books"}}, do: {{webhook: crm}}{start}}}
+"""
 PIPELINE = """
 pipeline: bench_robots
 titles: {ru: "Роботы", en: "Robots"}
@@ -60,20 +77,10 @@ templates:
 stages:
   - {id: new, titles: {ru: "Новый", en: "New"}, kind: open}
   - {id: calm, titles: {ru: "Без роботов", en: "No robots"}, kind: open}
-  - id: offered
-    titles: {ru: "Предложено", en: "Offered"}
-    kind: open
-    robots:
-      - {id: warm, titles: {ru: "Тёплый", en: "Warm"}, do: {tag: warm}}
-      - {id: autumn, titles: {ru: "Осень", en: "Autumn"}, do: {tag: autumn}}
-      - {id: call, titles: {ru: "Звонок", en: "Call"},
-         do: {plan: call, due: {hours: 1, working: true}, text: {ru: "Позвонить", en: "Call"}}}
-      - {id: letter, titles: {ru: "Письмо", en: "Letter"}, do: {email: offer}}
-      - {id: crm, titles: {ru: "Учёт", en: "Books"}, do: {webhook: crm}}
-  - {id: deal, titles: {ru: "Сделка", en: "Deal"}, kind: won}
+{stages}  - {id: deal, titles: {ru: "Сделка", en: "Deal"}, kind: won}
   - {id: poor, titles: {ru: "Брак", en: "Poor"}, kind: lost}
 """
-FIRED = re.compile(r'leadline_timers_sent_total\{again="no"\} ([\d.e+]+)')
+SENT = re.compile(r'leadline_timers_sent_total\{again="no"\} ([\d.e+]+)')
 OUTWARD = 2
 """Of a lead's five robots, those that request something of the outside."""
 
@@ -83,18 +90,24 @@ class Load:
     """What was seen while the leads were moved. Seconds; `visible`: from a command's sending to its card in the new stage;
     `spent`: of each part's processor; `moments`: since the first command."""
 
+    stage: str
     pages: list[float] = field(default_factory=list)
     visible: list[float] = field(default_factory=list)
     spent: dict[str, float] = field(default_factory=dict)
     moments: dict[str, float] = field(default_factory=dict)
+    fired: int = 0
+    """Timers that the robots service fired."""
     began_at: datetime | None = None
 
 
-async def measure_robots(stack: Stack, leads: int, seconds: float) -> str:
-    """(h) for so many leads that enter within so many seconds."""
+async def measure_robots(stack: Stack, leads: int, seconds: float, stages: Sequence[str]) -> str:
+    """(h) for so many leads that enter within so many seconds, for robots that start at once, later, or both."""
     environment = dict(stack.environment)
     async with outside_world() as outside:
-        await publish(stack.pool, SystemClock(), PIPELINE, Actor(id="helen", kind="person", role="head"))
+        text = PIPELINE.replace(
+            "{stages}", "".join(STAGE.format(stage=name, start=STARTING[name]) for name in STARTING)
+        )
+        await publish(stack.pool, SystemClock(), text, Actor(id="helen", kind="person", role="head"))
         stack.environment |= _ways_out(outside)
         await _restart(stack, (*SERVICES, REACTORS))
         ids = await _fill(stack, leads)
@@ -104,11 +117,20 @@ async def measure_robots(stack: Stack, leads: int, seconds: float) -> str:
             async with _sampling(browser, rest):
                 await asyncio.sleep(REST_SECONDS)
             calm = await _enter(stack, browser, ids, WITHOUT, seconds)
-            busy = await _enter(stack, browser, ids, WITH, seconds)
-        told = await _report(stack, leads, sorted(rest), calm, busy, outside)
+            told = [_calm(leads, calm, sorted(rest))]
+            for stage in stages:
+                busy = await _enter(stack, browser, ids, stage, seconds)
+                told.append(await _report(stack, leads, sorted(rest), calm, busy))
+                if stage != stages[-1]:
+                    await until(lambda: _delivered(stack), LIMIT, "all effects went out", pause=1.0)
+        came = await outside.counts()
+        told.append(
+            f"    outside in all: {came['letters']:,} letters, {came['different_letters']:,} different; {came['calls']:,} calls, "
+            f"{came['different_calls']:,} different"
+        )
     stack.environment = environment
     await _restart(stack, SERVICES)
-    return told
+    return "\n".join(told)
 
 
 def _ways_out(outside: Outside) -> dict[str, str]:
@@ -167,10 +189,11 @@ async def _read(stack: Stack) -> bool:
 
 async def _enter(stack: Stack, browser: httpx.AsyncClient, ids: list[UUID], stage: str, seconds: float) -> Load:
     """Move them all within so many seconds, and wait until everything that follows is done."""
-    load = Load(began_at=await stack.pool.fetchval("SELECT now()"))
+    load = Load(stage, began_at=await stack.pool.fetchval("SELECT now()"))
     before, began = stack.cpu(), time.perf_counter()
     sent: dict[UUID, float] = {}
-    following = asyncio.create_task(_follow(stack, load, began, len(ids) * ROBOTS if stage == WITH else 0))
+    fired, counted = await _fired(stack), await _counts(stack)
+    following = asyncio.create_task(_follow(stack, load, began, len(ids) * ROBOTS if stage in STARTING else 0, counted))
     async with _sampling(browser, load.pages):
         looking = asyncio.create_task(_look(stack, load, sent, stage, len(ids[::WATCHED])))
         async with _producer(stack) as producer:
@@ -190,6 +213,7 @@ async def _enter(stack: Stack, browser: httpx.AsyncClient, ids: list[UUID], stag
         await until(lambda: _read(stack), LIMIT, "everything was read", pause=0.2)
     after = stack.cpu()
     load.spent = {name: after[name] - before[name] for name in after}
+    load.fired = await _fired(stack) - fired
     load.pages.sort()
     load.visible.sort()
     return load
@@ -210,19 +234,34 @@ async def _look(stack: Stack, load: Load, sent: dict[UUID, float], stage: str, e
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _follow(stack: Stack, load: Load, began: float, timers: int) -> None:
-    """When all timers were armed, fired, closed."""
-    while timers and not {"armed", "fired", "closed"} <= load.moments.keys():
-        armed, closed = await stack.pool.fetchrow(
-            "SELECT coalesce(sum(armed), 0), coalesce(sum(ran + skipped + cancelled + failed), 0) FROM leadline.timer_counts"
-        )
-        async with httpx.AsyncClient() as client:
-            found = FIRED.search((await client.get(f"http://127.0.0.1:{stack.ports[REACTORS]}/metrics")).text)
-        now = {"armed": armed, "fired": float(found[1]) if found is not None else 0.0, "closed": closed}
-        for what, count in now.items():
-            if count >= timers:
+async def _follow(stack: Stack, load: Load, began: float, timers: int, before: tuple[int, int]) -> None:
+    """When all timers were armed and closed."""
+    while timers and not {"armed", "closed"} <= load.moments.keys():
+        for what, count, had in zip(("armed", "closed"), await _counts(stack), before, strict=True):
+            if count - had >= timers:
                 load.moments.setdefault(what, time.perf_counter() - began)
         await asyncio.sleep(0.5)
+
+
+async def _counts(stack: Stack) -> tuple[int, int]:
+    """Timers armed and closed so far."""
+    armed, closed = await stack.pool.fetchrow(
+        "SELECT coalesce(sum(armed), 0), coalesce(sum(ran + skipped + cancelled + failed), 0) FROM leadline.timer_counts"
+    )
+    return int(armed), int(closed)
+
+
+async def _fired(stack: Stack) -> int:
+    """Timers that the robots service has fired so far."""
+    async with httpx.AsyncClient() as client:
+        found = SENT.search((await client.get(f"http://127.0.0.1:{stack.ports[REACTORS]}/metrics")).text)
+    return int(float(found[1])) if found is not None else 0
+
+
+async def _delivered(stack: Stack) -> bool:
+    return not await stack.pool.fetchval(
+        "SELECT EXISTS (SELECT FROM leadline.effects WHERE state IN ('waiting', 'working'))"
+    )
 
 
 async def _delivery_rate(stack: Stack) -> tuple[float, int]:
@@ -234,51 +273,61 @@ async def _delivery_rate(stack: Stack) -> tuple[float, int]:
     return (before - after) / (time.perf_counter() - began), after
 
 
-async def _report(stack: Stack, leads: int, rest: list[float], calm: Load, busy: Load, outside: Outside) -> str:
+def _calm(leads: int, calm: Load, rest: list[float]) -> str:
+    parts = ", ".join(f"{name} {spent / leads * 1e6:,.0f}" for name, spent in sorted(calm.spent.items(), key=_dearest))
+    return (
+        f"(h) {leads:,} leads, {ROBOTS} robots each; the baseline is the same leads moved at the same rate into a stage without\n"
+        f"    processor: a move alone {sum(calm.spent.values()) / leads * 1e6:,.0f} µs ({parts})"
+    )
+
+
+def _dearest(part: tuple[str, float]) -> float:
+    return -part[1]
+
+
+async def _report(stack: Stack, leads: int, rest: list[float], calm: Load, busy: Load) -> str:
     late, requested, ran = await _from_events(stack, busy)
     rate, left = await _delivery_rate(stack)
-    came = await outside.counts()
     moments = busy.moments
     one = {name: (busy.spent[name] - calm.spent[name]) / (leads * ROBOTS) * 1e6 for name in busy.spent}
     move = sum(calm.spent.values()) / leads * 1e6
-    parts = ", ".join(f"{name} {spent:,.0f}" for name, spent in sorted(one.items(), key=lambda part: -part[1]))
+    parts = ", ".join(f"{name} {spent:,.0f}" for name, spent in sorted(one.items(), key=_dearest))
     lines = [
-        f"(h) {leads:,} leads entered a stage with {ROBOTS} robots each within {moments['sent']:.0f} s "
-        f"({leads / moments['sent']:.0f}/s); after the first of them all {leads * ROBOTS:,} timers were armed in "
-        f"{moments['armed']:.1f} s, fired in {moments['fired']:.1f} s, closed in {moments['closed']:.1f} s",
+        f"  {busy.stage}: they entered within {moments['sent']:.0f} s ({leads / moments['sent']:.0f}/s); after the first of them "
+        f"all {leads * ROBOTS:,} timers were armed in {moments['armed']:.1f} s, closed in {moments['closed']:.1f} s, "
+        f"{busy.fired:,} of them by a command of the robots service",
         f"    robots that ran: {ran:,} of {leads * ROBOTS:,}; late by p50 {_ms(late, 0.5)}, p99 {_ms(late, 0.99)}, longest "
-        f"{_ms(late, 1)}",
-        f"    effects requested: {len(requested):,} of {leads * OUTWARD:,}; after the entry p50 {_ms(requested, 0.5)}, p99 "
-        f"{_ms(requested, 0.99)}, longest {_ms(requested, 1)}; within 1 s {_share(requested, 1.0)}, within 5 s "
+        f"{_ms(late, 1)}; within 1 s {_share(late, 1.0)}",
+        f"    effects requested: {len(requested):,} of {leads * OUTWARD:,}; after the robot's instant p50 {_ms(requested, 0.5)}, "
+        f"p99 {_ms(requested, 0.99)}, longest {_ms(requested, 1)}; within 1 s {_share(requested, 1.0)}, within 5 s "
         f"{_share(requested, 5.0)}",
-        f"    sent outside afterwards: {rate:,.0f} a second, {left:,} left; in all {came['letters']:,} letters, "
-        f"{came['different_letters']:,} different; {came['calls']:,} calls, {came['different_calls']:,} different",
+        f"    sent outside afterwards: {rate:,.0f} a second, {left:,} left",
         _compared("the board's page", {"at rest": rest, "moves alone": calm.pages, "with robots": busy.pages}),
         _compared("a move on the board after its command", {"moves alone": calm.visible, "with robots": busy.visible}),
-        f"    processor: a move alone {move:,.0f} µs; each robot on top {sum(one.values()):,.0f} µs, "
-        f"{sum(one.values()) / move:.2f} of that ({parts})",
+        f"    processor: each robot on top {sum(one.values()):,.0f} µs, {sum(one.values()) / move:.2f} of a move alone ({parts})",
     ]
     return "\n".join(lines)
 
 
 async def _from_events(stack: Stack, load: Load) -> tuple[list[float], list[float], int]:
-    """Sorted seconds by which robots were late, and from a lead's entry to each request; how many robots ran."""
-    entered: dict[UUID, datetime] = {}
+    """Sorted seconds by which robots were late, and from a robot's instant to its request; how many robots ran."""
+    due: dict[tuple[UUID, str], datetime] = {}
     late: list[float] = []
     requested: list[float] = []
     rows = await stack.pool.fetch(
         """SELECT originator_id, topic, recorded_at, state FROM leadline.events
            WHERE recorded_at >= $1 AND topic = ANY($2::text[]) ORDER BY originator_id, originator_version""",
         load.began_at,
-        ["leadline.lead.stage_entered", "leadline.lead.robot_ran", "leadline.lead.effect_requested"],
+        ["leadline.lead.robot_armed", "leadline.lead.robot_ran", "leadline.lead.effect_requested"],
     )
     for row in rows:
-        if row[1].endswith("stage_entered"):
-            entered[row[0]] = row[2]
+        data = orjson.loads(row[3])["data"]
+        if row[1].endswith("robot_armed"):
+            due[row[0], data["robot"]] = datetime.fromisoformat(data["due_at"])
         elif row[1].endswith("robot_ran"):
-            late.append(orjson.loads(row[3])["data"]["late_ms"] / 1000)
+            late.append(data["late_ms"] / 1000)
         else:
-            requested.append((row[2] - entered[row[0]]).total_seconds())
+            requested.append((row[2] - due[row[0], data["robot"]]).total_seconds())
     return sorted(late), sorted(requested), len(late)
 
 

@@ -155,8 +155,9 @@ async def commands(settings: Settings) -> list[Command]:
 
 
 async def fired(settings: Settings) -> list[UUID]:
-    """Timers of all commands on the topic, sorted."""
-    return sorted(command.body.timer for command in await commands(settings) if isinstance(command.body, Fire))
+    """Timers of all commands on the topic, with those that they bring along, sorted."""
+    bodies = [command.body for command in await commands(settings) if isinstance(command.body, Fire)]
+    return sorted([body.timer for body in bodies] + [due.timer for body in bodies for due in body.also])
 
 
 async def rows(pool: Pool) -> dict[UUID, tuple[str, int]]:

@@ -56,9 +56,9 @@ DELIVERY = Actor(id="delivery", kind="system")
 
 @pytest.fixture
 async def leads(settings: Settings, pool: Pool) -> AsyncIterator[Leads]:
-    """The aggregate service with this pipeline as the default one."""
+    """The aggregate service with this pipeline as the default one, every robot left to the robots service."""
     await publish(pool, SystemClock(), PIPELINE, HEAD)
-    async with running(settings.model_copy(update={"default_pipeline": "robots"}), pool) as service:
+    async with running(settings.model_copy(update={"default_pipeline": "robots"}), pool, at_once=False) as service:
         yield service
 
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commands import Fire
+from contracts.commands import MOST_TOGETHER, DueTimer, Fire
+from contracts.timers import attempt_id
 from services.health import Health
 from services.ops import reactors
 from services.robots.domain import (
@@ -20,7 +21,6 @@ from services.robots.domain import (
     Armed,
     Closed,
     Due,
-    command_id,
     command_of,
     fairly,
     read,
@@ -36,8 +36,15 @@ META = {"stream": str(LEAD), "version": 3, "kind": "lead", "pipeline": "classic@
 DATA = {"timer": str(TIMER), "robot": "call", "due_at": "2026-03-02T15:00:00+03:00", "visit": 1, "because": "entry"}
 
 
-def due(lead: int, number: int) -> Due:
-    return Due(Armed(UUID(int=number + 1), UUID(int=lead), "lead", "classic", "call", NOON, 1, "c", 0), 0)
+def due(lead: int, number: int, *, attempts: int = 0, correlation: str = "c", depth: int = 0) -> Due:
+    return Due(
+        Armed(UUID(int=number + 1), UUID(int=lead), "lead", "classic", "call", NOON, 1, correlation, depth), attempts
+    )
+
+
+def alone(lead: int, number: int) -> Due:
+    """One that has a cause of its own, so that no command brings it along."""
+    return due(lead, number, correlation=str(number))
 
 
 def test_R1_an_arming_event_gives_a_timer_and_its_command() -> None:
@@ -96,8 +103,8 @@ def test_R1_an_instant_is_the_same_in_every_zone(moment: datetime, minutes: int)
 
 @given(st.lists(st.integers(0, 5), max_size=60))
 def test_N7_a_lead_with_many_timers_does_not_stand_before_the_others(leads: list[int]) -> None:
-    given_ = [due(lead, number) for number, lead in enumerate(leads)]
-    placed = fairly(given_)
+    given_ = [alone(lead, number) for number, lead in enumerate(leads)]
+    placed = [one for together in fairly(given_) for one in together]
     assert sorted(placed, key=lambda one: one.armed.timer.int) == given_
     before: dict[UUID, int] = {}
     for one in placed:
@@ -112,11 +119,44 @@ def test_N7_a_lead_with_many_timers_does_not_stand_before_the_others(leads: list
         assert numbers == sorted(numbers)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.integers(0, 1), st.integers(0, 1)), max_size=80),
+)
+def test_N7_what_goes_together_is_of_one_lead_one_cause_and_new(timers: list[tuple[int, int, int, int]]) -> None:
+    given_ = [
+        due(lead, number, attempts=attempts, correlation=str(cause), depth=depth)
+        for number, (lead, attempts, cause, depth) in enumerate(timers)
+    ]
+    lists = fairly(given_)
+    assert sorted((one for together in lists for one in together), key=lambda one: one.armed.timer.int) == given_
+    for together in lists:
+        assert 1 <= len(together) <= MOST_TOGETHER
+        assert len({(one.armed.stream, one.armed.correlation, one.armed.autodepth) for one in together}) == 1
+        assert len(together) == 1 or not any(one.attempts for one in together)
+    for lead in range(4):
+        numbers = [one.armed.timer.int for together in lists for one in together if one.armed.stream == UUID(int=lead)]
+        assert numbers == sorted(numbers)
+
+
+def test_N7_five_robots_of_an_entry_are_one_command() -> None:
+    (first, *also), other = fairly([due(1, 0), due(1, 1), due(2, 2), due(1, 3), due(1, 4)])
+    assert [one.armed.timer.int for one in (first, *also)] == [1, 2, 4, 5]
+    assert [one.armed.timer.int for one in other] == [3]
+    command = command_of(first, also)
+    assert command.id == attempt_id(first.armed.timer, 1)
+    assert command.body == Fire(
+        timer=first.armed.timer,
+        robot="call",
+        also=tuple(DueTimer(timer=UUID(int=n), robot="call", attempt=1, armed_version=1) for n in (2, 4, 5)),
+    )
+    assert command_of(first).id == command.id, "whatever it brings along"
+
+
 def test_N1_each_attempt_has_an_id_of_its_own_and_always_the_same() -> None:
-    ids = [command_id(TIMER, attempt) for attempt in range(1, 100)]
+    ids = [attempt_id(TIMER, attempt) for attempt in range(1, 100)]
     assert len(set(ids)) == 99
     assert ids[0] == uuid5(TIMER, "fire:1")
-    assert command_id(UUID(int=9), 1) != ids[0]
+    assert attempt_id(UUID(int=9), 1) != ids[0]
 
 
 def test_N2_waits_grow_and_have_a_limit() -> None:

@@ -48,21 +48,21 @@ async def look_up_whole(batch: LeadBatch, database: Database, contacts: Iterable
     if not heads:
         return
     members = await store.members(database, heads)
-    batch.persons |= members
+    batch.persons = members | batch.persons
     await batch.have(database, members.keys())
     if leads:
         owned = await store.leads_of(database, heads | members.keys())
         await batch.have(database, {lead for found in owned.values() for lead in found})
 
 
-async def look_up(batch: LeadBatch, database: Database) -> None:
+async def look_up(batch: LeadBatch, database: Database, work: Sequence[Work]) -> None:
     """For commands on persons, and erasures: all contacts of each person, and the leads that the command touches."""
     leads: set[UUID] = set()
     contacts: set[UUID] = set()
     whole: set[UUID] = set()
     recommenders: set[UUID] = set()
     undoes = False
-    for piece in batch.work:
+    for piece in work:
         if isinstance(piece, EraseWork):
             contacts.add(piece.command.contact)
             whole.add(piece.command.contact)  # what is left to do on their leads ends with them
@@ -82,7 +82,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
                 refuses = isinstance(body, c.Permit) and not body.allowed  # it holds for every lead of theirs
                 if deletes or refuses or await _once_for_a_person(database, state, body):
                     whole.add(state.contact)
-    deleted = await _deleted_by_rows(batch, database)
+    deleted = await _deleted_by_rows(batch, database, work)
     contacts |= deleted
     whole |= deleted
     await batch.have(database, recommenders)
@@ -92,7 +92,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     contacts |= {state.contact for lead in leads if (state := batch.lead(lead)) is not None}
     heads = await look_up_persons(batch, database, contacts)
     members = await store.members(database, heads)
-    batch.persons |= members
+    batch.persons = members | batch.persons
     await batch.have(database, members.keys())
     merging = {batch.person(state.contact) for lead in leads if (state := batch.lead(lead)) is not None}
     if leads:
@@ -162,10 +162,10 @@ def _deletes(pipeline: Pipeline, to: str) -> bool:
     return stage is not None and "bad_data" in (stage.outcome, *(reason.outcome for reason in stage.reasons))
 
 
-async def _deleted_by_rows(batch: LeadBatch, database: Database) -> set[UUID]:
+async def _deleted_by_rows(batch: LeadBatch, database: Database, work: Sequence[Work]) -> set[UUID]:
     """Contacts of leads that rows of imports lead to a stage that deletes the person; of a lead that is made in this batch too,
     the known people whom its rows name."""
-    rows = [piece.row for piece in batch.work if isinstance(piece, ImportWork)]
+    rows = [piece.row for piece in work if isinstance(piece, ImportWork)]
     for name in {row.pipeline for row in rows} - batch.current.keys():
         batch.current[name] = await registry.current(database, name)
     deleting = set()
@@ -196,7 +196,7 @@ async def look_up_returning(batch: LeadBatch, database: Database, arrivals: Sequ
             batch.had.setdefault(head, set()).add(lead)
     if alone := heads - batch.had.keys():
         members = await store.members(database, alone)
-        batch.persons |= members
+        batch.persons = members | batch.persons
         await batch.have(database, members.keys())
         owned = await store.leads_of(database, alone | members.keys())
         for contact, leads in owned.items():
@@ -215,13 +215,20 @@ def returning(batch: LeadBatch, contact: UUID) -> Returning | None:
     )
 
 
-def stale(batch: LeadBatch) -> set[UUID]:
-    """Streams that are not as they were read before their locks were taken: who goes on for whom, and which lead is open."""
+def stale(batch: LeadBatch, looked_up: Iterable[UUID]) -> set[UUID]:
+    """Streams of these contacts, and of who goes on for them, that are not as they were read before their locks were taken."""
     found: set[UUID] = set()
     contacts = {contact: state for contact in batch.persons if (state := batch.contact(contact)) is not None}
-    for contact, head in batch.persons.items():
+    for contact in looked_up:
+        head = batch.persons[contact]
         if contact in contacts and (now := head_of(contact, contacts)) != head:
             found |= {contact, head, now}
+    return found
+
+
+def closed(batch: LeadBatch) -> set[UUID]:
+    """Streams of people whose lead was read as open before its lock was taken, and is not."""
+    found: set[UUID] = set()
     for (head, _), lead in batch.open_leads.items():
         claimed = batch.lead(lead)
         if claimed is not None and not claimed.is_open:
