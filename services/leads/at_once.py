@@ -9,8 +9,8 @@ Invariants: the robots service stays the guarantee: a timer that is not carried 
 and one that is closed here needs nothing more; whichever command comes second gets the first one's answer. At most `MOST` robots
 at once in a batch and `MOST_OF_A_LEAD` on a lead: nobody's chain holds up the others.
 
-On failure: a robot that raises is left to the robots service and the batch is done again without it (`AtOnceFailedError`), so that
-no robot takes with it what armed it.
+On failure: a robot that raises is left to the robots service and the batch is done again without it (`AtOnceFailedError`), so
+that no robot takes with it what armed it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from services.leads.work import CommandWork, body_hash, brought_along
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
 
-MOST: Final = 1_000
+MOST: Final = 5_000
 MOST_OF_A_LEAD: Final = 20
 MOST_FAILURES: Final = 3
 """Robots that fail in a batch before all of them are left to the robots service."""

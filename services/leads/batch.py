@@ -416,7 +416,7 @@ class LeadBatch:
         await insert_keys(database, "person", out.person_keys)
         await insert_keys(database, "message", out.message_keys, out.message_owners)
         await store.keep_direct(database, out.direct)
-        await recording.append(database, out.events)
+        await recording.append(database, _by_stream(out.events))
         for person in sorted(self.erased):  # first: what found them may be claimed by somebody else in the same batch
             await store.forget_identities(database, person)
             await company_claims.forget(database, person)
@@ -464,6 +464,15 @@ class LeadBatch:
         else:
             self.ring.hold(self.made)
             self.cache.put(self.heads.items())
+
+
+def _by_stream(events: Sequence[Stored]) -> list[Stored]:
+    """The events of each stream side by side, streams in the order in which they were first written to: whoever reads the log
+    finds a robot's end next to its beginning, also where it ran at once after all work of the batch."""
+    streams: dict[UUID, list[Stored]] = {}
+    for event in events:
+        streams.setdefault(event.stream, []).append(event)
+    return [event for of in streams.values() for event in of]
 
 
 def sealed_for(state: State | None) -> UUID | None:

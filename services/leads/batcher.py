@@ -158,7 +158,8 @@ class Batcher:
                 return
             except AtOnceFailedError as error:
                 BATCHES.labels("failed").inc()
-                log.exception("robot_at_once_failed", timer=str(error.timer))
+                # the whole of it is told where the robots service's command fails alone
+                log.error("robot_at_once_failed", timer=str(error.timer), error=type(error.__cause__).__name__)
                 waits.leave(error.timer)
                 continue
             except LocksMissedError as error:

@@ -28,6 +28,7 @@ from services.leads.domain.state import LeadState
 from services.leads.letters import filler
 from services.leads.people.deleting import deletion
 from services.leads.people.effects import person_of
+from services.leads.work import MACHINES
 from services.pipelines import registry
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ async def decide_robots(
     """The events of such a command, or why it is refused."""
     body = command.body
     if body.type in c.MACHINE_BODIES:
-        if command.actor.kind not in ("robot", "system"):
+        if command.actor.kind not in MACHINES:
             return machines_only()
         if isinstance(body, c.Fire):
             return await _fire(batch, command, body, state, pipeline, database)

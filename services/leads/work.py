@@ -24,6 +24,8 @@ CONSUMER = "leads"
 BUILD = 1
 
 
+MACHINES = ("robot", "system")
+"""Kinds of actors that are services of ours."""
 _RIDERS = {"also"}
 
 
@@ -137,9 +139,11 @@ class Tally:
 
 
 def brought_along(work: Sequence[Work]) -> Iterator[tuple[Command, DueTimer]]:
-    """The timers that commands among the work bring along, each with its command (`contracts.timers`)."""
+    """The timers that commands of our own services among the work bring along, each with its command (`contracts.timers`)."""
     for piece in work:
-        if isinstance(piece, CommandWork) and isinstance(piece.command.body, Fire):
+        if not isinstance(piece, CommandWork) or not isinstance(piece.command.body, Fire):
+            continue
+        if piece.command.actor.kind in MACHINES:
             for timer in piece.command.body.also:
                 yield piece.command, timer
 
