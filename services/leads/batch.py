@@ -49,6 +49,7 @@ from services.leads.locks import BATCHS_OWN, LocksMissedError, lock_numbers
 from services.leads.looking_up import look_up
 from services.leads.memory import Head, State, StateCache
 from services.leads.people import store as persons
+from services.leads.people.known import KnownPersons
 from services.leads.publishing import store as publishing
 from services.leads.publishing.places import place_after
 from services.leads.work import (
@@ -94,7 +95,7 @@ class LeadBatch:
     owners: dict[bytes, Owner] = field(default_factory=dict)
     open_leads: dict[tuple[UUID, str], UUID] = field(default_factory=dict)
     """By (contact that goes on for the person, pipeline)."""
-    persons: dict[UUID, UUID] = field(default_factory=dict)
+    persons: KnownPersons = field(default_factory=KnownPersons)
     """Which contact goes on for each, of those looked up (N16)."""
     whole: set[UUID] = field(default_factory=set)
     """Contacts of people all of whose leads are at hand."""

@@ -28,7 +28,7 @@ from services.leads.claims import claim, envelope_of, known_people, move_claim, 
 from services.leads.companies.effects import join_company
 from services.leads.domain.arrivals import Arrival, Known, Recognised, Referred
 from services.leads.domain.case import Case
-from services.leads.domain.decide import Surroundings, decide
+from services.leads.domain.decide import decide
 from services.leads.domain.recognition import keep_recorded_identity, recognise
 from services.leads.domain.robots.following import depth_of
 from services.leads.domain.rules import no_such_lead
@@ -116,11 +116,8 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
             return refuse(batch, work, refusal, state.version)
         obey_refusal(batch, state, command, envelope)
         return _carried_out(batch, work, state)
-    around = surroundings(batch, state)
-    if isinstance(command.body, c.Plan):
-        around = replace(around, activity=uuid5(command.id, "activity"))
     await assigning.have_for(batch, database, state, pipeline, command.body)
-    decided = await _decided(batch, command, state, pipeline, around, database)
+    decided = await _decided(batch, command, state, pipeline, database)
     if isinstance(decided, Refusal):
         return refuse(batch, work, decided, state.version)
     bad_data, refusal = deletion(batch, state, decided)
@@ -158,7 +155,7 @@ def _carried_out(batch: LeadBatch, work: CommandWork, state: LeadState) -> Done:
 
 
 async def _decided(
-    batch: LeadBatch, command: c.Command, state: LeadState, pipeline: Pipeline, around: Surroundings, database: Database
+    batch: LeadBatch, command: c.Command, state: LeadState, pipeline: Pipeline, database: Database
 ) -> tuple[e.Event, ...] | Refusal:
     if isinstance(command.body, c.Adopt):
         return await adopting.decide_adoption(batch, command, state, pipeline, database)
@@ -166,6 +163,9 @@ async def _decided(
         return await hand_over(batch, command, command.body, state, pipeline, database)
     if isinstance(command.body, ROBOT_COMMANDS):
         return await decide_robots(batch, command, state, pipeline, database)
+    around = surroundings(batch, state)
+    if isinstance(command.body, c.Plan):
+        around = replace(around, activity=uuid5(command.id, "activity"))
     decided = decide(state, command, pipeline, batch.now, around)
     if isinstance(decided, Refusal):
         return decided

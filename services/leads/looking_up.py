@@ -45,7 +45,7 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     streams: set[UUID] = set()
     for owned in await store.owners(database, sorted(hmacs), pipeline):
         batch.owners[owned.hmac] = Owner(owned.contact, owned.shared)
-        batch.persons |= {owned.contact: owned.head, owned.head: owned.head}
+        batch.persons.learn({owned.contact: owned.head, owned.head: owned.head})
         streams |= {owned.contact, owned.head}
         if owned.lead is not None:
             batch.open_leads[(owned.head, pipeline)] = owned.lead

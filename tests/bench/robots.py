@@ -1,12 +1,12 @@
 """(h) Leads that enter a stage with five robots: two labels, a plan, a letter to a mail server, a call to a web server (R1-R4).
 
 The same leads are moved three times at the same rate: into a stage without robots, which is the baseline; into one whose five
-robots start at once; into one where the same five start a minute later, all five of a lead at the same instant. Told are: when all
-timers were armed and closed, and how many of them the robots service fired; how late; how long after the robot's instant each
-effect was requested (how fast they then go out, one call after the other, is told apart and not waited for); and the board, its
-page over HTTP and how soon a move is on it, at rest, without robots and with them. A page is asked for when it is due, however
-late the one before was answered; instants in events are those of their batch's beginning, so that a batch's own time (under a
-second) comes on top.
+robots start at once; into one where the same five start a minute later, all five of a lead at the same instant. Told are: when
+all timers were armed and closed, and how many of them the robots service fired; how late; how long after the robot's instant
+each effect was requested (how fast they then go out, one call after the other, is told apart and not waited for); and the
+board, its page over HTTP and how soon a move is on it, at rest, without robots and with them. A page is asked for when it is
+due, however late the one before was answered; instants in events are those of their batch's beginning, so that a batch's own
+time (under a second) comes on top.
 """
 
 from __future__ import annotations

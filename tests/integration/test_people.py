@@ -254,7 +254,7 @@ async def test_N16_batch_that_read_a_chain_before_it_grew_sees_under_the_locks_t
     memory = Memory(KeyRing(settings.master_key_bytes))
     async with leads.pool.acquire() as database, database.transaction():
         batch = LeadBatch(settings, memory.ring, memory.cache, [], [], THEN)
-        batch.persons[of_third] = of_ivan  # as it was read, without locks, before the second merge
+        batch.persons.put({of_third: of_ivan})  # as it was read, without locks, before the second merge
         await look_up_persons(batch, database, {of_third})
         assert stale(batch) >= {of_ivan, of_olga}, "the batch begins again, with the locks of both"
 

@@ -61,7 +61,7 @@ def _put(batch: LeadBatch, state: LeadState, decided: Outcome, envelope: Envelop
     for stream, sealed_for, event in decided.contact_events:
         batch.record(stream, "contact", sealed_for, (event,), **people)
     heads = {*map(batch.person, decided.heads), *decided.heads.values()}
-    batch.persons |= decided.heads
+    batch.persons.put(decided.heads)
     batch.out.regrouped |= decided.heads.keys()
     for lead in {lead for head in heads for lead in batch.had.pop(head, ())}:
         if (theirs_now := batch.lead(lead)) is not None:
@@ -146,6 +146,6 @@ def put_recommendation(batch: LeadBatch, body: c.Capture, lead: UUID, envelope: 
 def person_of(batch: LeadBatch, state: LeadState) -> Person:
     """The person behind a lead, with every contact of theirs."""
     head = batch.person(state.contact)
-    contacts = [state.contact, head, *(contact for contact, its in batch.persons.items() if its == head)]
+    contacts = [state.contact, head, *batch.persons.of(head)]
     states = (batch.contact(contact) for contact in dict.fromkeys(contacts))
     return Person(tuple(found for found in states if found is not None))

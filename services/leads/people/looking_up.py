@@ -35,9 +35,9 @@ async def look_up_persons(batch: LeadBatch, database: Database, contacts: Iterab
     if not wanted:
         return set()
     found = await store.heads(database, wanted - batch.persons.keys())
-    batch.persons |= {contact: found.get(contact, contact) for contact in wanted - batch.persons.keys()}
+    batch.persons.learn({contact: found.get(contact, contact) for contact in wanted})
     heads = {batch.persons[contact] for contact in wanted}
-    batch.persons |= {head: batch.persons.get(head, head) for head in heads}
+    batch.persons.learn({head: head for head in heads})
     await batch.have(database, wanted | heads)
     return heads
 
@@ -48,7 +48,7 @@ async def look_up_whole(batch: LeadBatch, database: Database, contacts: Iterable
     if not heads:
         return
     members = await store.members(database, heads)
-    batch.persons = members | batch.persons
+    batch.persons.learn(members)
     await batch.have(database, members.keys())
     if leads:
         owned = await store.leads_of(database, heads | members.keys())
@@ -92,7 +92,7 @@ async def look_up(batch: LeadBatch, database: Database, work: Sequence[Work]) ->
     contacts |= {state.contact for lead in leads if (state := batch.lead(lead)) is not None}
     heads = await look_up_persons(batch, database, contacts)
     members = await store.members(database, heads)
-    batch.persons = members | batch.persons
+    batch.persons.learn(members)
     await batch.have(database, members.keys())
     merging = {batch.person(state.contact) for lead in leads if (state := batch.lead(lead)) is not None}
     if leads:
@@ -196,7 +196,7 @@ async def look_up_returning(batch: LeadBatch, database: Database, arrivals: Sequ
             batch.had.setdefault(head, set()).add(lead)
     if alone := heads - batch.had.keys():
         members = await store.members(database, alone)
-        batch.persons = members | batch.persons
+        batch.persons.learn(members)
         await batch.have(database, members.keys())
         owned = await store.leads_of(database, alone | members.keys())
         for contact, leads in owned.items():
