@@ -224,9 +224,11 @@ async def test_C4_a_lead_that_waited_too_long_in_the_pool_is_an_incident_of_the_
         fired = await one.any().send(lead, "fire", by=actor, timer=waits.timer, robot="pool")
         assert fired.outcome == "done"
         of_nobody = await one.events(e.IncidentRecorded, employee="olga")
-        assert [record.rule for record in of_nobody] == ["pool", "take"], "nobody took it into work either"
-        recorded = of_nobody[0]
+        assert [record.rule for record in of_nobody] == ["no_attempt", "pool", "take"], (
+            "nobody took it into work either"
+        )
+        recorded = of_nobody[1]  # the first robot was overdue when the form came
         assert (recorded.incident_kind, recorded.lead, recorded.cause) == ("pool", lead, "nobody_responsible")
         assert not recorded.counts
-        notice = (await one.notices("olga"))[0]
-        assert (notice.to, notice.subject) == ("olga", "Лид без ответственного: Лид ждёт, и взять его некому")
+        subjects = {(notice.to, notice.subject) for notice in await one.notices("olga")}
+        assert ("olga", "Лид без ответственного: Лид ждёт, и взять его некому") in subjects

@@ -185,7 +185,7 @@ class Old:
 
 @pytest.fixture
 async def old(settings: Settings, pool: Pool) -> AsyncIterator[Old]:
-    """The aggregate service on a clock of the test's own, new leads coming to this pipeline."""
+    """The aggregate service on a clock of the test's own, new leads coming to this pipeline, every robot waiting to be fired."""
     name = unique("old")
     mine = settings.model_copy(
         update={"default_pipeline": name, "staff": [Colleague(name="helen", role="head", email="helen@example.org")]}
@@ -193,7 +193,7 @@ async def old(settings: Settings, pool: Pool) -> AsyncIterator[Old]:
     await registry.publish_bundled(pool, SystemClock())
     await registry.publish(pool, SystemClock(), PIPELINE.replace("NAME", name), HEAD)
     clock = HandClock(NOW)
-    batcher = Batcher(mine, pool, clock, Memory(KeyRing(mine.master_key_bytes)))
+    batcher = Batcher(mine, pool, clock, Memory(KeyRing(mine.master_key_bytes)), at_once=False)
     task = asyncio.create_task(batcher.run())
     yield Old(mine, pool, clock, Leads(mine, pool, batcher), name)
     batcher.close()

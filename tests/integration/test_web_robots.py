@@ -58,8 +58,8 @@ DELIVERY = Actor(id="delivery", kind="system")
 
 @pytest.fixture
 async def web(settings: Settings, pool: Pool) -> AsyncIterator[Web]:
-    """API and pages over the aggregate service's own door, with this pipeline."""
-    async with door_over(settings, pool) as made:
+    """API and pages over the aggregate service's own door, with this pipeline, every robot waiting to be fired."""
+    async with door_over(settings, pool, at_once=False) as made:
         await publish(pool, SystemClock(), PIPELINE, HEAD)
         yield made
 

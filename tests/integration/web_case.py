@@ -83,11 +83,12 @@ async def deliver(web: Web) -> int:
 
 
 @asynccontextmanager
-async def door_over(settings: Settings, pool: Pool) -> AsyncIterator[Web]:
-    """API and pages over the aggregate service's own door; no Kafka, so lists stay empty."""
+async def door_over(settings: Settings, pool: Pool, *, at_once: bool = True) -> AsyncIterator[Web]:
+    """API and pages over the aggregate service's own door; no Kafka, so lists stay empty. Without `at_once` every robot waits to
+    be fired."""
     async with pool.acquire() as connection:
         await projections.schema.prepare(connection)
-    async with running(settings, pool) as leads, AsyncExitStack() as stack:
+    async with running(settings, pool, at_once=at_once) as leads, AsyncExitStack() as stack:
         inside = httpx.ASGITransport(app=leads_app(settings, leads.batcher, leads.reader))
         door = LeadsDoor.at("http://leads", settings.internal_token, inside)
         stack.push_async_callback(door.client.aclose)
