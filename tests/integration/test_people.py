@@ -256,7 +256,7 @@ async def test_N16_batch_that_read_a_chain_before_it_grew_sees_under_the_locks_t
         batch = LeadBatch(settings, memory.ring, memory.cache, [], [], THEN)
         batch.persons.put({of_third: of_ivan})  # as it was read, without locks, before the second merge
         await look_up_persons(batch, database, {of_third})
-        assert stale(batch) >= {of_ivan, of_olga}, "the batch begins again, with the locks of both"
+        assert stale(batch, batch.persons) >= {of_ivan, of_olga}, "the batch begins again, with the locks of both"
 
 
 async def test_C7_refusal_is_kept_on_the_person_with_its_proof(leads: Leads) -> None:

@@ -411,7 +411,8 @@ async def test_N5_a_killed_start_goes_on_with_the_same_command(old: Old, tmp_pat
     assert (told["preview"]["left"]["had"], told["started"]["leads"]) == (half, 400 - half)
     robots = await old.pool.fetch(
         """SELECT originator_id, convert_from(state, 'UTF8')::jsonb -> 'data' ->> 'robot' FROM leadline.events
-           WHERE topic = 'leadline.lead.robot_armed'"""
+           WHERE topic = 'leadline.lead.robot_armed'
+             AND convert_from(state, 'UTF8')::jsonb -> 'data' ->> 'because' = 'started'"""
     )
     assert len(robots) == len(set(map(tuple, robots))) == 400 * 4 + 1
 
@@ -438,7 +439,8 @@ async def test_N5_the_command_says_what_would_happen_and_does_it(
     assert await start(place, Typed(old.pipeline, yes=True, json=True)) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["preview"]["starting"], told["started"]["leads"], told["started"]["refused"]) == (9, 9, [])
-    assert (await old.armed()).total() == told["started"]["robots"]
+    armed = Counter(event.because for _, event in await old.events(e.RobotArmed))
+    assert armed == {"started": told["started"]["robots"], "after_robot": 1}, "one at once, after a letter without an address"
     assert await start(place, Typed(old.pipeline, yes=True, language="en")) == 0
     assert "There is nothing to start" in capsys.readouterr().out
     with pytest.raises(OpsError, match="no pipeline nowhere"):

@@ -36,8 +36,8 @@ LONGEST_PAUSE: Final = 0.010
 """Seconds between polls: after traffic, and when there has been none for a while."""
 GATHER_SECONDS: Final = 0.025
 LARGE: Final = 500
-"""After a poll that found some rows, but not so many, the next one waits for more: a poll, a batch of Kafka's and a transaction of
-every reader cost much the same for one row as for a hundred. The first row after a rest waits for nothing."""
+"""After a poll that found some rows, but not so many, the next one waits for more: a poll, a batch of Kafka's and a transaction
+of every reader cost much the same for one row as for a hundred. The first row after a rest waits for nothing."""
 FINISH_SECONDS: Final = 0.25
 FINISH_ROWS: Final = 20_000
 CHORES_SECONDS: Final = 1.0
