@@ -86,6 +86,31 @@ def test_R1_a_robot_after_another_waits_until_the_letter_was_accepted_by_the_nex
 
 
 @pytest.mark.parametrize(
+    ("start", "first", "again"),
+    [
+        ('{day: "03-05"}', "sales@3", None),
+        ('{day: "03-05", every: {months: 12}}', "sales@3", "sales@3"),
+        ("{delay: {hours: 5}, every: {days: 1}}", None, None),
+        ("{delay: {hours: 5}, every: {days: 1, working: true}}", None, "sales@3"),
+        ("{delay: {hours: 5, working: true}, every: {days: 1}}", "sales@3", None),
+        ("{in_hours: true, every: {days: 1}}", "sales@3", "sales@3"),
+        ("{date: lesson, before: {days: 1}}", "sales@3", None),
+        ("{date: lesson, before: {days: 1}, every: {days: 7}}", "sales@3", None),
+    ],
+)
+def test_R1_the_calendar_that_an_instant_was_counted_in_is_named(
+    start: str, first: str | None, again: str | None
+) -> None:
+    story = school(robot("mark", "{tag: a}", start=start)).given("record", fields={"lesson": "2026-03-05"})
+    [armed] = story.of(e.RobotArmed)
+    assert armed.calendar == first
+    story.until(datetime(2026, 3, 6, 12, tzinfo=UTC))
+    [comes] = story.of(e.RobotArmed)[1:2] or [None]
+    assert (comes is not None) is ("every" in start)
+    assert comes is None or comes.calendar == again
+
+
+@pytest.mark.parametrize(
     ("delay", "due"),
     [
         ("{minutes: 90}", datetime(2026, 3, 2, 10, 30, tzinfo=UTC)),
@@ -483,6 +508,17 @@ def test_C7_a_refusal_stops_what_is_on_its_way_and_takes_the_client_out_of_audie
     count = len(story.of(e.EffectRequested))
     story.refuse("ads")
     assert len(story.of(e.EffectRequested)) == count, "once is enough"
+
+
+@pytest.mark.parametrize(("anyway", "ran"), [("skip", ["letter"]), ("run", ["letter", "call"])])
+def test_C7_who_follows_a_letter_that_was_stopped_waits_for_its_repeat_or_runs_as_it_says(
+    anyway: str, ran: list[str]
+) -> None:
+    call = robot("call", CALL, start="{after: letter}", when_predecessor_did_not_run=anyway)
+    story = school(", ".join((robot("letter", "{email: thanks}"), call))).until(seconds=1).refuse("email")
+    assert story.of(e.EffectFailed)[0].reason == "contact_refused"
+    assert story.until(seconds=1).ran() == ran
+    assert story.of(e.RobotSkipped) == []
 
 
 def test_C9_nobody_is_written_to_at_an_address_that_is_proven_wrong_or_not_there() -> None:
