@@ -114,7 +114,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
         refusal = act(batch, Case(state, pipeline, None, command, batch.now), envelope)
         if refusal is not None:
             return refuse(batch, work, refusal, state.version)
-        obey_refusal(batch, state, command, envelope)
+        await obey_refusal(batch, state, command, envelope, database)
         return _carried_out(batch, work, state)
     around = surroundings(batch, state)
     if isinstance(command.body, c.Plan):
