@@ -105,10 +105,13 @@ class Leads:
 
 
 @asynccontextmanager
-async def running(settings: Settings, pool: Pool, clock: Clock | None = None) -> AsyncIterator[Leads]:
+async def running(
+    settings: Settings, pool: Pool, clock: Clock | None = None, *, memory: Memory | None = None
+) -> AsyncIterator[Leads]:
     """A batcher at work on this database."""
     await publish_bundled(pool, SystemClock())
-    batcher = Batcher(settings, pool, clock or SystemClock(), Memory(KeyRing(settings.master_key_bytes)))
+    memory = memory or Memory(KeyRing(settings.master_key_bytes))
+    batcher = Batcher(settings, pool, clock or SystemClock(), memory)
     task = asyncio.create_task(batcher.run())
     try:
         yield Leads(settings, pool, batcher)
