@@ -148,6 +148,10 @@ ROBOTS: dict[str, tuple[str, str]] = {
         "клиент просил не обращаться к нему так",
         "the client asked not to be contacted in this way",
     ),
+    "effect_failed.ledger_lost": (
+        "сведения об отправке утеряны: ушло ли это, неизвестно",
+        "what was known of it was lost: whether it went out, nobody knows",
+    ),
     "matched": ("Найдено контактов", "Contacts matched"),
     "provider": ("Через", "By way of"),
     "attempts": ("Попыток", "Tries"),
