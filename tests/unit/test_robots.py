@@ -552,6 +552,15 @@ def test_R3_what_hangs_on_a_letter_waits_for_it_and_the_rest_does_not() -> None:
     assert story.give("repeat", effect=effect).rules == ("R3.only_what_failed",)
 
 
+@pytest.mark.parametrize(("doubtful", "words"), [(False, "lost"), (True, "lost (могло всё же уйти)")])
+def test_R3_the_task_of_a_letter_that_failed_says_where_it_may_have_gone_out(doubtful: bool, words: str) -> None:
+    story = (
+        school(robot("letter", "{email: thanks}")).until(seconds=1).report("failed", reason="lost", doubtful=doubtful)
+    )
+    [told] = story.of(e.ActivityPlanned)
+    assert told.text == f"Письмо клиенту не ушло: {words}"
+
+
 def test_R3_a_robot_that_could_not_is_told_as_a_task_and_can_be_started_again() -> None:
     story = school(", ".join((robot("letter", "{email: thanks}"), robot("call", CALL, start="{after: letter}"))))
     story.fill_fails = "text: line 1: lead.name has no value"
