@@ -16,6 +16,7 @@ from services.leads.domain.journal.rules import RULES as JOURNAL_RULES
 from services.leads.domain.journal.rules import JournalRule
 from services.leads.domain.merging_rules import MERGE_RULES, UNMERGE_RULES, MergeRule
 from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES
+from services.subject import spoken
 
 PAGE: Final = Path(__file__).parent / "rules.md"
 
@@ -100,7 +101,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _row(rule: Rule | AdoptionRule | InboundRule | JournalRule | MergeRule) -> str:
-    cells = (f"`{rule.id}`", rule.en, rule.ru, rule.why)
+    cells = (f"`{rule.id}`", spoken(rule.en, of_deal=False), spoken(rule.ru, of_deal=False), rule.why)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 

@@ -14,9 +14,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from contracts.pipeline.names import Misfit
-from services.yaml_words import Words, both, said_of, said_of_syntax
+from services.yaml_words import Words, both, said_of, said_of_key, said_of_syntax
 
 SOURCE_CHARACTERS = 500_000
+TEXT = "tag:yaml.org,2002:str"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -141,7 +142,7 @@ def _composed(text: str, file: str, begins: Words) -> tuple[yaml.Node, Any]:
             root = loader.get_single_node()
             if root is None:
                 raise YamlError(f"{file}: empty; {begins.en}", f"{file}: пусто; {begins.ru}")
-            _refuse_duplicates(root, file, set())
+            _refuse_keys(root, file, (), set())
             return root, loader.construct_document(root)
         except yaml.MarkedYAMLError as error:
             if last == 0:
@@ -167,24 +168,35 @@ def _syntax(error: yaml.MarkedYAMLError, file: str) -> YamlError:
     )
 
 
-def _refuse_duplicates(node: yaml.Node, file: str, looked_at: set[int]) -> None:
+def _refuse_keys(node: yaml.Node, file: str, path: tuple[str | int, ...], looked_at: set[int]) -> None:
+    """Keys that stand twice, or are no texts. Raises YamlError for the first of them."""
     if id(node) in looked_at:  # one node under several aliases is looked at once
         return
     looked_at.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
+            line = key.start_mark.line + 1
+            if key.tag != TEXT:
+                raise _said_at(file, line, path, said_of_key(key.value if isinstance(key, yaml.ScalarNode) else None))
+            name = str(key.value)
             if name in seen:
-                raise YamlError(
-                    f"{file}:{line}: the key {name} stands twice, first in line {seen[name]}; keep one",
-                    f"{file}:{line}: ключ {name} стоит дважды, впервые в строке {seen[name]}; оставьте один",
+                words = Words(
+                    f"stands twice, first in line {seen[name]}; keep one",
+                    f"стоит дважды, впервые в строке {seen[name]}; оставьте один",
                 )
+                raise _said_at(file, line, (*path, name), words)
             seen[name] = line
-            _refuse_duplicates(value, file, looked_at)
+            _refuse_keys(value, file, (*path, name), looked_at)
     elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_duplicates(item, file, looked_at)
+        for n, item in enumerate(node.value):
+            _refuse_keys(item, file, (*path, n), looked_at)
+
+
+def _said_at(file: str, line: int, path: tuple[str | int, ...], words: Words) -> YamlError:
+    written = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+    place = f"{file}:{line}: {written}: " if written else f"{file}:{line}: "
+    return YamlError(place + words.en, place + words.ru)
 
 
 def _told(root: yaml.Node, found: Iterable[Misfit], file: str, whole: Words) -> YamlError:

@@ -176,6 +176,24 @@ def said_of(problem: ErrorDetails, model: type[BaseModel], examples: Mapping[str
     )
 
 
+def said_of_key(written: str | None) -> Words:
+    """The message for a key that is no text. `written`: as it stands there; None where it is a list, or keys of its own."""
+    if written is None:
+        return Words(
+            "a key is a text, not a list and no keys of its own; put it in quotes",
+            "ключ — это текст, а не список и не другие ключи; возьмите его в кавычки",
+        )
+    if written.lower() in ("true", "on", "yes"):
+        return Words(
+            f"the key {written} is no text; where a program wrote the file, on became true: write on",
+            f"ключ {written} — не текст; если файл записала программа, on стало true: напишите on",
+        )
+    return Words(
+        f'the key {written or "~"} is no text; put it in quotes: "{written}"',
+        f'ключ {written or "~"} — не текст; возьмите его в кавычки: "{written}"',
+    )
+
+
 def _of_size(kind: str, value: Any, context: Mapping[str, Any]) -> Words | None:
     match kind:
         case "string_too_long":
@@ -243,6 +261,8 @@ def _unknown(known: tuple[str, ...], key: str) -> Words:
 def _not_one_of(allowed: list[str], value: Any) -> Words:
     meant = value if isinstance(value, str) else None
     listed = ", ".join(allowed)
+    if value is None:
+        return Words(f"is empty; expected one of: {listed}", f"пусто; нужно одно из: {listed}")
     near = there_are(allowed, meant).partition("; there are:")[0]
     near_ru = there_are_ru(allowed, meant).partition("; есть:")[0]
     return Words(

@@ -26,6 +26,10 @@ LONGEST_AFTER: Final = timedelta(days=1)
 """Whoever asks for a longer pause is asked again after this one."""
 TOO_SMALL: Final = "audience_too_small"
 """How the reason begins when a list is too short for its service: such a try counts for nothing and waits for others."""
+LOST: Final = "ledger_lost"
+"""Why an effect failed of which the ledger had lost what it knew."""
+NOT_REQUESTED: Final = "not_requested"
+"""How the reason begins why a row is closed whose effect no event requested."""
 REASON_CHARACTERS: Final = 500
 PROVIDER_CHARACTERS: Final = 100
 MOST_MATCHED: Final = 2**31 - 1

@@ -10,20 +10,19 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import orjson
 from prometheus_client import Counter
 
 from contracts.commands import RefusalRecorded
-from contracts.events import EVENT_TYPES, EffectDone, EffectFailed, EffectRepeated, EffectRequested
 from contracts.topics import DEALS_EVENTS, INCIDENTS_EVENTS, LEADS_EVENTS, LEADS_REFUSALS
 from services.clock import Clock
 from services.database import Database, Pool
 from services.delivery import domain, store
 from services.delivery.domain import Effect, NotOursError
-from services.delivery.notices import NOTICES, as_effect
+from services.delivery.reading import after, of_effects, read
 from services.delivery.reports import DELIVERY
 from services.eventlog.consuming import Batch, PositionMove, RawRecord, move_positions
 from services.eventlog.consuming import store as consuming
@@ -37,16 +36,7 @@ BUILD: Final = 1
 TOPICS: Final = (LEADS_EVENTS, DEALS_EVENTS, INCIDENTS_EVENTS, LEADS_REFUSALS)
 RELEASED_AT_ONCE: Final = 20  # streams tried again in one transaction
 
-EffectEvent = EffectRequested | EffectRepeated | EffectDone | EffectFailed
-KINDS: Final[tuple[type[EffectEvent], ...]] = (EffectRequested, EffectRepeated, EffectDone, EffectFailed)
-
 TAKEN = Counter("leadline_delivery_events", "Events of effects read into the ledger, by type.", ["type"])
-
-
-def of_effects(type_: str) -> bool:
-    """Whether this release knows the type as one of effects, on whatever stream; notices of journals are effects too."""
-    cls = EVENT_TYPES.get(type_)
-    return cls is not None and issubclass(cls, (*KINDS, *NOTICES))
 
 
 class Ledger:
@@ -125,73 +115,26 @@ class Ledger:
         self, connection: Database, used: Sequence[Arrived]
     ) -> tuple[dict[UUID, Effect], set[UUID], list[tuple[Arrived, str]]]:
         """The effects of these events as they are after them, which ones changed, and which events failed, with the reason."""
-        read, failed = [], []
+        said, failed = [], []
         for arrived in used:
             try:
-                read.append((arrived, event_of(arrived), _recorded_at(arrived)))
+                said.append((arrived, read(arrived.type, UUID(arrived.stream), arrived.version, arrived.event)))
             except (KeyError, TypeError, ValueError) as error:
                 failed.append((arrived, f"event: {type(error).__name__}"))
-        ledger = await store.hold(connection, {event.effect for _, event, _ in read})
+        ledger = await store.hold(connection, {one.event.effect for _, one in said})
         changed: set[UUID] = set()
         broken = {arrived.stream for arrived, _ in failed}
-        for arrived, event, at in read:
+        for arrived, one in said:
             if arrived.stream in broken:
                 continue
+            effect = one.event.effect
             try:
-                ledger[event.effect] = self._after(ledger.get(event.effect), arrived, event, at)
-                changed.add(event.effect)
+                ledger[effect] = after(ledger.get(effect), one, self._with_address)
+                changed.add(effect)
             except NotOursError as error:
                 failed.append((arrived, str(error)))
                 broken.add(arrived.stream)
         return ledger, changed, sorted(failed, key=lambda pair: (pair[0].stream, pair[0].version))
-
-    def _after(self, effect: Effect | None, arrived: Arrived, event: EffectEvent, at: datetime) -> Effect:
-        if isinstance(event, EffectRequested):
-            if effect is not None:
-                raise NotOursError("its effect was requested before")
-            meta = arrived.event["meta"]
-            return domain.requested(
-                event,
-                UUID(arrived.stream),
-                meta["kind"],
-                arrived.version,
-                at,
-                has_address=event.service in self._with_address,
-                correlation=meta["correlation"],
-            )
-        if effect is None or effect.stream != UUID(arrived.stream):
-            raise NotOursError("nobody requested its effect on this stream")
-        if isinstance(event, EffectRepeated):
-            again = domain.repeated(effect, event, arrived.version, at)
-            who = arrived.event["data"].get("to")  # of a notice: they may have an address by now
-            return again if who is None else replace(again, provider=domain.way_of_notice(who in self._with_address))
-        return domain.closed(effect, event, at)
-
-
-def event_of(arrived: Arrived) -> EffectEvent:
-    """The event without what is personal in it, which the ledger has no use for. Raises ValueError."""
-    cls = EVENT_TYPES[arrived.type]
-    data: dict[str, Any] = dict(arrived.event["data"])
-    for version in range(arrived.event["meta"].get("schema_version", 1), cls.class_version):
-        getattr(cls, f"upcast_v{version}_v{version + 1}")(data)
-    event = as_effect(cls.model_validate(data, extra="ignore"))
-    assert isinstance(event, KINDS), "only types of effects are read"
-    if isinstance(event, EffectRequested):
-        said = (event.service, event.audience, event.robot)
-        if any(text is not None and "\0" in text for text in said):
-            raise ValueError("a text holds NUL")
-    if isinstance(event, EffectFailed) and "\0" in event.reason:
-        raise ValueError("a text holds NUL")
-    return event
-
-
-def _recorded_at(arrived: Arrived) -> datetime:
-    """When it was recorded. Raises ValueError, also where the envelope lacks what the ledger keeps of it."""
-    meta = arrived.event["meta"]
-    for name in ("kind", "correlation"):
-        if not (isinstance(meta[name], str) and meta[name].isascii() and meta[name].isprintable()):
-            raise ValueError(f"{name} is no text of an envelope")
-    return datetime.fromisoformat(meta["recorded_at"])
 
 
 async def _take_refusals(connection: Database, records: Sequence[RawRecord]) -> None:

@@ -19,7 +19,7 @@ from services.database import Database
 from services.delivery.domain import TOO_SMALL, Bucket, Effect, Pause
 
 _NAMES: Final = tuple(field.name for field in fields(Effect))
-_COLUMNS: Final = ", ".join(_NAMES)
+COLUMNS: Final = ", ".join(_NAMES)
 _VALUES: Final = attrgetter(*_NAMES)
 _TYPES: Final = {
     "effect": "uuid",
@@ -47,7 +47,7 @@ def _effect(row: Any) -> Effect:
 async def hold(database: Database, effects: Collection[UUID]) -> dict[UUID, Effect]:
     """These effects, those that there are, locked until the transaction ends."""
     rows = await database.fetch(
-        f"""SELECT {_COLUMNS} FROM leadline.effects WHERE effect = ANY($1::uuid[])
+        f"""SELECT {COLUMNS} FROM leadline.effects WHERE effect = ANY($1::uuid[])
             ORDER BY effect FOR UPDATE""",  # noqa: S608 - constants
         list(effects),
     )
@@ -57,7 +57,7 @@ async def hold(database: Database, effects: Collection[UUID]) -> dict[UUID, Effe
 async def hold_reported(database: Database, reports: Collection[UUID]) -> list[Effect]:
     """The effects whose present round is reported by these commands, locked."""
     rows = await database.fetch(
-        f"""SELECT {_COLUMNS} FROM leadline.effects WHERE report = ANY($1::uuid[])
+        f"""SELECT {COLUMNS} FROM leadline.effects WHERE report = ANY($1::uuid[])
             ORDER BY effect FOR UPDATE""",  # noqa: S608 - constants
         list(reports),
     )
@@ -65,15 +65,16 @@ async def hold_reported(database: Database, reports: Collection[UUID]) -> list[E
 
 
 async def save(database: Database, effects: Sequence[Effect]) -> None:
-    """Write these effects as they are now. None of them is under way after that: leases are dropped."""
+    """Write these effects as they are now. A lease stays only where the call is under way still."""
     if not effects:
         return
     ordered = sorted(effects, key=attrgetter("effect"))
     columns = [list(column) for column in zip(*map(_VALUES, ordered), strict=True)]
     await database.execute(
-        f"""INSERT INTO leadline.effects ({_COLUMNS}, report)
+        f"""INSERT INTO leadline.effects AS e ({COLUMNS}, report)
             SELECT * FROM unnest({_ARRAYS}, {_REPORT})
-            ON CONFLICT (effect) DO UPDATE SET {_CHANGES}, lease_until = NULL""",  # noqa: S608 - constants
+            ON CONFLICT (effect) DO UPDATE SET {_CHANGES},
+                lease_until = CASE WHEN excluded.state = 'working' THEN e.lease_until END""",  # noqa: S608 - constants
         *columns,
         [effect.report for effect in ordered],
     )
@@ -109,7 +110,7 @@ async def next_due(database: Database, provider: str, now: datetime, mine: Colle
         ("e.state = 'waiting' AND e.next_at <= $2", "e.next_at, e.effect"),
     ):
         row = await database.fetchrow(
-            f"""SELECT {_COLUMNS} FROM leadline.effects AS e
+            f"""SELECT {COLUMNS} FROM leadline.effects AS e
                 WHERE e.provider = $1 AND {which} AND $2::timestamptz IS NOT NULL AND e.effect <> ALL($3::uuid[])
                   AND {_IN_TURN}
                 ORDER BY {order} LIMIT 1 FOR UPDATE SKIP LOCKED""",  # noqa: S608 - constants
@@ -127,7 +128,7 @@ async def due_with(database: Database, first: Effect, now: datetime, most: int, 
     if most <= 1:
         return []
     rows = await database.fetch(
-        f"""SELECT {_COLUMNS} FROM leadline.effects AS e
+        f"""SELECT {COLUMNS} FROM leadline.effects AS e
             WHERE e.provider = $1 AND e.effect <> $2 AND e.effect <> ALL($3::uuid[])
               AND e.audience IS NOT DISTINCT FROM $4 AND e.action IS NOT DISTINCT FROM $5
               AND e.state = 'waiting' AND (e.next_at <= $6 OR e.last_reason LIKE $7) AND {_IN_TURN}
@@ -242,7 +243,7 @@ async def count_reports(database: Database, effects: Collection[UUID]) -> dict[U
 async def unreported(database: Database, seconds: float, topic: str, most: int) -> list[Effect]:
     """Effects whose report was sent so many seconds ago and has not come back as an event, nor waits in the outbox; locked."""
     rows = await database.fetch(
-        f"""SELECT {_COLUMNS} FROM leadline.effects AS e
+        f"""SELECT {COLUMNS} FROM leadline.effects AS e
             WHERE e.state = 'answered' AND e.reported_at < clock_timestamp() - make_interval(secs => $1)
               AND NOT EXISTS (SELECT FROM leadline.outbox AS o WHERE o.topic = $2 AND o.stream = e.report)
             ORDER BY e.effect LIMIT $3 FOR UPDATE SKIP LOCKED""",  # noqa: S608 - constants

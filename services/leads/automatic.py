@@ -18,6 +18,7 @@ from services.leads.domain.robots import following
 from services.leads.domain.robots.following import PIPELINE_RULES, Following
 from services.leads.domain.state import LeadState
 from services.leads.people.deleting import by_itself, deletion, erase_person
+from services.subject import spoken
 
 if TYPE_CHECKING:
     from services.leads.batch import LeadBatch
@@ -61,7 +62,15 @@ def follow(
     stopped = following.follow(now, before, state, events, envelope.get("autodepth", 0))
     if stopped is not None:
         command = uuid5(envelope["command"], f"automatic:{stopped}")
-        tell_refusal(batch, command, lead, "move", PIPELINE_RULES, _too_many(), _state(batch, lead).version)
+        tell_refusal(
+            batch,
+            command,
+            lead,
+            "move",
+            PIPELINE_RULES,
+            _too_many(state.deal_of is not None),
+            _state(batch, lead).version,
+        )
     if deleted:  # C1: a result of a deadline rejected it as bad data
         erase_person(batch, state.contact, "bad_data", envelope)
 
@@ -95,9 +104,17 @@ def _state(batch: LeadBatch, lead: UUID) -> LeadState:
     return state
 
 
-def _too_many() -> Refusal:
+def _too_many(of_deal: bool) -> Refusal:
     return Refusal(
         rules=("N3.no_loop",),
-        ru=f"Больше {MOST_MOVES} автоматических переходов подряд: похоже на петлю в воронке. Лид оставлен на месте.",
-        en=f"More than {MOST_MOVES} automatic moves in a row: the pipeline seems to have a loop. The lead stays where it is.",
+        ru=spoken(
+            f"Больше {MOST_MOVES} автоматических переходов подряд: похоже на петлю в воронке. ⟨Лид оставлен|Сделка оставлена⟩ "
+            "на месте.",
+            of_deal=of_deal,
+        ),
+        en=spoken(
+            f"More than {MOST_MOVES} automatic moves in a row: the pipeline seems to have a loop. The ⟨lead|deal⟩ stays where "
+            "it is.",
+            of_deal=of_deal,
+        ),
     )

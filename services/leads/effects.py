@@ -114,7 +114,7 @@ async def carry_out(batch: LeadBatch, work: CommandWork, database: Database) -> 
         refusal = act(batch, Case(state, pipeline, None, command, batch.now), envelope)
         if refusal is not None:
             return refuse(batch, work, refusal, state.version)
-        obey_refusal(batch, state, command, envelope)
+        await obey_refusal(batch, state, command, envelope, database)
         return _carried_out(batch, work, state)
     await assigning.have_for(batch, database, state, pipeline, command.body)
     decided = await _decided(batch, command, state, pipeline, database)

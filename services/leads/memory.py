@@ -1,4 +1,4 @@
-"""What a process remembers of the store between batches: heads of streams and keys.
+"""What a process remembers of the store between batches: heads of streams, keys, versions of pipelines.
 
 Invariants: only committed events enter (`LeadBatch.settle`); later events may exist, and are loaded by each batch. In doubt all
 of it is dropped, but only while no batch is at work: each holds on to what it loaded.
@@ -18,6 +18,7 @@ from services.leads.domain.company import CompanyState
 from services.leads.domain.contact import ContactState
 from services.leads.domain.journal.state import JournalState
 from services.leads.domain.state import LeadState
+from services.pipelines import registry
 from services.privacy.store import KeyRing
 
 CACHED_STREAMS = 20_000
@@ -87,6 +88,7 @@ class Memory:
         if self.doubted:
             self.cache.clear()
             self.ring.clear()
+            registry.forget()  # an older copy gives the number of a version anew, to another text
             self.doubted = False
         self._at_work += 1
         try:

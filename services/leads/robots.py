@@ -6,7 +6,7 @@ nothing (N1); what a robot does and what follows from it are one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from contracts import commands as c
@@ -15,7 +15,8 @@ from contracts.commands import Refusal
 from contracts.pipeline import Pipeline
 from services.database import Database
 from services.leads import adopting, assigning
-from services.leads.automatic import surroundings
+from services.leads.automatic import follow, surroundings
+from services.leads.claims import move_claim
 from services.leads.domain.case import Case
 from services.leads.domain.deadlines import closing, reacting
 from services.leads.domain.deadlines.setting import Circumstances, Language
@@ -23,6 +24,7 @@ from services.leads.domain.people import Person
 from services.leads.domain.robots import arming, outward
 from services.leads.domain.robots.acting import Around
 from services.leads.domain.robots.firing import fire
+from services.leads.domain.robots.following import depth_of
 from services.leads.domain.rules import COMMAND_RULES, refused
 from services.leads.domain.state import LeadState
 from services.leads.letters import filler
@@ -145,17 +147,34 @@ ROBOT_COMMANDS: Final[tuple[type[c.CommandBody], ...]] = (c.Fire, c.Report, *_BY
 """The commands that are decided here."""
 
 
-def obey_refusal(batch: LeadBatch, state: LeadState, command: c.Command, envelope: dict[str, Any]) -> None:
-    """C7: what the person just refused is stopped on every lead of theirs, and they leave the ad audiences."""
+async def obey_refusal(
+    batch: LeadBatch, state: LeadState, command: c.Command, envelope: dict[str, Any], database: Database
+) -> None:
+    """C7: what the person just refused is stopped on every lead of theirs, they leave the ad audiences, and what follows from it
+    happens on each lead under the version of the pipeline that it stands in (R1)."""
     body = command.body
     if not isinstance(body, c.Permit) or body.allowed:
         return
     channels = frozenset(outward.CHANNEL.values() if body.channel == "all" else (body.channel,))
     contacts = {contact.contact for contact in person_of(batch, state).contacts}
-    for lead in [lead for lead in (*batch.leads(), *batch.deals()) if lead.contact in contacts and not lead.erased]:
-        events: Sequence[e.Event] = tuple(outward.refused(lead, channels, command.id))
-        within = {**envelope, "pipeline": f"{lead.pipeline}@{lead.pipeline_number}"}
-        batch.record(lead.lead, "lead", lead.contact, events, **within)
+    for lead in [lead.lead for lead in (*batch.leads(), *batch.deals()) if lead.contact in contacts]:
+        before = batch.lead(lead)
+        assert before is not None
+        stopped = () if before.erased else tuple(outward.refused(before, channels, command.id))
+        if not stopped:
+            continue
+        pipeline = await registry.version(database, before.pipeline, before.pipeline_number)
+        within = {
+            **envelope,
+            "pipeline": f"{before.pipeline}@{before.pipeline_number}",
+            "autodepth": depth_of(before, command.actor, stopped),
+        }
+        await assigning.have_for(batch, database, before, pipeline)
+        batch.record(lead, "lead", before.contact, stopped, **within)
+        follow(batch, lead, stopped, pipeline, within, before)
+        after = batch.lead(lead)
+        if after is not None and lead != state.lead:  # the claim of the lead that was named moves with the command
+            move_claim(batch, before, after)
 
 
 def machines_only() -> Refusal:

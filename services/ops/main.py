@@ -159,7 +159,7 @@ def rebuild(
     data: Data = None,
     json: Json = False,
 ) -> int:
-    """Make a projection (or all, or the robots' timers) anew, compare every row, swap it in. Exit status 1: it differs."""
+    """Make a projection (or all, or timers, or effects) anew, compare every row, swap it in. Exit status 1: it differs."""
     from services.ops import rebuild as rebuilding
 
     return run(

@@ -1,5 +1,6 @@
 """`leadline rebuild PROJECTION|all`: a projection made anew beside the live one, compared, swapped in; and the way back (M8).
-`leadline rebuild timers`: the robots' timers from the events, compared, put right (decision 8).
+`leadline rebuild timers`, `leadline rebuild effects`: the robots' timers and the ledger of outward effects from the events,
+compared, put right (decisions 8 and 9).
 
 Exit status 0: done; 1: refused, the live build is as it was and what differs is named; 2: it could not be tried now. Progress
 goes to stderr with rate and time left. The work is `projections.rebuild`; here is only what a person types and reads.
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from projections.projection import Projection
     from projections.rebuild.comparing import Comparison
     from projections.rebuild.run import Rebuilt
-    from services.robots.rebuilding.run import Found
+    from services.delivery.rebuilding.run import Found as Effects
+    from services.robots.rebuilding.run import Found as Timers
 
 DONE, REFUSED = 0, 1
-TIMERS = "timers"
+TIMERS, EFFECTS = "timers", "effects"
 
 
 async def rebuild(place: Place, name: str, *, accept: bool, rollback: bool, drop_kept: bool, as_json: bool) -> int:
@@ -36,10 +38,10 @@ async def rebuild(place: Place, name: str, *, accept: bool, rollback: bool, drop
 
     if rollback + drop_kept + accept > 1:
         raise OpsError("choose one of --accept, --rollback, --drop-kept")
-    if name == TIMERS:
+    if name in (TIMERS, EFFECTS):
         if rollback or drop_kept:
-            raise OpsError("timers have one build: there is nothing to go back to, and nothing kept")
-        return await _timers(place, accept=accept, as_json=as_json)
+            raise OpsError(f"{name} have one build: there is nothing to go back to, and nothing kept")
+        return await (_timers if name == TIMERS else _effects)(place, accept=accept, as_json=as_json)
     settings, status, told = place.settings(), DONE, []
     try:
         master = settings.master_key_bytes
@@ -94,31 +96,68 @@ async def _timers(place: Place, *, accept: bool, as_json: bool) -> int:
     from services.robots.rebuilding.run import TimersDifferError
     from services.robots.rebuilding.run import rebuild as run
 
-    status, lines = DONE, []
+    status = DONE
     async with ops_pool(place.settings()) as pool:
         try:
             with shown(sys.stderr.isatty()) as progress:
                 found = await run(pool, accept=accept, progress=progress)
         except TimersDifferError as error:
             found, status = error.found, REFUSED
+    return _told(TIMERS, found, _timers_told(found), status, as_json)
+
+
+async def _effects(place: Place, *, accept: bool, as_json: bool) -> int:
+    """The ledger of effects: made from the events, compared with the rows, put right if so asked. Nothing is sent by it."""
+    from services.clock import clock_of
+    from services.delivery.adapters import making_of
+    from services.delivery.rebuilding.run import EffectsDifferError
+    from services.delivery.rebuilding.run import rebuild as run
+    from services.ops.connect import ops_pool
+
+    settings, status = place.settings(), DONE
+    async with ops_pool(settings) as pool:
+        try:
+            with shown(sys.stderr.isatty()) as progress:
+                clock, staff = clock_of(settings.clock, pool), making_of(settings).staff
+                found = await run(pool, clock, frozenset(staff), accept=accept, progress=progress)
+        except EffectsDifferError as error:
+            found, status = error.found, REFUSED
+    return _told(EFFECTS, found, _effects_told(found, accept), status, as_json)
+
+
+def _told(name: str, found: Timers | Effects, lines: list[str], status: int, as_json: bool) -> int:
     if as_json:
-        print_json([{TIMERS: found.as_object(), "put_right": status == DONE and not found.equal}])
+        print_json([{name: found.as_object(), "put_right": status == DONE and not found.equal}])
         return status
-    lines = _timers_told(found)
     if status == REFUSED:
-        lines += ["  they are as they were. To put them right: leadline rebuild timers --accept"]
+        lines += [f"  they are as they were. To put them right: leadline rebuild {name} --accept"]
     elif not found.equal:
         lines += ["  all of it was put right, as was accepted"]
     _print(lines, "green" if status == DONE else "red")
     return status
 
 
-def _timers_told(found: Found) -> list[str]:
+def _timers_told(found: Timers) -> list[str]:
     lines = [f"timers: {found.events:,} events: {found.rows:,} rows live, {found.timers:,} new"]
     if found.equal:
         return [*lines, "  every row and every count is the same"]
     lines.append(f"  {len(found.differing):,} leads or deals and {len(found.counts):,} counts differ:")
     return [*lines, *(f"    {line}" for line in found.named)]
+
+
+def _effects_told(found: Effects, accepted: bool) -> list[str]:
+    lines = [f"effects: {found.events:,} events: {found.rows:,} rows live, {found.effects:,} new"]
+    if found.equal:
+        return [*lines, "  every row is the same"]
+    lines.append(f"  {len(found.differing):,} effects differ:")
+    lines += [f"    {line}" for line in found.named]
+    if found.lost:
+        which = f"  of {found.lost:,} that are open the ledger does not know whether they went out: none "
+        then = "was" if accepted else "will be"
+        lines.append(
+            f"{which}{then} sent; told as failed and in doubt, a person repeats them: leadline effects --failed"
+        )
+    return lines
 
 
 def _chosen(name: str) -> list[Projection]:
@@ -129,7 +168,7 @@ def _chosen(name: str) -> list[Projection]:
     found = [projection for projection in PROJECTIONS if projection.name == name]
     if not found:
         there = ", ".join(projection.name for projection in PROJECTIONS)
-        raise OpsError(f"no projection is called {name!r}; there are: {there}, all, and {TIMERS}")
+        raise OpsError(f"no projection is called {name!r}; there are: {there}, all, {TIMERS}, and {EFFECTS}")
     return found
 
 

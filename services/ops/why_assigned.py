@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from contracts import events as e
 from contracts.recorded import Recorded
+from services.subject import spoken
 
 REASONS: Final[Mapping[str, tuple[str, str]]] = {
     "in_turn": ("по очереди", "in turn"),
@@ -23,7 +24,7 @@ REASONS: Final[Mapping[str, tuple[str, str]]] = {
         "прежний пропускал срок несколько раз подряд",
         "the one before missed a deadline again and again",
     ),
-    "idle": ("прежний не касался лида", "the one before did not touch it"),
+    "idle": ("прежний не касался ⟨лида|сделки⟩", "the one before did not touch it"),
     "from_pool": ("взят из пула", "taken from the pool"),
     "handed_over": ("передан от того, кто ушёл или отсутствует", "handed over from somebody who left or is away"),
 }
@@ -39,7 +40,7 @@ EXCLUDED: Final[Mapping[str, tuple[str, str]]] = {
     "off_hours": ("не рабочее время", "off hours"),
     "quota_open": ("открытых лидов уже столько, сколько можно", "has as many open leads as they may"),
     "quota_day": ("на сегодня хватит", "had enough today"),
-    "replaced": ("лид забирают у него", "it is taken from them"),
+    "replaced": ("⟨лид|сделку⟩ забирают у него", "it is taken from them"),
 }
 LOADS: Final[Mapping[bool, tuple[str, str]]] = {
     True: ("открытых лидов", "open leads"),
@@ -54,7 +55,8 @@ def assigned(history: Iterable[Recorded]) -> list[dict[str, Any]]:
         data = recorded.data
         if isinstance(data, e.LeadAssigned | e.LeadPooled):
             known = data.model_dump(mode="json", exclude={"comment"})
-            told = {"ru": _sentence(data, 0), "en": _sentence(data, 1)}
+            of_deal = recorded.meta.kind == "deal"
+            told = {name: spoken(_sentence(data, n), of_deal=of_deal) for n, name in enumerate(("ru", "en"))}
             found.append({"at": recorded.meta.happened_at, "to": None, **known, **told})
     return found
 

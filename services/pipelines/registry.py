@@ -1,4 +1,4 @@
-"""Pipeline versions in force: read, cached by number for ever (a version never changes), and the bundled ones published.
+"""Pipeline versions in force: read, cached by number (a version never changes), and the bundled ones published.
 
 Invariants: publishing writes the version row and the event `PipelinePublished` in one transaction; publishing the same text
 again does nothing. A pipeline that does not exist raises `NoSuchPipelineError`, naming those that do.
@@ -57,7 +57,8 @@ async def version(database: Database, pipeline: str, number: int) -> Pipeline:
 
 
 def forget() -> None:
-    """Drop what was read of versions: for a process that goes over to another store, where the same number is another text."""
+    """Drop what was read of versions: the store behind a new connection may be an older copy, which gives a number anew, to
+    another text."""
     _numbered.clear()
 
 

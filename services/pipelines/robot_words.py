@@ -18,8 +18,8 @@ BUILT_IN: Final[dict[str, Titles]] = {
     "activity.reminder": Titles(ru="Напоминание о деле", en="Reminder of an activity"),
     "meeting_result": Titles(ru="Результат встречи", en="Result of the meeting"),
     "activity": Titles(ru="Ключевое действие", en="Key action"),
-    "idle": Titles(ru="Лида никто не касается", en="Nobody touches the lead"),
-    "pool": Titles(ru="Лид в пуле", en="A lead in the pool"),
+    "idle": Titles(ru="Никто не касается", en="Nobody touches it"),
+    "pool": Titles(ru="Ждёт в пуле", en="It waits in the pool"),
 }
 """Robots and deadlines that every pipeline has; no text of a pipeline names them."""
 WARNING: Final = ".warning"
@@ -211,9 +211,9 @@ def _action(robot: Robot, pipeline: Pipeline) -> Words:
         case p.NotifyHead(notify_head=text):
             return Words(ru=f"позвать руководителя: {text.ru}"[:1_000], en=f"call in the head: {text.en}"[:1_000])
         case p.AssignTo(assign="next"):
-            return Words(ru="передать следующему по очереди", en="give the lead to whoever's turn it is")
+            return Words(ru="передать следующему по очереди", en="hand over to whoever's turn it is")
         case p.AssignTo(assign=name):
-            return Words(ru=f"передать лид: {name}", en=f"give the lead to {name}")
+            return Words(ru=f"передать: {name}", en=f"hand over to {name}")
         case p.MoveTo(move=to):
             titles = _stage(to, pipeline)
             return Words(ru=f"перевести в «{titles.ru}»", en=f"move to “{titles.en}”")
@@ -279,11 +279,9 @@ def template_titles(template: str, pipeline: Pipeline) -> Titles:
 def _more(robot: Robot) -> list[Words]:
     found = []
     if robot.on_leave == "keep":
-        found.append(Words(ru="сработает, и если лид уйдёт со стадии", en="runs even when the lead has left the stage"))
+        found.append(Words(ru="сработает и после ухода со стадии", en="runs even when the stage was left"))
     if robot.on_leave == "run_now":
-        found.append(
-            Words(ru="если лид уйдёт со стадии раньше — сразу", en="at once when the lead leaves the stage before it")
-        )
+        found.append(Words(ru="при уходе со стадии раньше — сразу", en="at once when the stage is left before it"))
     if robot.when_predecessor_did_not_run == "run":
         found.append(Words(ru="и если предыдущий робот не сработал", en="also when the robot before it did not run"))
     if robot.start.date is not None and not robot.retime:

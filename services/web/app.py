@@ -33,6 +33,7 @@ from services.channels.refusals import Refusals
 from services.clock import clock_of
 from services.database import LOST, Pool, open_pool
 from services.health import Health
+from services.pipelines import registry
 from services.privacy.cipher import TamperedError
 from services.privacy.store import KeyRing
 from services.serving import serve_http
@@ -272,7 +273,9 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """
     health.expect("database")
     health.expect("http")
-    pool = await open_pool(settings.database_url, service="door", largest=POOL, cleaned=False)
+    pool = await open_pool(
+        settings.database_url, service="door", largest=POOL, on_connect=registry.forget, cleaned=False
+    )
     try:
         demo = os.environ.get("LEADLINE_DEMO") == "1"
         demo_out = DemoOut(Path(os.environ["LEADLINE_DATA"])) if demo and settings.demo_mail_port else None

@@ -7,7 +7,7 @@ visitor without a session goes to `/login` and comes back only to a path of our 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, quote
 from uuid import uuid4
@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.channels.http import read_body
+from services.leads.domain.state import LeadState
 from services.web.door import Door, TheDoor, door_of, language_of
 from services.web.problems import ProblemError
 from services.web.sessions import COOKIE, SESSION_SECONDS, Session, from_our_page, local_path, same_csrf
@@ -55,6 +56,10 @@ class Visitor:
     holder: Holder
     session: Session
     words: Words
+
+    def about(self, state: LeadState) -> Visitor:
+        """The same visitor, told of a lead or of a deal, whichever this is."""
+        return replace(self, words=self.words.about(state.deal_of))
 
 
 def is_page(request: Request) -> bool:

@@ -21,21 +21,22 @@ from services.leads.domain.deadlines.account import Account, Due, Turn, account
 from services.leads.domain.robots.instants import Times
 from services.leads.domain.state import LeadState
 from services.pipelines.robot_words import robot_titles
+from services.subject import spoken
 from services.web.telling_deadlines import lack_titles
 
 _CAUSES: Final = {
     "person": ("не сделано ответственным", "the responsible did not do it"),
     "robot_failed": ("не сработал робот", "a robot failed"),
     "delivery_failed": ("не ушло письмо", "a letter did not go out"),
-    "assigned_late": ("лид передан поздно", "the lead was given too late"),
+    "assigned_late": ("⟨лид передан|сделка передана⟩ поздно", "the ⟨lead|deal⟩ was given too late"),
     "absent": ("ответственный отсутствовал", "the responsible was away"),
     "outside_hours": ("нерабочее время", "outside working hours"),
     "nobody_responsible": ("ответственного не было", "nobody was responsible"),
     "left": ("сотрудник ушёл", "the person had left"),
 }
 _DROPPED: Final = {
-    "left_stage": ("лид ушёл со стадии", "the lead left the stage"),
-    "lead_closed": ("лид закрыт или отложен", "the lead is closed or put off"),
+    "left_stage": ("⟨лид ушёл|сделка ушла⟩ со стадии", "the ⟨lead|deal⟩ left the stage"),
+    "lead_closed": ("⟨лид закрыт или отложен|сделка закрыта или отложена⟩", "the ⟨lead|deal⟩ is closed or put off"),
     "undone": ("переход отменён как ошибка", "the move was a mistake"),
     "adopted": ("новая версия воронки без него", "the new version of the pipeline is without it"),
     "merged": ("лид объединён с другим", "the lead was merged into another"),
@@ -80,7 +81,10 @@ def deadlines_out(
     """The deadlines of a lead: what is due first, then those that are over, the last one first."""
     found: Account = account(history, state, pipeline, times)
     over = [turn for turn in found.turns if turn.closed is not None]
-    return [*(_due(one, pipeline, zone) for one in found.due), *(_over(t, pipeline, zone) for t in reversed(over))]
+    told = [*(_due(one, pipeline, zone) for one in found.due), *(_over(t, pipeline, zone) for t in reversed(over))]
+    for one in told:
+        one.ru, one.en = (spoken(text, of_deal=state.deal_of is not None) for text in (one.ru, one.en))
+    return told
 
 
 def _due(due: Due, pipeline: Pipeline, zone: ZoneInfo) -> DeadlineOut:

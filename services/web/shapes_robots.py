@@ -132,17 +132,26 @@ def automation_out(
 ) -> AutomationOut:
     """The account of a lead. `under`: versions of pipelines by `id@number`, for names as they were (N14); `now`: by the system's
     clock."""
-    return Making(account(history, state, pipeline), pipeline, under, zone, now).out()
+    return Making(
+        account(history, state, pipeline), pipeline, under, zone, now, of_deal=state.deal_of is not None
+    ).out()
 
 
 class Making:
     """Makes the answer out of an account."""
 
     def __init__(
-        self, of: Account, pipeline: Pipeline, under: Mapping[str, Pipeline], zone: ZoneInfo, now: datetime
+        self,
+        of: Account,
+        pipeline: Pipeline,
+        under: Mapping[str, Pipeline],
+        zone: ZoneInfo,
+        now: datetime,
+        *,
+        of_deal: bool = False,
     ) -> None:
         self.account, self.pipeline, self.under, self.now = of, pipeline, under, now
-        self._telling = {language: Telling(Words(language), zone) for language in ("ru", "en")}
+        self._telling = {language: Telling(Words(language, of_deal=of_deal), zone) for language in ("ru", "en")}
 
     def out(self) -> AutomationOut:
         """All of it."""

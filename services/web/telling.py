@@ -64,6 +64,8 @@ _FACT_OF = {
 }
 """Of which fact an event tells (None: it names it), and where its value stands."""
 _RULES = {rule.id: (rule.ru, rule.en) for rule in RULES}
+DEALS_TYPES = "leadline.deal."
+"""How the types of a deal's events begin."""
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -152,6 +154,9 @@ class Telling:
     def tell(self, event: EventOut, pipeline: Pipeline, *, before: Pipeline | None = None) -> Told:
         """An event in words, as it was called in the version it happened under; `before`: the version under which the events
         before it happened, for the stage that was left."""
+        if self.words.of_deal != event.type.startswith(DEALS_TYPES):
+            about = self.words.about(event.type.startswith(DEALS_TYPES))
+            return replace(self, words=about).tell(event, pipeline, before=before)
         data, words = event.data, self.words
 
         def stage(name: Any) -> str:
@@ -265,8 +270,7 @@ class Telling:
         return text
 
     def _rule(self, rule: str) -> str:
-        ru, en = _RULES.get(rule, (rule, rule))
-        return ru if self.words.language == "ru" else en
+        return self.words.said(_RULES.get(rule, (rule, rule)))
 
     def call(self, call: Mapping[str, Any]) -> str:
         """A call in words: which way, whether somebody talked, how long."""

@@ -29,7 +29,7 @@ def told_of_journal(kind: str, data: Data, pipeline: Pipeline | None, tell: Tell
     match kind:
         case "recorded":
             values |= {
-                "kind": words(f"incident_kind.{data['incident_kind']}"),
+                "kind": words.about(data.get("of_deal"))(f"incident_kind.{data['incident_kind']}"),
                 "rule": words.of(rule_titles(str(data["incident_kind"]), str(data["rule"]), pipeline)),
                 "who": data["employee"],
             }

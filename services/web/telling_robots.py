@@ -141,8 +141,7 @@ class Named:
 
     def rules(self, data: Data) -> list[str]:
         """Rules in words."""
-        found = [_RULES.get(str(rule), (str(rule), str(rule))) for rule in data.get("rules") or ()]
-        return [ru if self.words.language == "ru" else en for ru, en in found]
+        return [self.words.said(_RULES.get(str(rule), (str(rule), str(rule)))) for rule in data.get("rules") or ()]
 
     def late(self, milliseconds: int) -> str:
         """A delay, in its largest unit."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from services.subject import spoken
 from services.web.texts_deadlines import DEADLINES
 from services.web.texts_effects import EFFECTS_TEXTS
 from services.web.texts_forecast import FORECAST_TEXTS
@@ -138,7 +139,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "all": ("Все", "All"),
     "next_page": ("Дальше", "Next"),
     # lead
-    "lead": ("Лид", "Lead"),
+    "lead": ("⟨Лид|Сделка⟩", "⟨Lead|Deal⟩"),
     "version": ("версия {version}", "version {version}"),
     "path": ("Путь", "Path"),
     "checklist": ("Чтобы перейти дальше", "To go on"),
@@ -180,8 +181,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "stages": ("Стадии", "Stages"),
     "blocked": ("Нельзя", "Not now"),
     "read_only": (
-        "С вашей ролью лид можно только смотреть.",
-        "Your role lets you look at leads only.",
+        "С вашей ролью ⟨лид|сделку⟩ можно только смотреть.",
+        "Your role lets you look at ⟨leads|deals⟩ only.",
     ),
     "refused": ("Не получилось", "Refused"),
     "refused_missing": ("Не хватает", "Missing"),
@@ -217,19 +218,19 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Goes on in the pipeline {pipeline}, version {number}",
     ),
     "event.adopted_version": (
-        "Опубликована версия {number} воронки: лид дальше идёт по ней",
-        "Version {number} of the pipeline was published: the lead goes on under it",
+        "Опубликована версия {number} воронки: ⟨лид|сделка⟩ дальше идёт по ней",
+        "Version {number} of the pipeline was published: the ⟨lead|deal⟩ goes on under it",
     ),
     "event.stage_adopted": (
-        "Стадия «{before}» стала стадией «{stage}»: сменилась воронка, лид не двигали",
-        "The stage “{before}” became “{stage}”: the pipeline changed, nobody moved the lead",
+        "Стадия «{before}» стала стадией «{stage}»: сменилась воронка, ⟨лид|сделку⟩ не двигали",
+        "The stage “{before}” became “{stage}”: the pipeline changed, nobody moved the ⟨lead|deal⟩",
     ),
     "returns_to": ("Вернётся в стадию", "Comes back to the stage"),
     "event.leadline.lead.assigned": ("Ответственный: {to}", "Responsible: {to}"),
     "event.in_turn": ("по очереди", "in turn"),
     "event.by_hand": ("вручную", "by hand"),
     "event.imported": ("так было в источнике импорта", "so it was where it was imported from"),
-    "event.leadline.lead.seen": ("Увидел заявку", "Saw the lead"),
+    "event.leadline.lead.seen": ("Увидел заявку", "Saw the ⟨lead|deal⟩"),
     "event.leadline.lead.accepted": ("Принял в работу", "Took it into work"),
     "event.leadline.lead.card_recorded": ("Записано в карточку", "Recorded on the card"),
     "event.leadline.lead.offer_made": ("Сделано предложение", "An offer was made"),
@@ -457,20 +458,29 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 
 class Words:
-    """Texts in one language: `words("count", count=3)`."""
+    """Texts in one language, about leads, or about a deal: `words("count", count=3)`."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, *, of_deal: bool = False) -> None:
         self.language: Language = "en" if language == "en" else "ru"
+        self.of_deal = of_deal
         self._index = LANGUAGES.index(self.language)
+
+    def about(self, deal: object) -> Words:
+        """The same words about a deal, where this is one (or names the lead it is of), else about a lead."""
+        return self if bool(deal) == self.of_deal else Words(self.language, of_deal=bool(deal))
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of a key. Raises KeyError for one that does not exist."""
-        text = TEXTS[key][self._index]
+        text = self.said(TEXTS[key])
         return text.format(**values) if values else text
 
     def get(self, key: str, otherwise: str) -> str:
         """The text of a key, or `otherwise`."""
-        return TEXTS[key][self._index] if key in TEXTS else otherwise
+        return self.said(TEXTS[key]) if key in TEXTS else otherwise
+
+    def said(self, pair: tuple[str, str]) -> str:
+        """A text that is at hand in both languages."""
+        return spoken(pair[self._index], of_deal=self.of_deal)
 
     def of(self, titles: object) -> str:
         """The title in this language, of anything with `ru` and `en`."""

@@ -90,7 +90,7 @@ HEAD: dict[str, tuple[str, str]] = {
         "письмо не ушло: не считается, пока не показано",
         "the letter did not go out: it counts not until shown",
     ),
-    "because_event": ("Событие на лиде", "The event on the lead"),
+    "because_event": ("Событие на ⟨лиде|сделке⟩", "The event on the ⟨lead|deal⟩"),
     # queue
     "queue": ("Очередь руководителя", "The head's queue"),
     "queue_short": ("Очередь", "Queue"),

@@ -47,7 +47,7 @@ INCIDENTS: dict[str, tuple[str, str]] = {
     "event.leadline.incident.card_review_done": ("Карточка пересмотрена", "The card was looked over"),
     "incident_kind.deadline": ("Пропуск срока", "A deadline missed"),
     "incident_kind.raised": ("Инцидент по правилу", "An incident by a rule"),
-    "incident_kind.pool": ("Лид никто не берёт", "Nobody has the lead"),
+    "incident_kind.pool": ("⟨Лид|Сделку⟩ никто не берёт", "Nobody has the ⟨lead|deal⟩"),
     "incident_kind.silent_channel": ("Канал молчит", "A channel is silent"),
     "incident_kind.dead_letter": ("Отправить не удалось", "Sending was given up"),
     "notice_about.incident": ("об инциденте", "an incident"),

@@ -15,8 +15,10 @@ WORK: dict[str, tuple[str, str]] = {
     "proposal_go": ("Перевести в «{stage}»", "Move to “{stage}”"),
     "undo": ("Отменить последний переход", "Undo the last move"),
     "undo_words": (
-        "Лид вернётся в «{stage}», а переход в «{now}» будет считаться ошибкой и не войдёт в отчёты. История его сохранит.",
-        "The lead comes back to “{stage}”, and the move to “{now}” counts as a mistake, in no report. The history keeps it.",
+        "⟨Лид|Сделка⟩ вернётся в «{stage}», а переход в «{now}» будет считаться ошибкой и не войдёт в отчёты. История его "
+        "сохранит.",
+        "The ⟨lead|deal⟩ comes back to “{stage}”, and the move to “{now}” counts as a mistake, in no report. The history "
+        "keeps it.",
     ),
     "undo_sure": ("Да, отменить переход", "Yes, undo the move"),
     # the lead's page: card
@@ -75,8 +77,8 @@ WORK: dict[str, tuple[str, str]] = {
     "closed.fact": ("Этот факт записывает не ваша роль", "Your role does not record this fact"),
     "closed.head": ("Ждёт согласования руководителя", "Waits for the head's approval"),
     "closed.task": (
-        "Запланируйте задачу на странице лида и завершите её",
-        "Plan a task on the lead's page and complete it",
+        "Запланируйте задачу на странице ⟨лида|сделки⟩ и завершите её",
+        "Plan a task on the ⟨lead|deal⟩'s page and complete it",
     ),
     # outcomes
     "lost.refused": ("работа закончена", "the work is over"),
@@ -105,7 +107,10 @@ WORK: dict[str, tuple[str, str]] = {
     "other_stages": ("Другие стадии", "Other stages"),
     "fill_and_go": ("нужно заполнить: {count}", "to fill in: {count}"),
     "move_title": ("«{before}» → «{stage}»", "“{before}” → “{stage}”"),
-    "move_missing": ("Чтобы перевести, заполните то, чего не хватает", "To move the lead, fill in what is missing"),
+    "move_missing": (
+        "Чтобы перевести, заполните то, чего не хватает",
+        "To move the ⟨lead|deal⟩, fill in what is missing",
+    ),
     "move_missing_help": (
         "Всё запишется вместе с переходом, одним действием: или всё, или ничего.",
         "All of it is recorded with the move, in one act: everything or nothing.",
@@ -114,8 +119,8 @@ WORK: dict[str, tuple[str, str]] = {
     "move_and_record": ("Записать и перевести в «{stage}»", "Record and move to “{stage}”"),
     "move_go": ("Перевести в «{stage}»", "Move to “{stage}”"),
     "move_elsewhere": ("На этом экране этого не записать", "This cannot be recorded here"),
-    "move_impossible": ("По правилам туда не перевести", "The rules do not let the lead go there"),
-    "back_to_lead": ("К лиду", "To the lead"),
+    "move_impossible": ("По правилам туда не перевести", "The rules do not let the ⟨lead|deal⟩ go there"),
+    "back_to_lead": ("К ⟨лиду|сделке⟩", "To the ⟨lead|deal⟩"),
     "override": ("Перевести вопреки правилам", "Move against the rules"),
     "override_help": (
         "Причина, ваше имя и нарушенные правила останутся в истории; такие переходы считаются в отчётах отдельно.",
@@ -155,8 +160,8 @@ WORK: dict[str, tuple[str, str]] = {
         "Against the rules, by a head's decision: “{before}” → “{stage}”",
     ),
     "event.stage_auto": (
-        "Всё нужное есть, лид перешёл сам: «{before}» → «{stage}»",
-        "Everything needed is there, the lead moved by itself: “{before}” → “{stage}”",
+        "Всё нужное есть, ⟨лид перешёл сам|сделка перешла сама⟩: «{before}» → «{stage}»",
+        "Everything needed is there, the ⟨lead|deal⟩ moved by itself: “{before}” → “{stage}”",
     ),
     "event.stage_undone": (
         "Переход отменён как ошибка: «{before}» → «{stage}»",

@@ -106,11 +106,16 @@ class Leads:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, pool: Pool, clock: Clock | None = None, *, at_once: bool = True
+    settings: Settings,
+    pool: Pool,
+    clock: Clock | None = None,
+    *,
+    memory: Memory | None = None,
+    at_once: bool = True,
 ) -> AsyncIterator[Leads]:
     """A batcher at work on this database. Without `at_once` every robot waits for its `fire` command."""
     await publish_bundled(pool, SystemClock())
-    memory = Memory(KeyRing(settings.master_key_bytes))
+    memory = memory or Memory(KeyRing(settings.master_key_bytes))
     batcher = Batcher(settings, pool, clock or SystemClock(), memory, at_once=at_once)
     task = asyncio.create_task(batcher.run())
     try:

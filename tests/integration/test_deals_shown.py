@@ -114,6 +114,23 @@ async def test_D1_the_pages_link_lead_and_deal_and_the_deals_forms_work(web: Web
     assert f'href="/leads/{deal}"' in board
 
 
+async def test_D1_pages_and_answers_about_a_deal_speak_of_a_deal(web: Web) -> None:
+    lead, deal = await won(web.leads)
+    await shown(web)
+    browser = await web.signed_in("seller")
+    for stream, ru, en in ((lead, ("Лид", "лид"), "lead"), (deal, ("Сделка", "сделка"), "deal")):
+        page = (await browser.get(f"/leads/{stream}?lang=ru")).text
+        assert f'aria-label="{ru[0]}"' in page
+        assert f"{ru[1]} " in page
+        assert "⟨" not in page
+        assert f'aria-label="{en.capitalize()}"' in (await browser.get(f"/leads/{stream}?lang=en")).text
+    async with web.api("seller") as api:
+        for stream, words in ((lead, "Выигранный лид не возобновляют."), (deal, "Сделка и так в работе.")):
+            answer = await api.post(f"/api/leads/{stream}/commands/reopen", json={"reason": "x"})
+            assert (answer.status_code, answer.json()["rule"]) == (422, "S3.reopen_what_was_closed")
+            assert words in answer.json()["ru"]
+
+
 async def test_N12_a_withdrawn_deal_stands_on_no_board_and_comes_back(web: Web) -> None:
     lead, deal = await won(web.leads)
     await web.leads.send(lead, "undo", by=HEAD, reason="поспешили")

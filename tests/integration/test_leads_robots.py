@@ -157,6 +157,91 @@ async def test_C7_a_refusal_stops_letters_and_takes_the_client_out_of_audiences_
     assert answer.refusal.rules == ("C7.refusal_of_contact",)
 
 
+RUN_ANYWAY = "start: {after: letter}\n        when_predecessor_did_not_run: run"
+OTHER = PIPELINE.replace("pipeline: robots", "pipeline: other").replace("start: {after: letter}", RUN_ANYWAY)
+"""A pipeline of its own, whose call is made whether or not the letter went out."""
+
+
+async def test_C7_what_follows_a_stopped_letter_follows_on_every_lead_under_its_own_version(leads: Leads) -> None:
+    await publish(leads.pool, SystemClock(), OTHER, HEAD)
+    here, there = await made(leads), await by_hand(leads, pipeline="other", name="Анна", phone="+79161234567")
+    # The next version would skip the call; the lead that stands in the first one goes on under it.
+    await publish(leads.pool, SystemClock(), OTHER.replace(RUN_ANYWAY, "start: {after: letter}"), HEAD)
+    await leads.send(there, "record", fields={"email": "anna@example.org"})
+    for lead in (here, there):
+        assert (await fire(leads, lead, "letter")).outcome == "done"
+    command = uuid4()
+    refusal = {"channel": "email", "allowed": False, "how": "call", "words": "не пишите мне"}
+    assert (await leads.send(here, "permit", id=command, **refusal)).outcome == "done"
+    for lead in (here, there):
+        [stopped] = await of(leads, lead, e.EffectFailed)
+        assert stopped.reason == "contact_refused"
+    assert [a.robot for a in await of(leads, here, e.RobotArmed)][3:] == [], "a person may want it repeated: it waits"
+    call = (await of(leads, there, e.RobotArmed))[-1]
+    assert (call.robot, call.after, call.because) == ("call", "letter", "after_robot")
+    last = (await leads.history(there))[-1].meta
+    assert (last.type, last.command, last.pipeline) == ("leadline.lead.robot_armed", command, "other@1")
+    assert (await fire(leads, there, "call")).outcome == "done"
+    count = len(await leads.history(there))
+    assert (await leads.send(here, "permit", id=command, **refusal)).outcome == "done"
+    assert len(await leads.history(there)) == count, "a repeat has no effect"
+
+
+def with_triggers(**of: str) -> str:
+    """That pipeline with a trigger on a kind of event at each of these stages: `EVENT from STAGE`."""
+    made = OTHER.replace(
+        '    triggers: [{id: answered, titles: {ru: "Ответил на письмо", en: "Answered"}, on: letter}]\n', ""
+    )
+    for stage, said in of.items():
+        event, _, stands = said.partition(" from ")
+        trigger = f"{{id: to_{stage}, titles: {{ru: а, en: b}}, on: event, type: leadline.lead.{event}, from_stages: [{stands}]}}"
+        made = made.replace(f"  - id: {stage}\n", f"  - id: {stage}\n    triggers: [{trigger}]\n")
+        made = made.replace(f"  - {{id: {stage},", f"  - {{id: {stage}, triggers: [{trigger}],")
+    return made
+
+
+async def test_C7_a_stopped_letter_moves_another_lead_of_the_person_as_its_trigger_says(leads: Leads) -> None:
+    await publish(leads.pool, SystemClock(), with_triggers(deal="effect_failed from work"), HEAD)
+    here, known = await made(leads), {"name": "Анна", "phone": "+79161234567", "email": "anna@example.org"}
+    there = await by_hand(leads, pipeline="other", **known)
+    await fire(leads, there, "letter")
+    await leads.send(there, "move", to="work")
+    await leads.send(here, "permit", channel="email", allowed=False, how="call", words="не пишите мне")
+    [fired] = await of(leads, there, e.TriggerFired)
+    assert (fired.trigger, fired.to_stage) == ("to_deal", "deal")
+    held = await leads.pool.fetch("SELECT lead FROM leadline.open_leads")
+    assert [row[0] for row in held] == [here], "the lead that was closed holds its person's place no more"
+    assert await by_hand(leads, pipeline="other", **known) != there
+
+
+async def test_C3_a_refusal_brings_no_lead_back_beside_the_one_that_its_person_has_open(leads: Leads) -> None:
+    await publish(leads.pool, SystemClock(), with_triggers(work="effect_failed from deal"), HEAD)
+    here, known = await made(leads), {"name": "Анна", "phone": "+79161234567", "email": "anna@example.org"}
+    won = await by_hand(leads, pipeline="other", **known)
+    await fire(leads, won, "letter")
+    for stage in ("work", "deal"):
+        await leads.send(won, "move", to=stage)
+    there = await by_hand(leads, pipeline="other", **known)
+    answer = await leads.send(here, "permit", channel="email", allowed=False, how="call", words="не пишите мне")
+    assert answer.outcome == "done"
+    [stood] = await of(leads, won, e.TriggerRefused)
+    assert "C3.one_open_lead" in stood.rules
+    held = await leads.pool.fetch("SELECT lead FROM leadline.open_leads")
+    assert {row[0] for row in held} == {here, there}
+
+
+async def test_N3_a_refusal_moves_another_lead_ten_times_at_most(leads: Leads) -> None:
+    back_and_forth = with_triggers(work="effect_failed from new", new="trigger_fired from work")
+    again = "{id: again, titles: {ru: а, en: b}, on: event, type: leadline.lead.trigger_fired, from_stages: [new]}"
+    await publish(leads.pool, SystemClock(), back_and_forth.replace("[{id: to_work", f"[{again}, {{id: to_work"), HEAD)
+    here = await made(leads)
+    there = await by_hand(leads, pipeline="other", name="Анна", phone="+79161234567", email="anna@example.org")
+    await fire(leads, there, "letter")
+    await leads.send(here, "permit", channel="email", allowed=False, how="call", words="не пишите мне")
+    assert len(await of(leads, there, e.TriggerFired)) == 10
+    assert {refused.reason for refused in await of(leads, there, e.TriggerRefused)} == {"loop"}
+
+
 async def mail(leads: Leads, **body: Any) -> UUID:
     """A letter that came straight on Kafka."""
     leads.offset += 1

@@ -17,13 +17,12 @@ from services.eventlog import consuming
 from services.eventlog.consuming.records import NO_WITNESS, Batch, Position, PositionMove, RawRecord, Slot
 from services.eventlog.recording import store as recording
 from services.leads import effects
-from services.leads.batcher import Batcher
 from services.leads.memory import Memory
 from services.leads.work import Work
-from services.pipelines.registry import publish_bundled
+from services.pipelines.registry import publish
 from services.privacy.store import KeyRing
 from services.settings import Settings
-from tests.integration.leads_case import Leads, running
+from tests.integration.leads_case import HEAD, Leads, running
 
 
 @pytest.fixture
@@ -105,22 +104,57 @@ async def test_G_remembered_states_are_dropped_when_the_store_behind_a_new_conne
     """The pool replaces idle connections without a word: what was remembered of the store may then be ahead of it."""
     memory = Memory(KeyRing(settings.master_key_bytes))
     pool = await open_pool(settings.database_url, service="test", smallest=1, largest=1, on_connect=memory.doubt)
-    async with pool:
-        await publish_bundled(pool, SystemClock())
-        batcher = Batcher(settings, pool, SystemClock(), memory)
-        working = asyncio.create_task(batcher.run())
-        leads = Leads(settings, pool, batcher)
+    async with pool, running(settings, pool, memory=memory) as leads:
         lead = await leads.lead_of(name="Иван", phone="+79001234567")
         await leads.send(lead, "see")
-        other = await asyncpg.connect(settings.database_url.get_secret_value())
-        # an older copy: the last event is gone, and every connection with it
-        await other.execute("DELETE FROM leadline.events WHERE originator_id = $1 AND originator_version = 4", lead)
-        await other.execute("DELETE FROM leadline.commands")
-        await other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = $1",
-            settings.database_url.get_secret_value().rpartition("/")[2],
+        await _older_copy(
+            settings,
+            f"DELETE FROM leadline.events WHERE originator_id = '{lead}' AND originator_version = 4",
+            "DELETE FROM leadline.commands",
         )
-        await other.close()
         assert (await leads.send(lead, "accept")).first_version == 4, "versions go on from what the store has"
-        batcher.close()
-        await asyncio.wait_for(working, 60)
+
+
+async def test_G_a_version_that_an_older_store_gives_anew_is_read_anew(settings: Settings) -> None:
+    text = """
+pipeline: small
+titles: {ru: "Малая", en: "Small"}
+conversion_point: deal
+stages:
+  - {id: new, titles: {ru: "Новый", en: "New"}, kind: open}
+  - {id: deal, titles: {ru: "Сделка", en: "Deal"}, kind: won}
+"""
+    stage = '  - {id: %s, titles: {ru: "Второй", en: "Second"}, kind: open}\n  - {id: deal,'
+    memory = Memory(KeyRing(settings.master_key_bytes))
+    pool = await open_pool(settings.database_url, service="test", smallest=1, largest=1, on_connect=memory.doubt)
+    async with pool, running(settings, pool, memory=memory) as leads:
+
+        async def moves(to: str) -> str:
+            """What becomes of a new lead's move to a stage of the version in force, the second one."""
+            _, number = await publish(pool, SystemClock(), text.replace("  - {id: deal,", stage % to), HEAD)
+            assert number == 2
+            lead = uuid4()
+            await leads.send(lead, "capture", pipeline="small", name="Иван", phone="+79001234567")
+            return (await leads.send(lead, "move", to=to)).outcome
+
+        await publish(pool, SystemClock(), text, HEAD)
+        assert await moves("work") == "done"
+        await _older_copy(
+            settings,
+            "DELETE FROM leadline.pipeline_versions WHERE pipeline = 'small' AND number = 2",
+            "DELETE FROM leadline.events WHERE kind = 'lead' OR (kind = 'pipeline' AND originator_version = 2)",
+            "DELETE FROM leadline.open_leads",
+        )
+        assert await moves("talk") == "done"
+
+
+async def _older_copy(settings: Settings, *gone: str) -> None:
+    """The database behind every connection is an older one: something is gone, and the connections with it."""
+    other = await asyncpg.connect(settings.database_url.get_secret_value())
+    for statement in gone:
+        await other.execute(statement)
+    await other.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = $1",
+        settings.database_url.get_secret_value().rpartition("/")[2],
+    )
+    await other.close()

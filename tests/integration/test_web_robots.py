@@ -272,7 +272,7 @@ async def test_R3_a_template_is_previewed_on_a_real_lead_with_what_is_wrong_and_
     assert "текст, строка 2" in english, "the budget is not known: the line says where"
     assert "card.budget" in english
     unknown = (await browser.get(path, params={**asked, "lead": "нет такого"})).text
-    assert "Такого лида нет." in unknown
+    assert "Такого лида или сделки нет." in unknown
     await browser.aclose()
 
 

@@ -15,6 +15,8 @@ from contracts.events import EffectDone, EffectFailed, EffectRepeated, EffectReq
 from services.delivery import domain
 from services.delivery.domain import Bucket, Effect, NotOursError
 from services.delivery.port import Done, Later, Outcome, Refused
+from services.delivery.reading import EffectEvent, Said
+from services.delivery.rebuilding.domain import as_it_must_be, folded
 from services.delivery.reports import command_of
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -36,6 +38,11 @@ def new(kind: str = "email", **more: object) -> Effect:
     return domain.requested(event, uuid4(), "lead", 3, NOW, has_address=False, correlation="c")
 
 
+def said_of(effect: Effect, event: EffectEvent, version: int, at: datetime) -> Said:
+    """An event of this effect, as it is read."""
+    return Said(event, effect.stream, version, effect.kind, effect.correlation, at, None)
+
+
 class Life(RuleBasedStateMachine):
     """What a worker, a crash, the other side, the aggregate and a person do to an effect. The oracle counts what the other side
     did and knows whether anybody may believe it was done once."""
@@ -43,6 +50,7 @@ class Life(RuleBasedStateMachine):
     @initialize(tells=st.booleans())
     def begin(self, tells: bool) -> None:
         self.effect, self.now, self.tells = new(), NOW, tells
+        self.log = [said_of(self.effect, EffectRequested(effect=self.effect.effect, effect_kind="email"), 3, NOW)]
         self.sent_in_round = 0
         self.lost_answers = 0
         self.calls_in_round = 0
@@ -85,11 +93,14 @@ class Life(RuleBasedStateMachine):
         assert command.id == self.effect.report
         self.reports.append((self.effect.round, report.outcome))  # type: ignore[union-attr]
         shared = {"effect": self.effect.effect, "effect_kind": "email", "doubtful": report.doubtful}  # type: ignore[union-attr]
+        event: EffectDone | EffectFailed
         if report.outcome == "done":  # type: ignore[union-attr]
-            self.effect = domain.closed(self.effect, EffectDone(attempts=report.attempts, **shared), self.now)  # type: ignore[union-attr]
+            said = {"provider_id": report.provider_id, "matched": report.matched}  # type: ignore[union-attr]
+            event = EffectDone(attempts=report.attempts, **said, **shared)  # type: ignore[union-attr]
         else:
             event = EffectFailed(attempts=report.attempts, reason=report.reason, **shared)  # type: ignore[union-attr]
-            self.effect = domain.closed(self.effect, event, self.now)
+        self.effect = domain.closed(self.effect, event, self.now)
+        self.log.append(said_of(self.effect, event, 9, self.now))
 
     @precondition(lambda self: self.effect.state in ("waiting", "working"))
     @rule(outcome=st.one_of(st.none(), DONE, st.builds(Refused, REASONS), LATERS), draw=DRAWS)
@@ -100,6 +111,7 @@ class Life(RuleBasedStateMachine):
             EffectFailed(effect=self.effect.effect, effect_kind="email", attempts=0, reason="contact_refused"),
         )
         self.effect = domain.closed(before, event, self.now)
+        self.log.append(said_of(before, event, 9, self.now))
         assert self.effect.state == "failed"
         if before.state == "waiting":
             self.calls_in_round = 0
@@ -120,9 +132,9 @@ class Life(RuleBasedStateMachine):
     @rule()
     def repeat(self) -> None:
         before = self.effect.report
-        self.effect = domain.repeated(
-            self.effect, EffectRepeated(effect=self.effect.effect, effect_kind="email"), 9, self.now
-        )
+        event = EffectRepeated(effect=self.effect.effect, effect_kind="email")
+        self.effect = domain.repeated(self.effect, event, 9, self.now)
+        self.log.append(said_of(self.effect, event, 9, self.now))
         assert self.effect.report != before
         self.opened_at, self.calls_in_round = self.now, 0
 
@@ -150,6 +162,20 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def attempts_are_calls(self) -> None:
         assert self.effect.attempts == self.calls_in_round
+
+    @invariant()
+    def a_rebuild_leaves_what_is_right_as_it_is(self) -> None:
+        said = folded(self.log, ())[self.effect.effect]
+        assert as_it_must_be(said, self.effect, None, self.now) == self.effect
+
+    @invariant()
+    def a_rebuild_without_the_row_has_nothing_sent(self) -> None:
+        said = folded(self.log, ())[self.effect.effect]
+        made = as_it_must_be(said, None, None, self.now)
+        assert made is not None
+        assert made.state not in ("waiting", "working")
+        assert said.state == "waiting" or made == said
+        assert as_it_must_be(said, made, None, self.now) == made
 
     @invariant()
     def words_can_be_stored(self) -> None:

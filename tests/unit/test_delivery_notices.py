@@ -8,7 +8,7 @@ from uuid import uuid4
 from contracts import events as e
 from contracts.meta import Actor, Meta
 from services.delivery import domain
-from services.delivery.handlers import of_effects
+from services.delivery.reading import of_effects
 from services.delivery.making import Making, Shown, Unsendable
 from services.delivery.notices import NOTICES, as_effect
 from services.delivery.port import Letter

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from services.ops.main import main
 from services.pipelines.language import PipelineError, read_pipeline, read_written_pipeline
-from services.strict_yaml import SOURCE_CHARACTERS
+from services.strict_yaml import LOADERS, SOURCE_CHARACTERS
 
 FOLDER = Path(__file__).parent / "invalid_pipelines"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -93,6 +94,85 @@ stages:
   - {id: won, titles: {ru: "Сделка", en: "Deal"}, kind: won}
   - {id: lost, titles: {ru: "Отказ", en: "Lost"}, kind: lost}
 """
+
+
+WORDS_OF_1_1 = """pipeline: small
+titles: {ru: "Малая", en: Off}
+conversion_point: won
+fields:
+  - id: needs
+    titles: {ru: нет, en: no}
+    type: choice
+    options: [{id: yes, titles: {ru: y, en: Yes}}, {id: no, titles: {ru: n, en: NO}}]
+stages:
+  - id: on
+    titles: {ru: "Новый", en: ON}
+    kind: open
+  - id: off
+    titles: {ru: 1:30, en: 2026-01-01}
+    kind: open
+    triggers:
+      - {id: answered, titles: {ru: on, en: 0o17}, on: letter, when: "card.needs == 'no'"}
+      - id: missed
+        titles: {ru: 1_000, en: "off"}
+        on: call_missed
+        from_stages: [on]
+  - {id: won, titles: {ru: "Сделка", en: "Deal"}, kind: won}
+"""
+
+
+@pytest.mark.parametrize("loader", LOADERS, ids=lambda loader: loader.__name__)
+def test_M3_on_yes_no_and_off_are_texts_as_keys_and_as_values(
+    loader: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.strict_yaml.LOADERS", (loader,))
+    read = read_pipeline(WORDS_OF_1_1)
+    assert [stage.id for stage in read.stages] == ["on", "off", "won"]
+    assert read.titles.en == "Off"
+    assert [(option.id, option.titles.ru, option.titles.en) for option in read.fields[0].options] == [
+        ("yes", "y", "Yes"),
+        ("no", "n", "NO"),
+    ]
+    assert [(t.on, t.titles.ru, t.titles.en) for t in read.stages[1].triggers] == [
+        ("letter", "on", "0o17"),
+        ("call_missed", "1_000", "off"),
+    ]
+    assert (read.stages[1].titles.ru, read.stages[1].titles.en) == ("1:30", "2026-01-01")
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("on: yes", 'small.yaml:20: stages[1].triggers[1].on: "yes" is not possible; expected one of: letter, '),
+        ("'on': true", 'small.yaml:20: stages[1].triggers[1].on: "true" is not possible; expected one of: letter, '),
+        ("on:", "small.yaml:20: stages[1].triggers[1].on: is empty; expected one of: letter, "),
+        (
+            "true: call_missed",
+            "small.yaml:20: stages[1].triggers[1]: the key true is no text; where a program wrote the",
+        ),
+        (
+            "yes: call_missed",
+            "small.yaml:18: stages[1].triggers[1].on: is missing here; write on: …\nsmall.yaml:20: stages[1]",
+        ),
+        ("12: call_missed", 'small.yaml:20: stages[1].triggers[1]: the key 12 is no text; put it in quotes: "12"'),
+        (
+            "[on]: call_missed",
+            "small.yaml:20: stages[1].triggers[1]: a key is a text, not a list and no keys of its own",
+        ),
+        (
+            "on: call_missed\n        on: visit",
+            "small.yaml:21: stages[1].triggers[1].on: stands twice, first in line 20",
+        ),
+    ],
+)
+@pytest.mark.parametrize("loader", LOADERS, ids=lambda loader: loader.__name__)
+def test_M3_what_is_wrong_with_on_is_told_with_file_line_and_path(
+    written: str, told: str, loader: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.strict_yaml.LOADERS", (loader,))
+    with pytest.raises(PipelineError) as caught:
+        read_pipeline(WORDS_OF_1_1.replace("on: call_missed", written), "small.yaml")
+    assert str(caught.value).startswith(told)
 
 
 def test_M3_one_node_under_many_names_is_looked_at_once() -> None:

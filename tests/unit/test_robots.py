@@ -86,6 +86,31 @@ def test_R1_a_robot_after_another_waits_until_the_letter_was_accepted_by_the_nex
 
 
 @pytest.mark.parametrize(
+    ("start", "first", "again"),
+    [
+        ('{day: "03-05"}', "sales@3", None),
+        ('{day: "03-05", every: {months: 12}}', "sales@3", "sales@3"),
+        ("{delay: {hours: 5}, every: {days: 1}}", None, None),
+        ("{delay: {hours: 5}, every: {days: 1, working: true}}", None, "sales@3"),
+        ("{delay: {hours: 5, working: true}, every: {days: 1}}", "sales@3", None),
+        ("{in_hours: true, every: {days: 1}}", "sales@3", "sales@3"),
+        ("{date: lesson, before: {days: 1}}", "sales@3", None),
+        ("{date: lesson, before: {days: 1}, every: {days: 7}}", "sales@3", None),
+    ],
+)
+def test_R1_the_calendar_that_an_instant_was_counted_in_is_named(
+    start: str, first: str | None, again: str | None
+) -> None:
+    story = school(robot("mark", "{tag: a}", start=start)).given("record", fields={"lesson": "2026-03-05"})
+    [armed] = story.of(e.RobotArmed)
+    assert armed.calendar == first
+    story.until(datetime(2026, 3, 6, 12, tzinfo=UTC))
+    [comes] = story.of(e.RobotArmed)[1:2] or [None]
+    assert (comes is not None) is ("every" in start)
+    assert comes is None or comes.calendar == again
+
+
+@pytest.mark.parametrize(
     ("delay", "due"),
     [
         ("{minutes: 90}", datetime(2026, 3, 2, 10, 30, tzinfo=UTC)),
@@ -485,6 +510,17 @@ def test_C7_a_refusal_stops_what_is_on_its_way_and_takes_the_client_out_of_audie
     assert len(story.of(e.EffectRequested)) == count, "once is enough"
 
 
+@pytest.mark.parametrize(("anyway", "ran"), [("skip", ["letter"]), ("run", ["letter", "call"])])
+def test_C7_who_follows_a_letter_that_was_stopped_waits_for_its_repeat_or_runs_as_it_says(
+    anyway: str, ran: list[str]
+) -> None:
+    call = robot("call", CALL, start="{after: letter}", when_predecessor_did_not_run=anyway)
+    story = school(", ".join((robot("letter", "{email: thanks}"), call))).until(seconds=1).refuse("email")
+    assert story.of(e.EffectFailed)[0].reason == "contact_refused"
+    assert story.until(seconds=1).ran() == ran
+    assert story.of(e.RobotSkipped) == []
+
+
 def test_C9_nobody_is_written_to_at_an_address_that_is_proven_wrong_or_not_there() -> None:
     for known, wrong in (({"email": None}, {}), ({}, {("email", "anna@example.org"): "wrong"})):
         story = school(robot("letter", "{email: thanks}", start="{delay: {hours: 1}}"), **known)
@@ -514,6 +550,15 @@ def test_R3_what_hangs_on_a_letter_waits_for_it_and_the_rest_does_not() -> None:
     assert story.of(e.EffectRepeated)[0].email == "new@example.org"
     assert story.report().until(seconds=1).ran() == ["letter", "mark", "call"]
     assert story.give("repeat", effect=effect).rules == ("R3.only_what_failed",)
+
+
+@pytest.mark.parametrize(("doubtful", "words"), [(False, "lost"), (True, "lost (могло всё же уйти)")])
+def test_R3_the_task_of_a_letter_that_failed_says_where_it_may_have_gone_out(doubtful: bool, words: str) -> None:
+    story = (
+        school(robot("letter", "{email: thanks}")).until(seconds=1).report("failed", reason="lost", doubtful=doubtful)
+    )
+    [told] = story.of(e.ActivityPlanned)
+    assert told.text == f"Письмо клиенту не ушло: {words}"
 
 
 def test_R3_a_robot_that_could_not_is_told_as_a_task_and_can_be_started_again() -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from services.database import Database
+from services.delivery.domain import NOT_REQUESTED
 
 Which = Literal["failed", "waiting", "doubtful"]
 KINDS: Final[tuple[Which, ...]] = ("failed", "waiting", "doubtful")
@@ -157,7 +158,8 @@ async def providers(database: Database) -> list[Provider]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the ledger, as `verify` holds it against the events. `refused`: its report was refused for good."""
+    """A row of the ledger, as `verify` holds it against the events. `refused`: its report was refused for good; `unasked`: it is
+    closed because no event requested it."""
 
     effect: UUID
     stream: UUID
@@ -166,15 +168,18 @@ class Row:
     state: str
     in_doubt: bool
     refused: bool
+    unasked: bool
 
 
 async def ledger_between(database: Database, begin: UUID, end: UUID) -> dict[UUID, Row]:
     """The effects of a range of streams, by id."""
     rows = await database.fetch(
-        """SELECT e.effect, e.stream, e.version, e.round, e.state, e.in_doubt, r.report IS NOT NULL
+        """SELECT e.effect, e.stream, e.version, e.round, e.state, e.in_doubt, r.report IS NOT NULL,
+                  coalesce(e.state = 'closed' AND starts_with(e.last_reason, $3), false)
            FROM leadline.effects AS e LEFT JOIN leadline.effect_refusals AS r USING (report)
            WHERE e.stream BETWEEN $1 AND $2""",
         begin,
         end,
+        NOT_REQUESTED,
     )
     return {row[0]: Row(*row) for row in rows}

@@ -84,7 +84,8 @@ def adopt(
     asked = Adoption(state, command, body, there)
     for rule in ADOPTION_RULES:
         if (broken := rule.broken(asked)) is not None:
-            return Refusal(rules=(rule.id,), ru=broken.ru, en=broken.en, status=broken.status)
+            told = broken.spoken(of_deal=state.deal_of is not None)
+            return Refusal(rules=(rule.id,), ru=told.ru, en=told.en, status=told.status)
     stage = asked.stage
     assert stage is not None, "M3.stage_there lets no other through"
     if asked.stays:
@@ -118,8 +119,8 @@ def _by_head_or_publication(asked: Adoption) -> Broken | None:
     if actor.role == "head" or (actor.kind == "system" and actor.id == PUBLISHING):
         return None
     return Broken(
-        "Переводить лид в другую версию или воронку может только руководитель.",
-        "Only a head moves a lead to another version or pipeline.",
+        "Переводить ⟨лид|сделку⟩ в другую версию или воронку может только руководитель.",
+        "Only a head moves a ⟨lead|deal⟩ to another version or pipeline.",
     )
 
 
@@ -139,8 +140,8 @@ def _takes_leads(asked: Adoption) -> Broken | None:
 def archived_pipeline(pipeline: str) -> Broken:
     """What is said of anything that would put a lead to work in a pipeline that is archived."""
     return Broken(
-        f"Воронка {pipeline} в архиве и лидов не принимает. Вернуть её: leadline restore {pipeline}.",
-        f"The pipeline {pipeline} is archived and takes no leads. Bring it back: leadline restore {pipeline}.",
+        f"Воронка {pipeline} в архиве и ни лидов, ни сделок не принимает. Вернуть её: leadline restore {pipeline}.",
+        f"The pipeline {pipeline} is archived and takes neither leads nor deals. Bring it back: leadline restore {pipeline}.",
     )
 
 
@@ -148,8 +149,8 @@ def _another_version(asked: Adoption) -> Broken | None:
     if not asked.stays or asked.body.stage in (None, asked.state.stage):
         return None
     return Broken(
-        "Лид уже в этой версии воронки. В другую стадию его переводит обычный переход.",
-        "The lead is under this version already. An ordinary move takes it to another stage.",
+        "⟨Лид|Сделка⟩ уже в этой версии воронки. В другую стадию ⟨его|её⟩ переводит обычный переход.",
+        "The ⟨lead|deal⟩ is under this version already. An ordinary move takes it to another stage.",
     )
 
 
@@ -170,10 +171,10 @@ def _same_kind(asked: Adoption) -> Broken | None:
     if stage is None or stage.kind == asked.state.kind:
         return None
     return Broken(
-        f"Стадия «{stage.titles.ru}» другого вида ({stage.kind}), а лид сейчас {asked.state.kind}. Перевод между версиями "
-        "не выигрывает, не забраковывает и не возобновляет: назовите стадию того же вида.",
-        f"The stage “{stage.titles.en}” is of another kind ({stage.kind}); the lead is {asked.state.kind}. An adoption wins, "
-        "rejects and reopens nothing: name a stage of the same kind.",
+        f"Стадия «{stage.titles.ru}» другого вида ({stage.kind}), а ⟨лид|сделка⟩ сейчас {asked.state.kind}. Перевод между "
+        "версиями не выигрывает, не забраковывает и не возобновляет: назовите стадию того же вида.",
+        f"The stage “{stage.titles.en}” is of another kind ({stage.kind}); the ⟨lead|deal⟩ is {asked.state.kind}. An adoption "
+        "wins, rejects and reopens nothing: name a stage of the same kind.",
     )
 
 
@@ -184,8 +185,8 @@ def _returns_to_open(asked: Adoption) -> Broken | None:
     if asked.state.kind in ("lost", "postponed") and (stage := pipeline.by_id.get(back)) and stage.kind == "open":
         return None
     return Broken(
-        f"Забракованный или отложенный лид возвращается в открытую стадию, а {back} — нет.",
-        f"A rejected or paused lead comes back to an open stage; {back} is none, or the lead is at work.",
+        f"⟨Забракованный или отложенный лид|Забракованная или отложенная сделка⟩ возвращается в открытую стадию, а {back} — нет.",
+        f"A rejected or paused ⟨lead|deal⟩ comes back to an open stage; {back} is none, or the ⟨lead|deal⟩ is at work.",
     )
 
 
@@ -202,8 +203,8 @@ def _one_open_lead(asked: Adoption) -> Broken | None:
 ADOPTION_RULES: tuple[AdoptionRule, ...] = (
     AdoptionRule(
         "M3.who_adopts",
-        "В другую версию или воронку лид переводит руководитель или публикация.",
-        "A head or a publication moves a lead to another version or pipeline.",
+        "В другую версию или воронку ⟨лид|сделку⟩ переводит руководитель или публикация.",
+        "A head or a publication moves a ⟨lead|deal⟩ to another version or pipeline.",
         "It changes the stage without the proof that a move needs.",
         _by_head_or_publication,
     ),
@@ -216,8 +217,8 @@ ADOPTION_RULES: tuple[AdoptionRule, ...] = (
     ),
     AdoptionRule(
         "M3.takes_leads",
-        "Воронка из архива лидов не принимает.",
-        "An archived pipeline takes no leads.",
+        "Воронка из архива ни лидов, ни сделок не принимает.",
+        "An archived pipeline takes neither leads nor deals.",
         "Nobody looks there any more (N14).",
         _takes_leads,
     ),
@@ -230,8 +231,8 @@ ADOPTION_RULES: tuple[AdoptionRule, ...] = (
     ),
     AdoptionRule(
         "M3.stage_there",
-        "У лида там есть стадия: того же имени или названная.",
-        "The lead has a stage there: of the same id, or named.",
+        "У ⟨лида|сделки⟩ там есть стадия: того же имени или названная.",
+        "The ⟨lead|deal⟩ has a stage there: of the same id, or named.",
         "A lead in a stage that its pipeline does not have is on nobody's board.",
         _stage_there,
     ),
@@ -245,7 +246,7 @@ ADOPTION_RULES: tuple[AdoptionRule, ...] = (
     AdoptionRule(
         "M3.returns_to_open",
         "Возвращаются в открытую стадию.",
-        "A lead comes back to an open stage.",
+        "A ⟨lead|deal⟩ comes back to an open stage.",
         "Work goes on where there is work.",
         _returns_to_open,
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from contracts.meta import Actor
 from contracts.pipeline import Pipeline, Stage, StageMove
 from services.leads.domain.permissions import Permission
 from services.leads.domain.state import LeadState
+from services.subject import spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,10 @@ class Broken:
     en: str
     missing: tuple[Missing, ...] = ()
     status: int = 422
+
+    def spoken(self, *, of_deal: bool) -> Broken:
+        """In the words of a lead, or of a deal."""
+        return replace(self, ru=spoken(self.ru, of_deal=of_deal), en=spoken(self.en, of_deal=of_deal))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ MISTAKE = timedelta(days=1)
 def not_erased(case: Case) -> Broken | None:
     if case.state.erased:
         return Broken(
-            "Данные клиента удалены по его праву: с лидом больше не работают.",
-            "The person's data was erased: nothing more is done with this lead.",
+            "Данные клиента удалены по его праву: ⟨с лидом|со сделкой⟩ больше не работают.",
+            "The person's data was erased: nothing more is done with this ⟨lead|deal⟩.",
             status=410,
         )
     return None
@@ -38,8 +38,8 @@ def current_version(case: Case) -> Broken | None:
     if expected is None or expected == case.state.version:
         return None
     return Broken(
-        f"Лид изменился: версия {case.state.version}, а вы видели {expected}. Откройте его ещё раз.",
-        f"The lead has changed: it is at version {case.state.version}, you saw {expected}. Open it again.",
+        f"⟨Лид изменился|Сделка изменилась⟩: версия {case.state.version}, а вы видели {expected}. Откройте ⟨его|её⟩ ещё раз.",
+        f"The ⟨lead|deal⟩ has changed: it is at version {case.state.version}, you saw {expected}. Open it again.",
         status=409,
     )
 
@@ -75,15 +75,17 @@ def on_the_lead(case: Case) -> Broken | None:
 
 def person_only(case: Case) -> Broken | None:
     if case.actor and case.actor.kind != "person":
-        return Broken("Увидеть и принять лид может только человек.", "Only a person can see and accept a lead.")
+        return Broken(
+            "Увидеть и принять ⟨лид|сделку⟩ может только человек.", "Only a person can see and accept a ⟨lead|deal⟩."
+        )
     return None
 
 
 def open_work(case: Case) -> Broken | None:
     if not case.state.is_open:
         return Broken(
-            "Лид закрыт. Верните его в работу командой «возобновить».",
-            "The lead is closed. Bring it back with the command reopen first.",
+            "⟨Лид закрыт. Верните его|Сделка закрыта. Верните её⟩ в работу командой «возобновить».",
+            "The ⟨lead|deal⟩ is closed. Bring it back with the command reopen first.",
         )
     return None
 
@@ -119,8 +121,8 @@ def thinking_is_no_answer(case: Case) -> Broken | None:
     body = body_of(case)
     if isinstance(body, c.Answer) and body.answer == "thinking":
         return Broken(
-            "«Думает» — не ответ. Договоритесь о дате и приостановите лид или перезвоните.",
-            "“Thinking” is no answer. Agree on a date and pause the lead, or call again.",
+            "«Думает» — не ответ. Договоритесь о дате и приостановите ⟨лид|сделку⟩ или перезвоните.",
+            "“Thinking” is no answer. Agree on a date and pause the ⟨lead|deal⟩, or call again.",
         )
     return None
 
@@ -165,8 +167,8 @@ def time_holds(case: Case) -> Broken | None:
         )
     if case.target is not None and case.state.entered_at is not None and at < case.state.entered_at:
         return Broken(
-            "Переход не может быть раньше, чем лид вошёл в нынешнюю стадию.",
-            "A move cannot have happened before the lead entered its present stage.",
+            "Переход не может быть раньше, чем ⟨лид вошёл|сделка вошла⟩ в нынешнюю стадию.",
+            "A move cannot have happened before the ⟨lead|deal⟩ entered its present stage.",
         )
     return None
 
@@ -175,8 +177,8 @@ def pause_has_a_date(case: Case) -> Broken | None:
     body = body_of(case)
     if isinstance(body, c.Move) and case.target is not None and case.target.kind == "postponed":
         return Broken(
-            "Чтобы приостановить лид, нужны причина и дата: командой «приостановить».",
-            "To pause a lead a reason and a date are needed: use the command pause.",
+            "Чтобы приостановить ⟨лид|сделку⟩, нужны причина и дата: командой «приостановить».",
+            "To pause a ⟨lead|deal⟩ a reason and a date are needed: use the command pause.",
             (
                 Missing(what="field", id="until", ru="дата возвращения", en="the date it comes back"),
                 Missing(what="field", id="reason", ru="причина", en="the reason"),
@@ -203,9 +205,9 @@ def status_of_its_kind(case: Case) -> Broken | None:
 
 def reopen_what_was_closed(case: Case) -> Broken | None:
     if case.state.is_open:
-        return Broken("Лид и так в работе.", "The lead is open already.")
+        return Broken("⟨Лид|Сделка⟩ и так в работе.", "The ⟨lead|deal⟩ is open already.")
     if case.state.kind == "won":
-        return Broken("Выигранный лид не возобновляют.", "A won lead is not reopened.")
+        return Broken("⟨Выигранный лид|Выигранную сделку⟩ не возобновляют.", "A won ⟨lead|deal⟩ is not reopened.")
     return None
 
 
@@ -217,8 +219,8 @@ def reopening_terms(case: Case) -> Broken | None:
     alone = here.final or (terms is not None and not terms.seller)
     if role != "head" and alone:
         return Broken(
-            f"Из «{here.titles.ru}» лид возвращает только руководитель.",
-            f"Only a head brings a lead back from “{here.titles.en}”.",
+            f"Из «{here.titles.ru}» ⟨лид|сделку⟩ возвращает только руководитель.",
+            f"Only a head brings a ⟨lead|deal⟩ back from “{here.titles.en}”.",
         )
     if terms is None or terms.seller_after is None or case.state.root_at is None or case.happened_at is None:
         return None
@@ -227,13 +229,13 @@ def reopening_terms(case: Case) -> Broken | None:
         return None
     if role != "head":
         return Broken(
-            f"Из «{here.titles.ru}» менеджер возвращает лид с {day:%d.%m.%Y}; раньше — руководитель, с причиной.",
-            f"From “{here.titles.en}” a seller brings a lead back from {day:%Y-%m-%d} on; before, a head with a reason.",
+            f"Из «{here.titles.ru}» менеджер возвращает ⟨лид|сделку⟩ с {day:%d.%m.%Y}; раньше — руководитель, с причиной.",
+            f"From “{here.titles.en}” a seller brings a ⟨lead|deal⟩ back from {day:%Y-%m-%d} on; before, a head with a reason.",
         )
     if isinstance(body, c.Reopen) and not body.reason:
         return Broken(
             f"До {day:%d.%m.%Y} для возврата нужна причина.",
-            f"Before {day:%Y-%m-%d} a reason is needed to bring the lead back.",
+            f"Before {day:%Y-%m-%d} a reason is needed to bring the ⟨lead|deal⟩ back.",
             (Missing(what="field", id="reason", ru="причина", en="the reason"),),
         )
     return None
@@ -261,7 +263,8 @@ def override_by_head(case: Case) -> Broken | None:
     body = body_of(case)
     if isinstance(body, c.Move | c.Convert) and body.override and (case.actor is None or case.actor.role != "head"):
         return Broken(
-            "Перевести лид вопреки правилам может только руководитель.", "Only a head moves a lead against the rules."
+            "Перевести ⟨лид|сделку⟩ вопреки правилам может только руководитель.",
+            "Only a head moves a ⟨lead|deal⟩ against the rules.",
         )
     return None
 
@@ -324,7 +327,7 @@ def fact_to_withdraw(case: Case) -> Broken | None:
     there = held is not None if body.value is None else f"{body.fact}:{body.value}" in facts
     if there or (held is not None and held.value == body.value):
         return None
-    return Broken("Такой факт у лида не записан.", "The lead has no such fact recorded.")
+    return Broken("Такой факт у ⟨лида|сделки⟩ не записан.", "The ⟨lead|deal⟩ has no such fact recorded.")
 
 
 def known_file(case: Case) -> Broken | None:
@@ -332,8 +335,8 @@ def known_file(case: Case) -> Broken | None:
     if not isinstance(body, c.Attach) or body.blob is None or body.blob in case.state.files:
         return None
     return Broken(
-        "Такого файла в письмах этого лида нет. Приложите файл ссылкой.",
-        "No letter of this lead brought such a file. Attach the file by a link.",
+        "Такого файла в письмах ⟨этого лида|этой сделки⟩ нет. Приложите файл ссылкой.",
+        "No letter of this ⟨lead|deal⟩ brought such a file. Attach the file by a link.",
     )
 
 
@@ -344,7 +347,8 @@ def held_activity(case: Case) -> Broken | None:
     planned = case.state.activities.get(body.activity)
     if planned is None or planned.kind != body.kind:
         return Broken(
-            "У лида нет такого запланированного звонка или встречи.", "The lead has no such call or meeting planned."
+            "У ⟨лида|сделки⟩ нет такого запланированного звонка или встречи.",
+            "The ⟨lead|deal⟩ has no such call or meeting planned.",
         )
     return None
 

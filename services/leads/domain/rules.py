@@ -23,15 +23,15 @@ from services.leads.domain.state import LeadState
 STAGE_RULES: tuple[Rule, ...] = (
     Rule(
         "S1.already_there",
-        "Лид переходит только в другую стадию.",
-        "A lead moves only to another stage.",
+        "⟨Лид|Сделка⟩ переходит только в другую стадию.",
+        "A ⟨lead|deal⟩ moves only to another stage.",
         "A move to the same stage would be a stage visit that never was, and break the funnel.",
         going.already_there,
     ),
     Rule(
         "S3.closed_stays_closed",
-        "Закрытый лид сначала возобновляют.",
-        "A closed lead is reopened before it moves.",
+        "⟨Закрытый лид|Закрытую сделку⟩ сначала возобновляют.",
+        "A closed ⟨lead|deal⟩ is reopened before it moves.",
         "Work after an outcome is a new visit that reports must tell apart (M9).",
         going.closed_stays_closed,
     ),
@@ -46,7 +46,7 @@ STAGE_RULES: tuple[Rule, ...] = (
     Rule(
         "P4.stated_moves",
         "Где воронка называет переходы, ходят только по ним.",
-        "Where a pipeline states the moves of a stage, a lead goes no other way.",
+        "Where a pipeline states the moves of a stage, a ⟨lead|deal⟩ goes no other way.",
         "A way that nobody stated is one that nobody checks (P4).",
         going.stated_moves,
         overridable=True,
@@ -69,16 +69,16 @@ STAGE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "P3.fact_decides",
-        "Записанный результат решает, куда лид идёт дальше.",
-        "A recorded result decides where the lead goes.",
+        "Записанный результат решает, куда ⟨лид|сделка⟩ идёт дальше.",
+        "A recorded result decides where the ⟨lead|deal⟩ goes.",
         "The stage must say the same as the result (P3).",
         going.fact_decides,
         overridable=True,
     ),
     Rule(
         "K2.may_move",
-        "Лид переводит тот, кому это дано.",
-        "A lead is moved by those who may.",
+        "⟨Лид|Сделку⟩ переводит тот, кому это дано.",
+        "A ⟨lead|deal⟩ is moved by those who may.",
         "The pipeline names the roles that decide at a stage.",
         going.may_move,
         overridable=True,
@@ -113,8 +113,8 @@ STAGE_RULES: tuple[Rule, ...] = (
 COMMAND_RULES: tuple[Rule, ...] = (
     Rule(
         "M7.not_erased",
-        "С лидом, чьи данные удалены, не работают.",
-        "Nothing is done with a lead whose person was erased.",
+        "⟨С лидом|Со сделкой⟩, чьи данные удалены, не работают.",
+        "Nothing is done with a ⟨lead|deal⟩ whose person was erased.",
         "Any further event would need a key that no longer exists, and no one has a right to it.",
         acting.not_erased,
     ),
@@ -134,8 +134,8 @@ COMMAND_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "K2.current_version",
-        "Команда видит лид таким, какой он есть.",
-        "A command was made looking at the lead as it is.",
+        "Команда видит ⟨лид таким, какой он|сделку такой, какая она⟩ есть.",
+        "A command was made looking at the ⟨lead|deal⟩ as it is.",
         "Two people who change the same lead must not overwrite each other unseen.",
         acting.current_version,
     ),
@@ -149,8 +149,8 @@ COMMAND_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "S3.open_work",
-        "Работают с открытым лидом.",
-        "Work is done on an open lead.",
+        "Работают с ⟨открытым лидом|открытой сделкой⟩.",
+        "Work is done on an open ⟨lead|deal⟩.",
         "An offer or answer on a closed lead would belong to no stage visit.",
         acting.open_work,
         (c.See, c.Accept, c.Offer, c.Answer, c.Approve),
@@ -212,8 +212,8 @@ COMMAND_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "S3.reopen_what_was_closed",
-        "Возобновляют забракованный или отложенный лид.",
-        "Only a rejected or paused lead is reopened.",
+        "Возобновляют ⟨забракованный или отложенный лид|забракованную или отложенную сделку⟩.",
+        "Only a rejected or paused ⟨lead|deal⟩ is reopened.",
         "Reopening is a visit of its own and must mean something (M9).",
         acting.reopen_what_was_closed,
         (c.Reopen,),
@@ -221,7 +221,7 @@ COMMAND_RULES: tuple[Rule, ...] = (
     Rule(
         "P4.reopening_terms",
         "Возобновляют в срок и те, кому это дано воронкой.",
-        "A lead is reopened when and by whom the pipeline lets.",
+        "A ⟨lead|deal⟩ is reopened when and by whom the pipeline lets.",
         "A closed lead left in peace for its time is worth more than one pestered (P4).",
         acting.reopening_terms,
         (c.Reopen,),
@@ -260,8 +260,8 @@ COMMAND_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "K2.override_by_head",
-        "Вопреки правилам лид переводит только руководитель, с причиной.",
-        "Only a head moves a lead against the rules, with a reason.",
+        "Вопреки правилам ⟨лид|сделку⟩ переводит только руководитель, с причиной.",
+        "Only a head moves a ⟨lead|deal⟩ against the rules, with a reason.",
         "A gate that anyone may open is none; one that nobody may traps the lead (N9, N10).",
         acting.override_by_head,
         (c.Move, c.Convert),
@@ -300,15 +300,15 @@ COMMAND_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "K5.known_file",
-        "Прикладывают файл из писем этого лида или ссылку.",
-        "What is attached came with a letter of the lead, or is a link.",
+        "Прикладывают файл из писем ⟨этого лида|этой сделки⟩ или ссылку.",
+        "What is attached came with a letter of the ⟨lead|deal⟩, or is a link.",
         "Another person's file must not be reached through this lead.",
         acting.known_file,
         (c.Attach,),
     ),
     Rule(
         "P9.held_activity",
-        "Отмечают состоявшимся то, что у лида запланировано.",
+        "Отмечают состоявшимся то, что у ⟨лида|сделки⟩ запланировано.",
         "A call or meeting that is said to be held is one that was planned, where one is named.",
         "A result that belongs to no activity would be a loss that nobody notices.",
         acting.held_activity,
@@ -348,8 +348,8 @@ COMMAND_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "S4.known_activity",
-        "Завершают, переносят и закрывают дело, которое у лида есть.",
-        "Only an activity of the lead is completed, moved or closed.",
+        "Завершают, переносят и закрывают дело, которое у ⟨лида|сделки⟩ есть.",
+        "Only an activity of the ⟨lead|deal⟩ is completed, moved or closed.",
         "A result that belongs to no activity would be a loss that nobody notices.",
         planning.known_activity,
         (c.Complete, c.Replan, c.CloseActivity),
@@ -380,16 +380,16 @@ COMMAND_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "Q5.review_by_head",
-        "Некачественные лиды проверяет руководитель.",
-        "Leads that were made poor are judged by a head.",
+        "⟨Некачественные лиды|Некачественные сделки⟩ проверяет руководитель.",
+        "⟨Leads|Deals⟩ that were made poor are judged by a head.",
         "Nobody confirms their own rejection (Q5).",
         reviewing.by_head,
         (c.Review,),
     ),
     Rule(
         "Q5.something_to_review",
-        "Проверяют лид, который ждёт проверки.",
-        "A lead is judged that waits for it.",
+        "Проверяют ⟨лид, который|сделку, которая⟩ ждёт проверки.",
+        "A ⟨lead|deal⟩ is judged that waits for it.",
         "A verdict on nothing would count in the share of returned leads.",
         reviewing.something_to_judge,
         (c.Review,),
@@ -449,7 +449,7 @@ def refused(case: Case, rules: tuple[Rule, ...]) -> Refusal | None:
     against = [rule for rule in rules if rule.id in {broken for broken, _ in found}]
     if _overridden(case) and all(rule.overridable for rule in against):
         return None
-    return _refusal(found)
+    return _refusal(case, found)
 
 
 def broken_against(case: Case) -> tuple[str, ...]:
@@ -468,14 +468,15 @@ def _overridden(case: Case) -> bool:
 def refused_by(case: Case, rule_id: str) -> Refusal | None:
     """The refusal by one rule of the book, whatever the command; None when it holds. Raises KeyError for an unknown id."""
     broken = _BY_ID[rule_id].broken(case)
-    return _refusal([(rule_id, broken)]) if broken is not None else None
+    return _refusal(case, [(rule_id, broken)]) if broken is not None else None
 
 
-def _refusal(found: list[tuple[str, Broken]]) -> Refusal:
+def _refusal(case: Case, found: list[tuple[str, Broken]]) -> Refusal:
+    told = [broken.spoken(of_deal=case.state.deal_of is not None) for _, broken in found]
     return Refusal(
         rules=tuple(rule for rule, _ in found),
-        ru=" ".join(broken.ru for _, broken in found),
-        en=" ".join(broken.en for _, broken in found),
+        ru=" ".join(broken.ru for broken in told),
+        en=" ".join(broken.en for broken in told),
         missing=tuple(lack for _, broken in found for lack in broken.missing),
         overridable=all(_BY_ID[rule].overridable for rule, _ in found),
         status=found[0][1].status,
@@ -494,4 +495,6 @@ def no_such_stage(target: str, pipeline: Pipeline) -> Refusal:
 
 def no_such_lead() -> Refusal:
     """The refusal for a lead that does not exist."""
-    return Refusal(rules=("K2.lead_exists",), ru="Такого лида нет.", en="There is no such lead.", status=404)
+    return Refusal(
+        rules=("K2.lead_exists",), ru="Такого лида или сделки нет.", en="There is no such lead or deal.", status=404
+    )

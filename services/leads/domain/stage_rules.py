@@ -16,8 +16,8 @@ from services.pipelines.conditions import holds
 def already_there(case: Case) -> Broken | None:
     if case.target and case.target.id == case.state.stage:
         return Broken(
-            f"Лид уже в стадии «{case.target.titles.ru}».",
-            f"The lead is in the stage “{case.target.titles.en}” already.",
+            f"⟨Лид|Сделка⟩ уже в стадии «{case.target.titles.ru}».",
+            f"The ⟨lead|deal⟩ is in the stage “{case.target.titles.en}” already.",
         )
     return None
 
@@ -27,8 +27,8 @@ def closed_stays_closed(case: Case) -> Broken | None:
         return None
     if stated_move(case) is None:
         return Broken(
-            "Лид закрыт. Верните его в работу командой «возобновить».",
-            "The lead is closed. Bring it back with the command reopen first.",
+            "⟨Лид закрыт. Верните его|Сделка закрыта. Верните её⟩ в работу командой «возобновить».",
+            "The ⟨lead|deal⟩ is closed. Bring it back with the command reopen first.",
         )
     return None
 
@@ -61,7 +61,8 @@ def stated_moves(case: Case) -> Broken | None:
     stages = [case.pipeline.by_id[move.to].titles for move in here.moves]
     ru, en = ", ".join(f"«{t.ru}»" for t in stages) or "никуда", ", ".join(f"“{t.en}”" for t in stages) or "nowhere"
     return Broken(
-        f"Из стадии «{here.titles.ru}» переходят в: {ru}.", f"From the stage “{here.titles.en}” a lead goes to: {en}."
+        f"Из стадии «{here.titles.ru}» переходят в: {ru}.",
+        f"From the stage “{here.titles.en}” a ⟨lead|deal⟩ goes to: {en}.",
     )
 
 
@@ -75,7 +76,7 @@ def stated_outcomes(case: Case) -> Broken | None:
     ru, en = ", ".join(f"«{t.ru}»" for t in stages) or "никакой", ", ".join(f"“{t.en}”" for t in stages) or "none"
     return Broken(
         f"Из стадии «{here.titles.ru}» нельзя в «{target.titles.ru}». Можно в: {ru}.",
-        f"From the stage “{here.titles.en}” a lead is not left to “{target.titles.en}”. There are: {en}.",
+        f"From the stage “{here.titles.en}” a ⟨lead|deal⟩ is not left to “{target.titles.en}”. There are: {en}.",
     )
 
 
@@ -142,8 +143,8 @@ def may_move(case: Case) -> Broken | None:
     if not allowed:
         who = ("только система", "the system alone")
     return Broken(
-        f"Из стадии «{here.titles.ru}» лид переводит {who[0]}.",
-        f"Out of the stage “{here.titles.en}” a lead is moved by {who[1]}.",
+        f"Из стадии «{here.titles.ru}» ⟨лид|сделку⟩ переводит {who[0]}.",
+        f"Out of the stage “{here.titles.en}” a ⟨lead|deal⟩ is moved by {who[1]}.",
     )
 
 
@@ -175,12 +176,12 @@ def answer_decides(case: Case) -> Broken | None:
         return None
     if answer == "consent" and target.kind != "won":
         return Broken(
-            "Клиент согласился: остаётся только сконвертировать лид.",
-            "The client consented: the only way on is to convert the lead.",
+            "Клиент согласился: остаётся только ⟨сконвертировать лид|выиграть сделку⟩.",
+            "The client consented: the only way on is to ⟨convert the lead|win the deal⟩.",
         )
     if answer == "refusal" and target.kind not in ("lost", "postponed"):
         return Broken(
-            "Клиент отказался: остаётся только забраковать или приостановить лид.",
-            "The client refused: the only way on is to reject or pause the lead.",
+            "Клиент отказался: остаётся только забраковать или приостановить ⟨лид|сделку⟩.",
+            "The client refused: the only way on is to reject or pause the ⟨lead|deal⟩.",
         )
     return None

@@ -61,7 +61,7 @@ async def look_up(batch: LeadBatch, database: Database, work: Sequence[Work]) ->
     contacts: set[UUID] = set()
     whole: set[UUID] = set()
     recommenders: set[UUID] = set()
-    undoes = False
+    undoes = refuses = False
     for piece in work:
         if isinstance(piece, EraseWork):
             contacts.add(piece.command.contact)
@@ -79,8 +79,9 @@ async def look_up(batch: LeadBatch, database: Database, work: Sequence[Work]) ->
             undoes |= isinstance(body, c.Unmerge)
             if state is not None:
                 contacts.add(state.contact)
-                refuses = isinstance(body, c.Permit) and not body.allowed  # it holds for every lead of theirs
-                if deletes or refuses or await _once_for_a_person(database, state, body):
+                refusal = isinstance(body, c.Permit) and not body.allowed  # it holds for every lead of theirs
+                refuses |= refusal
+                if deletes or refusal or await _once_for_a_person(database, state, body):
                     whole.add(state.contact)
     deleted = await _deleted_by_rows(batch, database, work)
     contacts |= deleted
@@ -95,7 +96,7 @@ async def look_up(batch: LeadBatch, database: Database, work: Sequence[Work]) ->
     batch.persons.learn(members)
     await batch.have(database, members.keys())
     merging = {batch.person(state.contact) for lead in leads if (state := batch.lead(lead)) is not None}
-    if leads:
+    if leads or refuses:  # what a refusal stops may move each of the person's leads
         merging |= heads
         batch.open_leads |= await store.open_leads_of(database, merging)
     claimed = {lead for (head, _), lead in batch.open_leads.items() if head in merging}

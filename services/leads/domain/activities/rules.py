@@ -51,7 +51,8 @@ def known_activity(case: Case) -> Broken | None:
     if _named(case) is not None:
         return None
     return Broken(
-        "У лида нет такого дела. Откройте лид ещё раз.", "The lead has no such activity. Open the lead again."
+        "У ⟨лида нет такого дела. Откройте лид|сделки нет такого дела. Откройте сделку⟩ ещё раз.",
+        "The ⟨lead|deal⟩ has no such activity. Open it again.",
     )
 
 

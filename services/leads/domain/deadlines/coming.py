@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import uuid5
 
 from contracts import events as e
 from contracts.pipeline import Pipeline
@@ -19,10 +19,11 @@ from services.leads.domain.deadlines.setting import BUILT_IN, WARNING, Circumsta
 from services.leads.domain.robots.instants import Times
 from services.leads.domain.robots.standing import Armed
 from services.leads.domain.state import LeadState
+from services.subject import spoken
 
 _WARNS: Final[dict[Language, str]] = {
-    "ru": "Срок близко: «{what}», до {until}. Лид {lead}",
-    "en": "A deadline is near: “{what}”, by {until}. Lead {lead}",
+    "ru": "Срок близко: «{what}», до {until}. ⟨Лид|Сделка⟩ {lead}",
+    "en": "A deadline is near: “{what}”, by {until}. ⟨Lead|Deal⟩ {lead}",
 }
 
 
@@ -68,7 +69,7 @@ def warn(state: LeadState, armed: Armed, pipeline: Pipeline, times: Times, langu
         visit=armed.visit,
         service=state.responsible,
         language=language,
-        text=_told(what, turn, times, state.lead, language),
+        text=_told(what, turn, times, state, language),
     )
     late = times.now - armed.due_at
     yield e.RobotRan(
@@ -80,6 +81,7 @@ def warn(state: LeadState, armed: Armed, pipeline: Pipeline, times: Times, langu
     )
 
 
-def _told(what: str, turn: e.DeadlineSet, times: Times, lead: UUID, language: Language) -> str:
+def _told(what: str, turn: e.DeadlineSet, times: Times, state: LeadState, language: Language) -> str:
     until = times.calendar.local(turn.due_at)
-    return _WARNS[language].format(what=what, until=f"{until:%d.%m.%Y %H:%M}", lead=lead)
+    text = spoken(_WARNS[language], of_deal=state.deal_of is not None)
+    return text.format(what=what, until=f"{until:%d.%m.%Y %H:%M}", lead=state.lead)

@@ -97,7 +97,7 @@ def _missed(meta: Meta, event: e.DeadlineMissed, looked: Looked) -> e.IncidentRe
         begun_at=event.begun_at,
         term=event.term,
         calendar=event.calendar,
-        text=looked.saying.title(event.deadline, looked.pipeline),
+        text=looked.saying.title(event.deadline, looked.pipeline, of_deal=meta.kind == "deal"),
     )
 
 

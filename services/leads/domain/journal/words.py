@@ -16,13 +16,14 @@ from contracts import events as e
 from contracts.pipeline import Pipeline
 from services.calendars.calendar import Calendar
 from services.leads.domain.journal.state import Incident
+from services.subject import spoken
 
 LISTED: Final = 50
 """Misses that a notice of an escalation names."""
 OWN_DEADLINES: Final[dict[str, tuple[str, str]]] = {
     "meeting_result": ("Записать итог встречи", "Record how the meeting went"),
     "activity": ("Сделать запланированное", "Do what was planned"),
-    "pool": ("Лид ждёт, и взять его некому", "A lead waits, and nobody may take it"),
+    "pool": ("⟨Лид ждёт, и взять его|Сделка ждёт, и взять её⟩ некому", "A ⟨lead|deal⟩ waits, and nobody may take it"),
 }
 """Deadlines that no pipeline names."""
 CAUSES: Final[dict[str, tuple[str, str]]] = {
@@ -53,18 +54,18 @@ class Saying:
     public_url: str | None
     calendar: Calendar
 
-    def of(self, pair: tuple[str, str]) -> str:
+    def of(self, pair: tuple[str, str], of_deal: bool = False) -> str:
         """The text of a pair (ru, en)."""
-        return pair[self.language == "en"]
+        return spoken(pair[self.language == "en"], of_deal=of_deal)
 
     def at(self, moment: datetime) -> str:
         """An instant on the team's clock."""
         return f"{self.calendar.local(moment):%d.%m.%Y %H:%M}"
 
-    def title(self, deadline: str, pipeline: Pipeline | None) -> str:
+    def title(self, deadline: str, pipeline: Pipeline | None, *, of_deal: bool = False) -> str:
         """What a deadline or robot is called."""
         if deadline in OWN_DEADLINES:
-            return self.of(OWN_DEADLINES[deadline])
+            return self.of(OWN_DEADLINES[deadline], of_deal)
         found = pipeline.deadlines_by_id.get(deadline) if pipeline is not None else None
         return self.of((found[1].titles.ru, found[1].titles.en)) if found is not None else deadline
 
@@ -90,12 +91,12 @@ class Saying:
         what = recorded.text or recorded.rule
         head = {
             "deadline": ("Пропущен срок", "A deadline was missed"),
-            "pool": ("Лид без ответственного", "A lead of nobody"),
+            "pool": ("⟨Лид|Сделка⟩ без ответственного", "A ⟨lead|deal⟩ of nobody"),
         }
-        subject = f"{self.of(head.get(recorded.incident_kind, ('Инцидент', 'Incident')))}: {what}"
+        subject = f"{self.of(head.get(recorded.incident_kind, ('Инцидент', 'Incident')), recorded.of_deal)}: {what}"
         lines = [what]
         if (link := self.link(recorded)) is not None:
-            lines.append(f"{self.of(('Сделка', 'Deal') if recorded.of_deal else ('Лид', 'Lead'))}: {link}")
+            lines.append(f"{self.of(('⟨Лид|Сделка⟩', '⟨Lead|Deal⟩'), recorded.of_deal)}: {link}")
         lines.append(f"{self.of(('Срок', 'Due'))}: {self.at(recorded.due_at)}")
         if recorded.missed_s:
             late = self.length(recorded.missed_s)

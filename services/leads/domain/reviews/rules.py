@@ -12,7 +12,8 @@ from services.leads.domain.reviews.judging import waiting
 def by_head(case: Case) -> Broken | None:
     if case.actor is None or case.actor.kind != "person" or case.actor.role != "head":
         return Broken(
-            "Проверяет некачественные лиды только руководитель.", "Only a head judges leads that were made poor."
+            "Проверяет некачественные ⟨лиды|сделки⟩ только руководитель.",
+            "Only a head judges ⟨leads|deals⟩ that were made poor.",
         )
     return None
 
@@ -23,12 +24,13 @@ def something_to_judge(case: Case) -> Broken | None:
     judged = case.state.reviews.get(case.state.root)
     if judged is not None and judged.verdict == "confirmed":
         return Broken(
-            "Лид уже проверен и подтверждён. Вернуть его в работу можно командой «возобновить».",
-            "The lead was judged and confirmed already. Bring it back with the command reopen.",
+            "⟨Лид уже проверен и подтверждён. Вернуть его|Сделка уже проверена и подтверждена. Вернуть её⟩ "
+            "в работу можно командой «возобновить».",
+            "The ⟨lead|deal⟩ was judged and confirmed already. Bring it back with the command reopen.",
         )
     return Broken(
-        "Проверять нечего: лид не ждёт проверки руководителя.",
-        "There is nothing to judge: the lead waits for no review.",
+        "Проверять нечего: ⟨лид|сделка⟩ не ждёт проверки руководителя.",
+        "There is nothing to judge: the ⟨lead|deal⟩ waits for no review.",
     )
 
 
@@ -39,6 +41,6 @@ def return_stands(case: Case) -> Broken | None:
     if judged is None or judged.verdict != "returned" or role == "head":
         return None
     return Broken(
-        "Лид вернул в работу руководитель: отменить это может только он.",
-        "A head returned the lead to work: only a head takes that back.",
+        "⟨Лид|Сделку⟩ вернул в работу руководитель: отменить это может только он.",
+        "A head returned the ⟨lead|deal⟩ to work: only a head takes that back.",
     )

@@ -52,7 +52,7 @@ def comes_again(state: LeadState, event: e.Event, pipeline: Pipeline, times: Tim
         due_at = due(times, times.now, robot.start.every)
     if robot.start.in_hours:
         due_at = in_hours(times, due_at)
-    yield arm(state, robot.id, due_at, "again", calendar=counted_in(robot, times))
+    yield arm(state, robot.id, due_at, "again", calendar=counted_in(robot, times, again=True))
 
 
 def _armed_after(

@@ -20,6 +20,7 @@ from services.leads.domain.people import Person
 from services.leads.domain.permissions import may_contact
 from services.leads.domain.robots.standing import Effect
 from services.leads.domain.state import LeadState
+from services.subject import spoken
 
 CHANNEL: Final[dict[str, ContactChannel]] = {"email": "email", "sms": "sms", "audience": "ads"}
 """The channel that each kind of effect uses; what is not here reaches no client."""
@@ -29,6 +30,7 @@ _SAID: Final[dict[str, tuple[str, str]]] = {
     "audience": ("Рекламная аудитория не изменена", "The ad audience was not changed"),
     "webhook": ("Внешняя система не ответила", "The other system did not answer"),
 }
+_DOUBTFUL: Final = (" (могло всё же уйти)", " (it may have gone out all the same)")
 REFUSED: Final = "contact_refused"
 
 
@@ -36,7 +38,7 @@ def report(state: LeadState, body: c.Report, command: UUID, language: str) -> tu
     """What the delivery service says of an effect; nothing where that is known already."""
     effect = state.automation.effects.get(body.effect)
     if effect is None:
-        return _no_such_effect()
+        return _no_such_effect(state)
     if effect.state == "done" or (effect.state == "failed" and body.outcome == "failed"):
         return ()
     about: dict[str, Any] = {"effect": body.effect, "effect_kind": effect.kind, "provider": body.provider}
@@ -52,12 +54,12 @@ def report(state: LeadState, body: c.Report, command: UUID, language: str) -> tu
     failed = e.EffectFailed(**about, attempts=body.attempts, reason=body.reason or "", doubtful=body.doubtful)
     if state.erased or effect.kind not in _SAID:
         return (failed,)
-    ru, en = _SAID[effect.kind]
+    (ru, en), (doubt_ru, doubt_en) = _SAID[effect.kind], _DOUBTFUL if body.doubtful else ("", "")
     told = e.ActivityPlanned(
         activity=uuid5(command, "activity"),
         activity_kind="task",
         reason="effect_failed",
-        text=f"{ru if language == 'ru' else en}: {body.reason}",
+        text=f"{ru}: {body.reason}{doubt_ru}" if language == "ru" else f"{en}: {body.reason}{doubt_en}",
         robot=effect.robot,
     )
     return (failed, told)
@@ -67,7 +69,7 @@ def repeat(state: LeadState, body: c.Repeat, person: Person, today: date) -> tup
     """A person wants tried again what could not be done; an address that was mended meanwhile is used (C7, C9)."""
     effect = state.automation.effects.get(body.effect)
     if effect is None:
-        return _no_such_effect()
+        return _no_such_effect(state)
     if effect.state != "failed":
         return Refusal(
             rules=("R3.only_what_failed",),
@@ -150,10 +152,11 @@ def cancel(state: LeadState, body: c.CancelRobot) -> tuple[e.Event, ...] | Refus
     )
 
 
-def _no_such_effect() -> Refusal:
+def _no_such_effect(state: LeadState) -> Refusal:
+    of_deal = state.deal_of is not None
     return Refusal(
         rules=("R3.known_effect",),
-        ru="У этого лида такого действия нет.",
-        en="This lead has no such effect.",
+        ru=spoken("У ⟨этого лида|этой сделки⟩ такого действия нет.", of_deal=of_deal),
+        en=spoken("This ⟨lead|deal⟩ has no such effect.", of_deal=of_deal),
         status=404,
     )
