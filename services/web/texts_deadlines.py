@@ -182,6 +182,10 @@ DEADLINES: dict[str, tuple[str, str]] = {
     "replan": ("Перенести", "Move"),
     "replan_to": ("Новый срок", "New date"),
     "close_activity": ("Не нужно", "Not needed"),
+    "key_action_fixed": (
+        "Ключевое дело: продлить срок или снять его может руководитель, с причиной; перенести раньше — каждый.",
+        "A key action: a head moves it later or closes it, with a reason; anyone moves it to an earlier time.",
+    ),
     "remind_input": ("Напомнить (когда)", "Remind (when)"),
     "moved_times": ("переносили: {n}", "moved: {n}"),
     "every_help": (

@@ -303,7 +303,21 @@ def _replan(step: Step, play: Play, names: Names) -> dict[str, Any]:
     moment = moment_of(step.gaps["moment"])
     if moment is None:
         raise StepError(say(names.language, "no_moment", text=step.gaps["moment"]))
-    return {"type": "replan", "activity": _activity(step, play, names), "due_at": moment[0]}
+    return {
+        "type": "replan",
+        "activity": _activity(step, play, names),
+        "due_at": moment[0],
+        "reason": _of_a_head(step),
+    }
+
+
+def _close(step: Step, play: Play, names: Names) -> dict[str, Any]:
+    return {"type": "close_activity", "activity": _activity(step, play, names), "reason": _of_a_head(step)}
+
+
+def _of_a_head(step: Step) -> str | None:
+    """A head says why, where they move or close a key action (Q7); the sentence has no place for it."""
+    return "—" if step.actor == "head" else None
 
 
 def _reopen(step: Step, play: Play, _: Names) -> dict[str, Any]:
@@ -340,7 +354,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Step, Play, Names], dict[str, Any]]]] = 
     "reopen": _reopen,
     "confirm_poor": _plain(type="review", decision="confirm"),
     "replan": _replan,
-    "close_activity": lambda step, play, names: {"type": "close_activity", "activity": _activity(step, play, names)},
+    "close_activity": _close,
     "rate_card": _plain(type="rate_card"),
     "undo": _plain(type="undo"),
     "plan_call": _plan("call"),
