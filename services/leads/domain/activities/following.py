@@ -154,7 +154,8 @@ def _next(state: LeadState, activity: UUID, just: Sequence[e.Event], times: Time
     if ended or state.merged_into is not None or state.withdrawn:
         return
     who = planned.assignee or state.responsible
-    due_at = next_due(planned.due_at, Period(**planned.every.model_dump()), times, who)
+    every = Period(**planned.every.model_dump())
+    due_at = next_due(_counted_from(state, planned), planned.due_at, every, times, who)
     anew = {
         "activity": uuid5(activity, "next"),
         "reason": "recurring",
@@ -167,11 +168,28 @@ def _next(state: LeadState, activity: UUID, just: Sequence[e.Event], times: Time
     yield e.ActivityPlanned.model_construct(**{**dict(planned.planned), **anew})
 
 
-def next_due(last: datetime, every: Period, times: Times, person: str | None) -> datetime:
-    """The next time after now, counted from the last; times that are over already are passed over."""
-    due_at = due(times, last, every, person)
-    for _ in range(MOST_SKIPPED):
-        if due_at > times.now:
+def _counted_from(state: LeadState, planned: Activity) -> datetime:
+    """The instant that a person fixed last: of the first of those that recur, or of the one that was moved since."""
+    first, seen = planned, 0
+    while not first.moved and first.planned is not None and seen < MOST_SKIPPED:
+        before = state.activities.get(first.planned.replaces) if first.planned.replaces is not None else None
+        if before is None or before.due_at is None:
+            break
+        first, seen = before, seen + 1
+    assert first.due_at is not None, "one that recurs is due at an instant"
+    return first.due_at
+
+
+def next_due(first: datetime, last: datetime, every: Period, times: Times, person: str | None) -> datetime:
+    """The next time after now and after the last one; times that are over already are passed over. Months are counted from the
+    first time, so that the 31st comes back after February, and a day off moves one time alone."""
+    due_at = last
+    for number in range(1, MOST_SKIPPED + 1):
+        if every.months:  # beyond what a pipeline may state, where the first is long ago
+            so_far = Period.model_construct(months=every.months * number, days=every.days * number)
+            due_at = due(times, first, so_far, person)
+        else:
+            due_at = due(times, due_at, every, person)
+        if due_at > max(times.now, last):
             return due_at
-        due_at = due(times, due_at, every, person)
     return due(times, times.now, every, person)
