@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -94,7 +95,7 @@ async def listed(api: httpx.AsyncClient, path: str) -> list[Any]:
 
 def journal() -> UUID:
     """Anna's journal of this quarter."""
-    return journal_of("anna", quarter_of(datetime.now(UTC)))
+    return journal_of("anna", quarter_of(datetime.now(UTC), ZoneInfo("Europe/Moscow")))
 
 
 async def test_Q6_an_incident_is_told_when_its_employee_sees_it_and_nobody_else(web: Web) -> None:
@@ -133,7 +134,7 @@ async def test_Q6_an_incident_is_told_when_its_employee_sees_it_and_nobody_else(
 
 async def test_Q6_sellers_see_their_own_incidents_heads_and_auditors_all(web: Web) -> None:
     incident = await missed(web, await made(web))
-    other, boris = uuid4(), journal_of("boris", quarter_of(datetime.now(UTC)))
+    other, boris = uuid4(), journal_of("boris", quarter_of(datetime.now(UTC), ZoneInfo("Europe/Moscow")))
     raised = {
         "kind": "silent_channel",
         "employee": "boris",
