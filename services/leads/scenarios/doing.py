@@ -20,6 +20,7 @@ from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.reviews.judging import waiting
 from services.leads.domain.state import CONTACT_FIELDS
 from services.leads.scenarios.naming import Names, UnknownNameError, near, same
+from services.leads.scenarios.people import People
 from services.leads.scenarios.play import REGION, Play
 from services.leads.scenarios.script import Detail, Step
 from services.leads.scenarios.texts import TEXTS, say
@@ -56,6 +57,9 @@ def _perform(step: Step, play: Play, names: Names) -> None:
     phrase, gaps = step.phrase, step.gaps
     if phrase == "nothing":
         return
+    if phrase == "team" or phrase.startswith("person_"):
+        _staff(step, play, names)
+        return
     if phrase == "today":
         play.pass_time(datetime.combine(_day(names, gaps["day"]), time(10), UTC))
     elif phrase in ("time", "after"):
@@ -83,6 +87,44 @@ def _perform(step: Step, play: Play, names: Names) -> None:
         if play.lead is None:
             raise StepError(say(names.language, "no_lead_yet"))
         play.act(step.actor or "seller", command(step, play, names))
+
+
+def _staff(step: Step, play: Play, names: Names) -> None:
+    """Who works there, and what each can take (C4)."""
+    people, phrase, gaps = play.people, step.phrase, step.gaps
+    if play.lead is not None:
+        raise StepError(say(names.language, "team_before_lead"))
+    if phrase == "team":
+        members = step.items(gaps.get("people"))
+        if not members:
+            raise StepError(say(names.language, "nobody_in_team"))
+        _written_as_in_a_file(members, names)
+        people.team(gaps.get("team"), members)
+        return
+    if not people.said:
+        raise StepError(say(names.language, "no_team_yet"))
+    who = gaps["who"]
+    if who not in people.names:
+        raise UnknownNameError(say(names.language, "no_person", text=who, near=near(names.language, who, people.names)))
+    if phrase in _CAN:
+        _written_as_in_a_file(ids := step.items(gaps["ids"]), names)
+        people.can(who, _CAN[phrase], ids)
+    elif phrase in ("person_has", "person_at_most"):
+        if not re.fullmatch(r"\d{1,4}", gaps["count"].strip()):
+            raise StepError(say(names.language, "no_number", text=gaps["count"]))
+        (people.has if phrase == "person_has" else people.at_most)(who, int(gaps["count"]))
+    else:
+        _IS[phrase](people, who)
+
+
+def _written_as_in_a_file(words: tuple[str, ...], names: Names) -> None:
+    for word in words:
+        if not word.isascii():
+            raise StepError(say(names.language, "not_of_a_team_file", text=word))
+
+
+_CAN: Final = {"person_skills": "skills", "person_languages": "languages", "person_directions": "directions"}
+_IS: Final = {"person_away": People.away, "person_takes_none": People.takes_none, "person_had_last": People.had_last}
 
 
 def _dial(step: Step, play: Play, names: Names) -> None:
