@@ -301,6 +301,40 @@ async def test_C4_a_lead_that_nobody_may_have_waits_in_the_pool_says_why_and_is_
     await anna.aclose()
 
 
+NORTH = 'team: north\ntitles: {ru: "Север", en: "North"}\nhead: nora\nmembers: [{name: igor, takes: false}]\n'
+
+
+async def test_C4_each_team_has_the_pool_of_its_own_pipelines(web: Web) -> None:
+    await teams.publish(web.pool, SystemClock(), f"{NOBODY}head: helen\n", HEAD)
+    await teams.publish(web.pool, SystemClock(), NORTH, HEAD)
+    leads = {}
+    for number, (name, team) in enumerate((("desk", "sales"), ("cold", "north"), ("lost", "west"))):
+        text = PIPELINE.replace("pipeline: desk", f"pipeline: {name}") + f"assignment: {{team: {team}}}\n"
+        await publish(web.pool, SystemClock(), text, HEAD)
+        async with web.api("seller") as api:
+            made = await api.post("/api/leads", json={"pipeline": name, "name": name, "phone": f"+7916123456{number}"})
+            assert made.status_code == 201, made.text
+            leads[name] = made.json()["lead"]
+    await project(web)
+    async with web.api("head") as api:
+        for team, wanted in (("sales", ["desk", "lost"]), ("north", ["cold"])):
+            answer = (await api.get(f"/api/teams/{team}")).json()
+            assert sorted(card["lead"] for card in answer["pool"]) == sorted(leads[name] for name in wanted), team
+        mine = [item for item in await listed(api, "/api/queue") if item["kind"] == "pool"]
+        assert {item["name"]: item["detail"] for item in mine} == {
+            "desk": {"teams": ["sales"]}, "lost": {"teams": ["sales"]},
+        }  # fmt: skip
+    helen = await web.signed_in("head")
+    page = (await helen.get("/queue?lang=ru")).text
+    assert "Ждёт команду: Продажи" in page
+    assert leads["cold"] not in page
+    assert "Ждёт команду: Север" in (await helen.get("/queue?all=1&lang=ru")).text
+    north = (await helen.get("/teams/north?lang=ru")).text
+    assert leads["cold"] in north
+    assert leads["desk"] not in north
+    await helen.aclose()
+
+
 async def test_S4_tasks_are_planned_moved_and_closed_on_the_page_and_listed_by_due(web: Web) -> None:
     lead = await made(web)
     anna = await web.signed_in("seller")
