@@ -17,12 +17,10 @@ from uuid import UUID, uuid5
 from contracts import events as e
 from contracts.pipeline import Period
 from services.leads.domain.activities.standing import OPENED_AGAIN, Activity, Closing, shifted
-from services.leads.domain.robots.instants import Times, due
+from services.leads.domain.robots.instants import MOST_TIMES, Times, due, next_by_months
 from services.leads.domain.robots.standing import REMINDER as REMINDER
 from services.leads.domain.state import LeadState
 
-MOST_SKIPPED: Final = 1_000
-"""How many times that are over already are passed over to find the next of a recurring activity."""
 _MOVING: Final = (
     e.StageEntered,
     e.LeadMerged,
@@ -171,7 +169,7 @@ def _next(state: LeadState, activity: UUID, just: Sequence[e.Event], times: Time
 def _counted_from(state: LeadState, planned: Activity) -> datetime:
     """The instant that a person fixed last: of the first of those that recur, or of the one that was moved since."""
     first, seen = planned, 0
-    while not first.moved and first.planned is not None and seen < MOST_SKIPPED:
+    while not first.moved and first.planned is not None and seen < MOST_TIMES:
         before = state.activities.get(first.planned.replaces) if first.planned.replaces is not None else None
         if before is None or before.due_at is None:
             break
@@ -181,15 +179,12 @@ def _counted_from(state: LeadState, planned: Activity) -> datetime:
 
 
 def next_due(first: datetime, last: datetime, every: Period, times: Times, person: str | None) -> datetime:
-    """The next time after now and after the last one; times that are over already are passed over. Months are counted from the
-    first time, so that the 31st comes back after February, and a day off moves one time alone."""
-    due_at = last
-    for number in range(1, MOST_SKIPPED + 1):
-        if every.months:  # beyond what a pipeline may state, where the first is long ago
-            so_far = Period.model_construct(months=every.months * number, days=every.days * number)
-            due_at = due(times, first, so_far, person)
-        else:
-            due_at = due(times, due_at, every, person)
-        if due_at > max(times.now, last):
+    """The next time after now and after the last one; times that are over already are passed over."""
+    if every.months:
+        return next_by_months(times, first, every, max(times.now, last), person)
+    due_at = due(times, last, every, person)
+    for _ in range(MOST_TIMES):
+        if due_at > times.now:
             return due_at
+        due_at = due(times, due_at, every, person)
     return due(times, times.now, every, person)
