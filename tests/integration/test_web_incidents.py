@@ -371,6 +371,35 @@ async def test_S4_tasks_are_planned_moved_and_closed_on_the_page_and_listed_by_d
     await anna.aclose()
 
 
+async def test_Q7_a_key_action_is_put_off_and_closed_by_a_head_with_a_reason_that_the_history_shows(web: Web) -> None:
+    lead = await made(web)
+    soon, later = (datetime.now(UTC) + timedelta(days=days) for days in (2, 5))
+    async with web.api("seller") as api:
+        planned = {"kind": "call", "text": "замер", "due_at": soon.isoformat(), "key": True}
+        assert (await command(api, lead, "plan", planned)).status_code == 200
+    replan, close = (f"/leads/{lead}/commands/{name}" for name in ("replan", "close_activity"))
+    anna, helen = await web.signed_in("seller"), await web.signed_in("head")
+    page = (await anna.get(f"/leads/{lead}?lang=ru")).text
+    assert "Ключевое дело: продлить срок или снять его может руководитель" in page
+    forms = [to for to, _ in Forms(page).forms]
+    assert (replan in forms, close in forms) == (True, False)
+    asked = {**Forms(page).to(replan), "due_at": later.strftime("%Y-%m-%dT10:00"), "reason": "не успеваю"}
+    refused = await anna.post(replan, data=asked)
+    assert refused.status_code == 422
+    assert "попросите руководителя" in refused.text
+    page = (await helen.get(f"/leads/{lead}?lang=ru")).text
+    fields = {**Forms(page).to(replan), "due_at": later.strftime("%Y-%m-%dT10:00"), "reason": "клиент в отъезде"}
+    assert (await helen.post(replan, data=fields)).status_code == 303
+    page = (await helen.get(f"/leads/{lead}?lang=ru")).text
+    fields = {**Forms(page).to(close), "reason": "клиент замерил сам"}
+    assert (await helen.post(close, data=fields)).status_code == 303
+    page = (await anna.get(f"/leads/{lead}?lang=ru")).text
+    for said in ("клиент в отъезде", "клиент замерил сам", "Больше не нужно: звонок"):
+        assert said in page, said
+    for browser in (anna, helen):
+        await browser.aclose()
+
+
 async def test_Q11_the_client_rates_the_card_and_the_report_shows_what_is_filled_and_unused(web: Web) -> None:
     lead = await made(web)
     anna = await web.signed_in("seller")
