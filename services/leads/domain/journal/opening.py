@@ -1,7 +1,7 @@
 """What the incidents service has a journal begin or go on with: incidents of no lead, the head's digest, a card's review. Pure.
 
-Invariants: each goes to the journal of whom it is about, of the quarter it is recorded in or the one before; ids follow from what
-it is about, so a command that comes again, or another one of the same, records nothing twice.
+Invariants: each goes to the journal of whom it is about, of the quarter that some wall clock shows when it is recorded, or the
+one before; ids follow from what it is about, so a command that comes again, or another one of the same, records nothing twice.
 """
 
 from __future__ import annotations
