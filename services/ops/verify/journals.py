@@ -2,8 +2,8 @@
 
 A fold of its own, on plain values. Invariants: each miss of a lead or deal that raises an incident, and each incident of a robot,
 stands in one journal, under its id and naming the event it follows from; a journal is of whom its incidents are of, and of the
-quarter that some wall clock showed when they were recorded, or the one before; an incident is recorded, told and excused once, an escalation opened once and
-each miss in it once. Nothing personal of a client is in a journal.
+quarter that some wall clock showed when they were recorded, or the one before; an incident is recorded, told and excused once,
+an escalation opened once and each miss in it once. Nothing personal of a client is in a journal.
 """
 
 from __future__ import annotations
