@@ -255,6 +255,7 @@ class CloseActivity(CommandBody):
 
     type: Literal["close_activity"] = "close_activity"
     activity: UUID
+    reason: Text | None = None
 
 
 class Complete(CommandBody):

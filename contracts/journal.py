@@ -1,11 +1,12 @@
 """The incident journal from outside: its streams, and the commands about them (Q5, Q6, Q9, D6, decision 7).
 
-A journal is a stream for each employee and quarter of the year; `Command.lead` is the stream. Invariants: ids follow from what
+A journal is a stream for each employee and quarter of the year, as the clock of the team shows it; `Command.lead` is the stream.
+Invariants: ids follow from what
 they are about, so whoever records twice records once; what only the services send is in `JOURNAL_MACHINE_BODIES`."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Annotated, Final, Literal
 from uuid import UUID, uuid5
 
@@ -16,13 +17,16 @@ from contracts.events.incident import IncidentKind
 
 JOURNALS: Final = UUID("6f2f3a52-7c6b-5d0e-9a55-0d6d3a0e1c77")
 """Namespace of the journals' stream ids."""
+FURTHEST: Final = timedelta(days=1)
+"""No wall clock is further from UTC than this."""
 Note = Annotated[str, Field(min_length=1, max_length=2_000)]
 """A word on an incident; not the place for a client's data: it is kept for ever."""
 
 
-def quarter_of(moment: datetime) -> str:
-    """The quarter of the year, of an instant in UTC: `2026-Q4`."""
-    return f"{moment.year}-Q{(moment.month + 2) // 3}"
+def quarter_of(moment: datetime, zone: tzinfo = UTC) -> str:
+    """The quarter of the year that a wall clock shows at an instant: `2026-Q4`."""
+    local = moment.astimezone(zone)
+    return f"{local.year}-Q{(local.month + 2) // 3}"
 
 
 def quarter_before(quarter: str) -> str:
@@ -31,9 +35,32 @@ def quarter_before(quarter: str) -> str:
     return f"{year}-Q{number - 1}" if number > 1 else f"{year - 1}-Q4"
 
 
+def quarter_after(quarter: str) -> str:
+    """The one after it."""
+    year, number = int(quarter[:4]), int(quarter[6])
+    return f"{year}-Q{number + 1}" if number < 4 else f"{year + 1}-Q1"
+
+
+def quarters_at(moment: datetime) -> tuple[str, ...]:
+    """The quarters that wall clocks show at an instant, wherever they stand: one, or two around the turn."""
+    first, last = quarter_of(moment - FURTHEST), quarter_of(moment + FURTHEST)
+    return (first,) if first == last else (first, last)
+
+
 def journal_of(employee: str, quarter: str) -> UUID:
     """The stream of an employee's journal."""
     return uuid5(JOURNALS, f"{quarter}:{employee}")
+
+
+def quarter_of_journal(stream: UUID, employee: str, moment: datetime) -> str | None:
+    """Which quarter of an employee's a stream is the journal of, of those that may be written to at an instant: what some wall
+    clock shows then, or the one before; None: it is none of these. It needs no calendar, so that whoever reads the log finds the
+    same whatever became of calendars and teams since."""
+    shown = quarters_at(moment)
+    for quarter in (*shown, quarter_before(shown[0])):
+        if journal_of(employee, quarter) == stream:
+            return quarter
+    return None
 
 
 class Told(CommandBody):

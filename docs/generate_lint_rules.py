@@ -35,7 +35,8 @@ def page() -> str:
     """The page as Markdown."""
     parts = [HEAD]
     for title, rules in (
-        ("From the file", [rule for rule in LINT_RULES if not rule.of_history]),
+        ("From the file", [rule for rule in LINT_RULES if not (rule.of_history or rule.of_teams)]),
+        ("From the teams (`--history`, and before publishing)", [rule for rule in LINT_RULES if rule.of_teams]),
         ("From past visits (`--history`)", [rule for rule in LINT_RULES if rule.of_history]),
     ):
         parts.append(f"\n## {title}\n")

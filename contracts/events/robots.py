@@ -269,3 +269,5 @@ class ActivityClosed(LeadEvent):
     activity_kind: ActivityKind
     reason: Literal["left_stage", "undone", "lead_closed", "by_hand", "deadline", "erased"]
     """lead_closed: the lead was won, lost or put off; deadline: the deadline it stands for is over or asked anew."""
+    comment: Personal[str | None] = None
+    """Of `by_hand`: why nobody needs to do it; a head's word where it is a key action (Q7)."""

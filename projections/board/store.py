@@ -263,10 +263,12 @@ class Chosen:
     pipeline: str | None = None
     nobody: bool = False
     ids: Sequence[UUID] | None = None
+    pipelines: Sequence[str] | None = None
+    """Of one of these."""
 
 
 _CHOSEN = """($1::text IS NULL OR (stage = $1 AND merged_into IS NULL AND NOT withdrawn))
-    AND ($2::text IS NULL OR responsible = $2) AND ($3::text IS NULL OR pipeline = $3)
+    AND ($2::text IS NULL OR responsible = $2) AND ($3::text[] IS NULL OR pipeline = ANY($3))
     AND (NOT $4::boolean OR responsible IS NULL) AND ($5::uuid[] IS NULL OR lead = ANY($5))"""
 
 
@@ -343,7 +345,8 @@ def _near_cursor(after: str | None) -> tuple[int | None, datetime | None, UUID |
 
 
 def _conditions(chosen: Chosen) -> tuple[Any, ...]:
-    return chosen.stage, chosen.responsible, chosen.pipeline, chosen.nobody, chosen.ids
+    pipelines = chosen.pipelines if chosen.pipeline is None else [chosen.pipeline]
+    return chosen.stage, chosen.responsible, pipelines, chosen.nobody, chosen.ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import orjson
 
-from contracts.journal import journal_of, quarter_before, quarter_of
+from contracts.journal import journal_of, quarter_before, quarters_at
 from projections.incidents.store import NAME
 from projections.reading import cursor, cursor_of, live_schema
 from services.database import Database
@@ -156,8 +156,8 @@ async def card_reviews(
 
 
 def _journals(person: str, now: datetime) -> list[UUID]:
-    """The person's journals of this quarter and those before it."""
-    quarter, found = quarter_of(now), list[UUID]()
+    """The person's journals of this quarter, wherever it began already, and those before it."""
+    quarter, found = quarters_at(now)[-1], list[UUID]()
     for _ in range(QUARTERS):
         found.append(journal_of(person, quarter))
         quarter = quarter_before(quarter)

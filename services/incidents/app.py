@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, time, timedelta
-from typing import Final
+from datetime import datetime, time, timedelta
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -94,6 +94,15 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event, *, clock:
         pool.terminate()
 
 
+class Telling(NamedTuple):
+    """What is told: the command's id and body, whose journal it goes to, and on whose clock that is found."""
+
+    command: UUID
+    employee: str
+    calendar: Calendar
+    body: CommandBody
+
+
 class Watch:
     """One look after the other."""
 
@@ -108,17 +117,17 @@ class Watch:
             now = await self._clock.now()
             team, _ = await teams.current(database)
             calendar = await self._calendar(database, team)
-            found: list[tuple[UUID, str, CommandBody]] = [
+            found: list[Telling] = [
                 *await self._silent(database, team, calendar, now),
                 *await self._unread(database, team, calendar, now),
                 *await self._digests(database, now),
                 *await self._card_reviews(database, team, calendar, now),
             ]
-            fresh = await store.first_time(database, [command for command, _, _ in found], now)
-            await _send(database, [one for one in found if one[0] in fresh], now)
-        for command, _, body in found:
-            if command in fresh:
-                log.info("told", what=body.type, command=str(command))  # type: ignore[attr-defined]
+            fresh = await store.first_time(database, [one.command for one in found], now)
+            await _send(database, [one for one in found if one.command in fresh], now)
+        for one in found:
+            if one.command in fresh:
+                log.info("told", what=one.body.type, command=str(one.command))  # type: ignore[attr-defined]
         return len(fresh)
 
     async def _calendar(self, database: Database, team: Team) -> Calendar:
@@ -127,12 +136,10 @@ class Watch:
         except calendars.NoSuchCalendarError:
             return await calendars.current(database)
 
-    async def _silent(
-        self, database: Database, team: Team, calendar: Calendar, now: datetime
-    ) -> list[tuple[UUID, str, CommandBody]]:
+    async def _silent(self, database: Database, team: Team, calendar: Calendar, now: datetime) -> list[Telling]:
         """N18: channels that have fallen silent."""
         head, language = team.head or NOBODY, self._settings.language
-        found: list[tuple[UUID, str, CommandBody]] = []
+        found: list[Telling] = []
         for silence in silences(await store.channels(database, now - LOOKED_BACK), calendar, now):
             body = Raise(
                 incident=silence.incident,
@@ -142,12 +149,10 @@ class Watch:
                 due_at=silence.due_at,
                 text=words.silent(silence, calendar.zone, language)[:1_000],
             )
-            found.append((silence.incident, head, body))
+            found.append(Telling(silence.incident, head, calendar, body))
         return found
 
-    async def _unread(
-        self, database: Database, team: Team, calendar: Calendar, now: datetime
-    ) -> list[tuple[UUID, str, CommandBody]]:
+    async def _unread(self, database: Database, team: Team, calendar: Calendar, now: datetime) -> list[Telling]:
         """Messages in quarantine and records put aside, of today: one incident for each channel or service and day."""
         head, language = team.head or NOBODY, self._settings.language
         day = calendar.local(now).date()
@@ -160,9 +165,10 @@ class Watch:
             *((f"parked:{c}", words.parked(c, n, language), at) for c, n, at in await store.parked(database, since)),
         ]
         return [
-            (
+            Telling(
                 incident := dead_letters_id(what, day),
                 head,
+                calendar,
                 Raise(
                     incident=incident, kind="dead_letter", employee=head, rule=what[:200], due_at=at, text=text[:1_000]
                 ),
@@ -170,9 +176,9 @@ class Watch:
             for what, text, at in heaps
         ]
 
-    async def _digests(self, database: Database, now: datetime) -> list[tuple[UUID, str, CommandBody]]:
+    async def _digests(self, database: Database, now: datetime) -> list[Telling]:
         """D6: for each team with a head, once a working day when work begins; none where nothing is overdue."""
-        found: list[tuple[UUID, str, CommandBody]] = []
+        found: list[Telling] = []
         wanted: list[tuple[Team, Calendar, UUID]] = []
         for name in await teams_store.teams(database):
             team, _ = await teams.current(database, name)
@@ -199,12 +205,10 @@ class Watch:
             body = MakeDigest(
                 head=team.head, team=team.team, day=day, people=dict(people), subject=subject, text=text[:20_000]
             )
-            found.append((command, team.head, body))
+            found.append(Telling(command, team.head, calendar, body))
         return found
 
-    async def _card_reviews(
-        self, database: Database, team: Team, calendar: Calendar, now: datetime
-    ) -> list[tuple[UUID, str, CommandBody]]:
+    async def _card_reviews(self, database: Database, team: Team, calendar: Calendar, now: datetime) -> list[Telling]:
         """Q11: for each pipeline with a card that got leads in the quarter that is over; from the next working morning on."""
         if team.head is None or digest_begins(calendar, now) is None:
             return []
@@ -217,7 +221,7 @@ class Watch:
         first = calendar.instant(period.start, time(0))
         beyond = calendar.instant(period.end + timedelta(days=1), time(0))
         used = await store.pipelines_in_use(database, first, beyond)
-        found: list[tuple[UUID, str, CommandBody]] = []
+        found: list[Telling] = []
         for command in sorted(open_):
             name = ids[command]
             pipeline, _ = await pipelines.current(database, name)
@@ -225,15 +229,15 @@ class Watch:
                 body = AskCardReview(
                     review=command, head=team.head, pipeline=name, period_start=period.start, period_end=period.end
                 )
-                found.append((command, team.head, body))
+                found.append(Telling(command, team.head, calendar, body))
         return found
 
 
-async def _send(database: Database, found: Sequence[tuple[UUID, str, CommandBody]], now: datetime) -> None:
+async def _send(database: Database, found: Sequence[Telling], now: datetime) -> None:
     """Put the commands in the outbox: each under its own id, addressed to the journal of whom it is about."""
-    quarter, messages = quarter_of(now.astimezone(UTC)), []
-    for command, employee, body in found:
-        stream = journal_of(employee, quarter)
+    messages = []
+    for command, employee, calendar, body in found:
+        stream = journal_of(employee, quarter_of(now, calendar.zone))
         made = Command.model_validate(
             {"id": command, "lead": stream, "actor": ACTOR, "body": body, "correlation": str(command)}
         )

@@ -15,7 +15,7 @@ from uuid import UUID
 from contracts import events as e
 from contracts.commands import Fire
 from contracts.events import Event
-from contracts.journal import journal_of, quarter_before, quarter_of
+from contracts.journal import journal_of, quarter_before, quarters_at
 from contracts.meta import Actor, Meta
 from contracts.pipeline import Pipeline, Titles
 from contracts.team import DEFAULT_TEAM, Team
@@ -109,10 +109,11 @@ async def books_of(
     return [book for stream in streams if (book := batch.journal(stream)) is not None]
 
 
-def this_and_last(batch: LeadBatch) -> tuple[str, str]:
-    """The quarter of the batch's moment, and the one before it."""
-    quarter = quarter_of(batch.now)
-    return quarter_before(quarter), quarter
+def this_and_last(batch: LeadBatch) -> tuple[str, ...]:
+    """The quarter of the batch's moment, and the one before it; around the turn also the one that other clocks show: teams of
+    several zones take turns on the same streams then."""
+    shown = quarters_at(batch.now)
+    return quarter_before(shown[0]), *shown
 
 
 def saying_of(batch: LeadBatch, calendar: Calendar) -> Saying:

@@ -82,7 +82,10 @@ def lint(
     file: Path,
     *,
     history: Annotated[
-        bool, Parameter(negative="", help="read the visits of the running system too: short, skipped, to and fro")
+        bool,
+        Parameter(
+            negative="", help="read the running system too: its visits (short, skipped, to and fro) and its teams"
+        ),
     ] = False,
     language: InLanguage = None,
     data: Data = None,

@@ -51,8 +51,8 @@ def handover(
     data: Data = None,
     json: Json = False,
 ) -> int:
-    """Hand over what somebody has: open and paused leads and deals, and the tasks in their name on these. Exit status 1: some
-    were refused."""
+    """Hand over what somebody has: open and paused leads and deals, and the tasks in their name, on these and on leads of
+    others. Exit status 1: some were refused."""
     from services.ops.teams import command
     from services.ops.teams import handing_over as handing
 

@@ -36,14 +36,22 @@ class Linted:
 
 
 def lint_text(
-    text: str, file: str = "pipeline.yaml", history: History | None = None, settings: Settings | None = None
+    text: str,
+    file: str = "pipeline.yaml",
+    history: History | None = None,
+    settings: Settings | None = None,
+    teams: frozenset[str] | None = None,
 ) -> Linted:
-    """The pipeline in a text, linted; with its past visits, where they are given. Raises PipelineError."""
-    return lint_written(read_written_pipeline(text, file), history, settings)
+    """The pipeline in a text, linted; with its past visits and the teams there are, where they are given. Raises
+    PipelineError."""
+    return lint_written(read_written_pipeline(text, file), history, settings, teams)
 
 
 def lint_written(
-    written: Written[Pipeline], history: History | None = None, settings: Settings | None = None
+    written: Written[Pipeline],
+    history: History | None = None,
+    settings: Settings | None = None,
+    teams: frozenset[str] | None = None,
 ) -> Linted:
     """The same for a text that was read."""
-    return Linted(written, lint(written.model, bundled(), history, settings))
+    return Linted(written, lint(written.model, bundled(), history, settings, teams))

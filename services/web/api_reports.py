@@ -122,7 +122,8 @@ class MemberOut(BaseModel):
 
 
 class TeamOut(BaseModel):
-    """A team in force, as it stands now. `pool`: leads that nobody may have, or has taken."""
+    """A team in force, as it stands now. `pool`: leads of the pipelines that give theirs to this team,
+    which nobody may have, or has taken."""
 
     team: str
     number: int

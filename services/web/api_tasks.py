@@ -21,7 +21,6 @@ from services.web.pipelines_in_force import in_force
 from services.web.queue_order import Kind
 from services.web.queue_reading import Queue, Queued, queue_of
 from services.web.shapes_incidents import TaskList, deadline_task_out, task_out
-from services.web.team_view import people_of_head
 from services.web.texts import TEXTS
 from services.web.tokens import OPERATE
 
@@ -99,8 +98,7 @@ async def read_queue(
     now = await door.clock.now()
     async with door.pool.acquire() as connection:
         head = holder.name if holder.role == "head" and not everyone else None
-        people = await people_of_head(connection, head) if head is not None else None
-        return queue_out(await queue_of(connection, head, people, now))
+        return queue_out(await queue_of(connection, head, now))
 
 
 def queue_out(queue: Queue) -> QueueOut:

@@ -16,7 +16,7 @@ from services.web.door import TheDoor
 from services.web.pages import Visiting, render
 from services.web.pipelines_in_force import in_force
 from services.web.queue_reading import queue_of
-from services.web.team_view import people_of_head, team_now
+from services.web.team_view import team_now
 from services.web.tokens import JUDGE, OPERATE
 
 router = APIRouter()
@@ -34,8 +34,7 @@ async def queue_page(
     now = await door.clock.now()
     head = visitor.holder.name if visitor.holder.role == "head" and everyone != "1" else None
     async with door.pool.acquire() as connection:
-        people = await people_of_head(connection, head) if head is not None else None
-        queue = await queue_of(connection, head, people, now)
+        queue = await queue_of(connection, head, now)
     return render(
         request,
         visitor,

@@ -14,6 +14,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from contracts.pipeline import Pipeline, Titles
+from contracts.team import Team
 from projections.board import store as board
 from projections.board.store import Card
 from projections.funnel.came_from.store import came_from
@@ -25,8 +26,9 @@ from services.delivery.telling import store as ledger
 from services.pipelines.robot_words import robot_titles
 from services.web import store
 from services.web.pipelines_in_force import in_force
+from services.web.pools import of_head, pool_now, pools
 from services.web.queue_order import Kind, Standing, Waiting, first_currency, ordered
-from services.web.team_view import pool_now
+from services.web.team_view import people_of_head, teams_in_force
 from services.web.telling_deadlines import POOL
 
 MOST = 200
@@ -62,15 +64,17 @@ class Queue:
     cut: list[Kind]
 
 
-async def queue_of(connection: Database, head: str | None, people: Sequence[str] | None, now: datetime) -> Queue:
-    """What waits for a head (None: for all of them). `people`: whose overdue work it shows; None: everyone's."""
+async def queue_of(connection: Database, head: str | None, now: datetime) -> Queue:
+    """What waits for a head: the work of the people of their teams, and these teams' pools; None: of all heads."""
+    teams = await teams_in_force(connection)
+    people = people_of_head(teams, head) if head is not None else None
     building = _Building(connection, now)
     await building.learn_pipelines()
     await building.reviews(people)
     await building.escalations(head)
     await building.deadlines(people)
     await building.tasks(people)
-    await building.pool()
+    await building.pool(head, teams)
     await building.card_reviews(head)
     await building.dead_letters()
     found = {id(item.waiting): item for item in building.items}
@@ -172,13 +176,22 @@ class _Building:
                 detail={"kind": task.kind, "moved": task.moved},
             )
 
-    async def pool(self) -> None:
-        """Open leads that nobody is responsible for."""
-        waiting, more = await pool_now(self.connection, self.pipelines, MOST)
+    async def pool(self, head: str | None, teams: Mapping[str, Team]) -> None:
+        """Open leads that nobody is responsible for, in the pools that the head looks after."""
+        of = pools(self.pipelines, teams)
+        wanted = list(of) if head is None else of_head(head, teams, of)
+        waiting, more = await pool_now(self.connection, self.pipelines, wanted, MOST)
         self._cut("pool", more)
         for card in waiting:
+            names = sorted(of.get(card.pipeline, ()))
+            known = [teams[name].titles for name in names if name in teams]
             self._add(
-                Waiting("pool", card.lead, card.entered_at, self._standing_of(card)), card, stage=card.stage, who=None
+                Waiting("pool", card.lead, card.entered_at, self._standing_of(card)),
+                card,
+                stage=card.stage,
+                who=None,
+                titles=Titles(ru=", ".join(t.ru for t in known), en=", ".join(t.en for t in known)) if known else None,
+                detail={"teams": names},
             )
 
     async def card_reviews(self, head: str | None) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from contracts.pipeline import Period, Pipeline
+from contracts.pipeline import Period
 from contracts.team import Member, Team
 from projections.board import store as board
 from projections.tasks import reading as tasks
@@ -21,6 +21,7 @@ from services.teams import registry
 from services.teams import store as teams
 from services.web import store
 from services.web.pipelines_in_force import in_force
+from services.web.pools import of_team, pool_now, pools
 from services.web.problems import ProblemError
 
 POOLED = 100
@@ -41,7 +42,8 @@ class MemberNow:
 
 @dataclass(frozen=True, slots=True)
 class TeamNow:
-    """A team. `others`: who has leads or tasks and is not of it; `pool`: open leads that nobody is responsible for."""
+    """A team. `others`: who has leads or tasks and is not of it; `pool`: open leads that nobody is responsible for, of
+    the pipelines that give their leads to this team."""
 
     team: Team
     number: int
@@ -65,7 +67,9 @@ async def team_now(connection: Database, team: str, now: datetime) -> TeamNow:
     calendar = await calendars.current(connection, known.calendar)
     loads = {load.person: load for load in await tasks.load(connection, now, due(now, SOON, calendar))}
     names = {member.name for member in known.members}
-    pool, _ = await pool_now(connection, await in_force(connection, await store.pipelines(connection)), POOLED)
+    pipelines = await in_force(connection, await store.pipelines(connection))
+    wanted = of_team(team, pools(pipelines, await teams.teams(connection)))
+    pool, _ = await pool_now(connection, pipelines, wanted, POOLED)
     return TeamNow(
         team=known,
         number=number,
@@ -76,18 +80,6 @@ async def team_now(connection: Database, team: str, now: datetime) -> TeamNow:
         others=[load for person, load in loads.items() if person is not None and person not in names],
         pool=pool,
     )
-
-
-async def pool_now(
-    connection: Database, pipelines: Mapping[str, Pipeline], limit: int
-) -> tuple[list[board.Card], str | None]:
-    """Open leads that nobody is responsible for, the longest waiting in their stage first; not None: there are more."""
-    places = {
-        (name, stage.id): 0 for name, known in pipelines.items() for stage in known.stages if stage.kind == "open"
-    }
-    cards, more = await board.nearest(connection, board.Chosen(nobody=True), places, limit=limit)
-    waiting = [card for card in cards if card.kind == "open" and card.merged_into is None and not card.withdrawn]
-    return waiting, more if len(waiting) == len(cards) else None
 
 
 def standing_of(member: Member, calendar: Calendar, now: datetime) -> str:
@@ -102,13 +94,12 @@ def standing_of(member: Member, calendar: Calendar, now: datetime) -> str:
     return "here" if calendar.next_working(now, member.name) == now else "off"
 
 
-async def people_of_head(connection: Database, head: str) -> Sequence[str] | None:
+async def teams_in_force(connection: Database) -> dict[str, Team]:
+    """All teams, by id."""
+    return {name: (await registry.current(connection, name))[0] for name in await teams.teams(connection)}
+
+
+def people_of_head(known: Mapping[str, Team], head: str) -> Sequence[str] | None:
     """Who is of the teams that this person heads, themselves among them; None: they head none, so everyone is theirs to see."""
-    names: set[str] = set()
-    heads = False
-    for team in await teams.teams(connection):
-        known, _ = await registry.current(connection, team)
-        if known.head == head:
-            heads = True
-            names.update(member.name for member in known.members)
-    return sorted({*names, head}) if heads else None
+    own = [team for team in known.values() if team.head == head]
+    return sorted({head, *(member.name for team in own for member in team.members)}) if own else None

@@ -192,6 +192,7 @@ def _details(kind: str, data: Data, named: Named) -> list[tuple[str, str]]:
                 say(name, data.get(name))
         case "activity_closed":
             say("reason", words(f"event.{data['reason']}"))
+            say("comment", data.get("comment"))
     return found
 
 

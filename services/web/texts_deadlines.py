@@ -5,6 +5,8 @@ Invariants as in `services.web.texts`, whose table takes these in.
 
 from __future__ import annotations
 
+from services.leads.domain.assigning.words import WHY_NOT
+
 DEADLINES: dict[str, tuple[str, str]] = {
     # history: deadlines
     "event.leadline.lead.deadline_set": ("Срок «{deadline}»: до {due}", "Deadline “{deadline}”: by {due}"),
@@ -98,18 +100,7 @@ DEADLINES: dict[str, tuple[str, str]] = {
     "load.in_turn": ("{who}: получал {n}", "{who}: had {n}"),
     "load.least_loaded": ("{who}: открытых {n}", "{who}: {n} open"),
     "why_not": ("Почему не {who}", "Why not {who}"),
-    "excluded.left": ("уже не работает", "has left"),
-    "excluded.not_yet": ("ещё не вышел", "has not begun yet"),
-    "excluded.takes_none": ("лидов не берёт", "takes no leads"),
-    "excluded.skills": ("нет нужного навыка", "lacks the skill"),
-    "excluded.languages": ("не говорит на этом языке", "does not speak the language"),
-    "excluded.directions": ("другое направление", "another direction"),
-    "excluded.people": ("правило называет других", "the rule names others"),
-    "excluded.absent": ("отсутствует", "is away"),
-    "excluded.off_hours": ("сейчас не рабочее время", "not their working time now"),
-    "excluded.quota_open": ("открытых лидов уже сколько можно", "has as many open leads as they may"),
-    "excluded.quota_day": ("на сегодня лидов хватит", "has as many as they may take today"),
-    "excluded.replaced": ("от него ⟨лид|сделку⟩ и передают", "the ⟨lead|deal⟩ is taken from them"),
+    **{f"excluded.{why}": words for why, words in WHY_NOT.items()},
     "previous_responsible": ("Прежний", "Before"),
     "assignment_rule": ("Правило", "Rule"),
     "team_version": ("Команда", "Team"),
@@ -185,6 +176,10 @@ DEADLINES: dict[str, tuple[str, str]] = {
     "replan": ("Перенести", "Move"),
     "replan_to": ("Новый срок", "New date"),
     "close_activity": ("Не нужно", "Not needed"),
+    "key_action_fixed": (
+        "Ключевое дело: продлить срок или снять его может руководитель, с причиной; перенести раньше — каждый.",
+        "A key action: a head moves it later or closes it, with a reason; anyone moves it to an earlier time.",
+    ),
     "remind_input": ("Напомнить (когда)", "Remind (when)"),
     "moved_times": ("переносили: {n}", "moved: {n}"),
     "every_help": (

@@ -118,6 +118,7 @@ HEAD: dict[str, tuple[str, str]] = {
     "queued.escalation": ("Эскалация", "Escalation"),
     "queued.deadline": ("Срок пропущен", "Deadline missed"),
     "queued.task": ("Дело просрочено", "Task overdue"),
+    "queue.pool_of": ("Ждёт команду", "Waits for the team"),
     "queued.pool": ("В пуле", "In the pool"),
     "queued.card_review": ("Пересмотр карточки", "Card review"),
     "queued.dead_letter": ("Не отправлено", "Not sent"),
@@ -208,6 +209,10 @@ HEAD: dict[str, tuple[str, str]] = {
     "team.quota_open": ("открытых до {n}", "up to {n} open"),
     "team.quota_day": ("в день до {n}", "up to {n} a day"),
     "team.pool": ("Пул: взять некому", "The pool: nobody has them"),
+    "team.pool_help": (
+        "Лиды воронок, которые распределяют на эту команду.",
+        "Leads of the pipelines that give theirs to this team.",
+    ),
     "team.pool_none": ("Пул пуст.", "The pool is empty."),
     "team.others": ("Не в команде", "Not of the team"),
     # board

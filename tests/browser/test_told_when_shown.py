@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import uvicorn
@@ -43,7 +44,7 @@ async def test_Q6_the_page_tells_its_own_employee_and_no_one_clicks(web: Web, tm
     server = uvicorn.Server(uvicorn.Config(web.app, host="127.0.0.1", port=port, log_level="warning"))
     serving = asyncio.create_task(server.serve())
     await until(lambda: asyncio.sleep(0, server.started), "the page is served")
-    journal = journal_of("anna", quarter_of(datetime.now(UTC)))
+    journal = journal_of("anna", quarter_of(datetime.now(UTC), ZoneInfo("Europe/Moscow")))
 
     async def told() -> list[e.IncidentTold]:
         return [r.data for r in await web.leads.history(journal) if isinstance(r.data, e.IncidentTold)]

@@ -21,6 +21,7 @@ import pytest
 from contracts import commands as c
 from contracts import events as e
 from contracts.meta import Actor
+from projections.schema import prepare
 from services.calendars.publishing import publish as publish_calendar
 from services.database import Pool
 from services.ops.place import OpsError
@@ -32,6 +33,7 @@ from services.teams.publishing import publish as publish_team
 from tests.integration.leads_case import HEAD, Leads, running
 from tests.integration.robots_case import HandClock
 from tests.integration.test_unmerge_many import behind
+from tests.integration.web_case import Web, project
 
 MONDAY = datetime(2026, 11, 30, 7, tzinfo=UTC)
 """Ten in the morning in Moscow."""
@@ -465,12 +467,20 @@ async def test_C4_a_lead_entered_by_hand_is_whoevers_who_found_it_else_it_goes_a
 async def test_C4_what_somebody_has_is_handed_over_by_one_command_with_a_preview(
     given: Given, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    async with given.pool.acquire() as connection:
+        await prepare(connection)
     await given.team("{name: anna}", "{name: boris}", "{name: vera}")
     leads = await given.begin("{sticky: false}")
+    web = Web(None, given.pool, leads)
     theirs = [await given.lead() for _ in range(12)]
     await leads.send(theirs[0], "reject", by=HEAD, status="poor")
-    await given.team("{name: anna, left: 2026-11-30}", "{name: boris}", "{name: vera, quota: {open: 5}}")
+    his, to_call = [lead for lead in theirs if await given.responsible(lead) == "boris"][:2]
+    soon = given.clock.at + timedelta(days=1)
+    for lead, who in ((his, "anna"), (his, "anna"), (his, "vera"), (to_call, "anna")):
+        await leads.send(lead, "plan", kind="call", due_at=soon, assignee=who)
     await given.pool.execute("INSERT INTO leadline.clock (practice_now) VALUES ($1)", given.clock.at)
+    await project(web)
+    await given.team("{name: anna, left: 2026-11-30}", "{name: boris}", "{name: vera, quota: {open: 5}}")
     async with behind(leads, monkeypatch) as here:
         say = Typed(language="en")
         assert await handover(here, say, "anna", None, True) == 0  # type: ignore[arg-type]
@@ -478,6 +488,8 @@ async def test_C4_what_somebody_has_is_handed_over_by_one_command_with_a_preview
             "anna: 3 open and paused leads",
             "  boris would get 2",
             "  vera would get 1",
+            "anna: 3 tasks on leads of others",
+            "  boris would get 3",
             "Nothing was changed; leave --preview out to hand over.",
         ]
         assert sum([await given.responsible(lead) == "anna" for lead in theirs]) == 4
@@ -486,13 +498,22 @@ async def test_C4_what_somebody_has_is_handed_over_by_one_command_with_a_preview
             "anna: 3 open and paused leads",
             "  boris got 2",
             "  vera got 1",
+            "anna: 3 tasks on leads of others",
+            "  boris got 3",
         ]
+        assert await given.responsible(his) == "boris"
+        named = [planned.assignee for planned in await given.of(his, e.ActivityPlanned)]
+        assert named == ["anna", "anna", "vera", None, None], "the responsible's from now on"
         assert [lead for lead in theirs if await given.responsible(lead) == "anna"] == [theirs[0]], (
             "closed ones stay hers"
         )
         assert await handover(here, say, "anna", None, False) == 0, "begun again"  # type: ignore[arg-type]
-        assert capsys.readouterr().out.splitlines() == ["anna: 0 open and paused leads"]
+        assert capsys.readouterr().out.splitlines() == ["anna: 0 open and paused leads"], "before the projections know"
+        assert len(await given.of(his, e.ActivityPlanned)) == 5
+        await project(web)
+        assert await handover(here, Typed(language="ru"), "anna", None, True) == 0  # type: ignore[arg-type]
+        assert capsys.readouterr().out.splitlines()[0] == "anna: открытых и отложенных лидов 0"
         assert await handover(here, say, "boris", "nobody", False) == 1  # type: ignore[arg-type]
         assert "stays: No such responsible. There are: boris, vera." in capsys.readouterr().out
-        with pytest.raises(OpsError, match="igor has no open lead, and is in no team"):
+        with pytest.raises(OpsError, match="igor has no open lead or task, and is in no team"):
             await handover(here, say, "igor", None, True)  # type: ignore[arg-type]

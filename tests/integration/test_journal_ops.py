@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -12,13 +13,16 @@ from contracts import events as e
 from services.calendars import publishing as calendars
 from services.clock import SystemClock
 from services.database import Pool
+from services.eventlog.recording import store as recording
 from services.ops.history import history
-from services.ops.incidents.listing import listing
+from services.ops.incidents import store
+from services.ops.incidents.listing import listing, read_journals
 from services.ops.incidents.restating import Typed, restate
 from services.ops.place import OpsError
+from services.privacy.store import KeyRing
 from services.settings import Settings
 from tests.integration.journal_case import house
-from tests.integration.leads_case import ANNA
+from tests.integration.leads_case import ANNA, HEAD
 from tests.integration.test_journal import HOLIDAY, MINUTE
 from tests.integration.test_unmerge_many import behind
 
@@ -72,3 +76,39 @@ async def test_N20_a_calendar_is_corrected_and_every_verdict_of_its_day_restated
             await restate(place, Typed("sales", DAY, DAY - timedelta(days=1), "x"))
         with pytest.raises(OpsError, match="no calendar of a team north"):
             await restate(place, Typed("north", DAY, DAY, "x"))
+
+
+async def test_Q6_the_journals_are_listed_from_their_index_and_only_the_persons_own_are_read(
+    settings: Settings, pool: Pool
+) -> None:
+    async with house(settings, pool) as one, pool.acquire() as database:
+        leads = [await one.lead(n) for n in range(2)]
+        await one.any().send(leads[1], "assign", by=HEAD, to="boris")
+        one.clock.move(MINUTE)
+        for lead in leads:
+            await one.fire(lead)
+        await database.execute(
+            """INSERT INTO leadline.events (originator_id, originator_version, topic, state, kind, recorded_at, digest)
+               SELECT lpad(to_hex(n / 4), 32, '0')::uuid, n % 4 + 1, 'leadline.lead.seen', '{}', 'lead', $1,
+                      sha256(n::text::bytea) FROM generate_series(0, 79999) AS n""",
+            one.clock.at,
+        )
+        await database.execute("ANALYZE leadline.events")
+        plan = "\n".join(row[0] for row in await database.fetch(f"EXPLAIN (ANALYZE, BUFFERS) {store.JOURNALS}"))
+        assert "events_journals" in plan, plan
+        assert "Sort" not in plan, plan
+        assert "Seq Scan" not in plan, plan
+        ring = KeyRing(settings.master_key_bytes)
+        assert {book.employee for book in await read_journals(database, ring)} == {"anna", "boris"}
+        asked: list[UUID] = []
+        reading = recording.load_until
+
+        async def noted(connection: Any, stream: UUID, *more: Any) -> Any:
+            asked.append(stream)
+            return await reading(connection, stream, *more)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(recording, "load_until", noted)
+            [book] = await read_journals(database, ring, "boris")
+        assert (book.employee, asked) == ("boris", [book.stream])
+        assert await read_journals(database, ring, "nobody_here") == []

@@ -105,6 +105,11 @@ async def test_S5_past_visits_are_counted_and_told(
     assert by_rule["S5.ping_pong"]["stages"] == ["work", "offer"]
     assert "60%" in by_rule["S5.ping_pong"]["said"]["en"]
     assert "S5.skipped" not in by_rule, "14 of 34 are fewer than half"
+    assert "C4.unknown_team" not in by_rule
+    file.write_text(f"{SCALE}assignment: {{team: north}}\n", "utf-8")
+    assert await lint(file, Given(settings), as_json=True, language="en") == 1
+    [unknown] = [f for f in json.loads(capsys.readouterr().out)["findings"] if f["rule"] == "C4.unknown_team"]
+    assert (unknown["path"], unknown["line"]) == (["assignment", "team"], SCALE.count("\n") + 1)
 
 
 async def test_S5_without_a_funnel_it_says_what_to_do(settings: Settings, pool: Pool, tmp_path: Path) -> None:

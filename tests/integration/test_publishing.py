@@ -337,6 +337,22 @@ async def test_M3_diff_says_in_words_what_changes_and_what_it_means_for_leads(
     told = json.loads(capsys.readouterr().out)
     assert told["leads"] == {"s02": {"open": 1}}
     assert {change["what"] for change in told["changes"]} >= {"stage_added", "stage_removed", "stage_renamed"}
+    assert told["findings"] == []
+
+
+async def test_C4_a_pipeline_for_a_team_that_nobody_published_is_told_of_and_published(
+    settings: Settings, pool: Pool, leads: Leads, pipeline: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    north = tmp_path / "north.yaml"
+    north.write_text(fourteen(pipeline) + "assignment: {team: north}\n", "utf-8")
+    await diff(Given(settings), north, (), as_json=True)
+    [found] = json.loads(capsys.readouterr().out)["findings"]
+    assert (found["rule"], found["path"]) == ("C4.unknown_team", ["assignment", "team"])
+    for _ in range(2):  # also where it is in force already
+        assert await run_publish(settings, north) == 0
+        out = capsys.readouterr().out
+        assert "Стоит исправить:" in out
+        assert "команды «north» нет, её лиды будут ждать в пуле; есть: sales [C4.unknown_team]" in out
 
 
 async def test_N14_archive_names_the_leads_in_the_way_and_an_archived_pipeline_takes_none(

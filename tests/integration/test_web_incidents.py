@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -94,7 +95,7 @@ async def listed(api: httpx.AsyncClient, path: str) -> list[Any]:
 
 def journal() -> UUID:
     """Anna's journal of this quarter."""
-    return journal_of("anna", quarter_of(datetime.now(UTC)))
+    return journal_of("anna", quarter_of(datetime.now(UTC), ZoneInfo("Europe/Moscow")))
 
 
 async def test_Q6_an_incident_is_told_when_its_employee_sees_it_and_nobody_else(web: Web) -> None:
@@ -133,7 +134,7 @@ async def test_Q6_an_incident_is_told_when_its_employee_sees_it_and_nobody_else(
 
 async def test_Q6_sellers_see_their_own_incidents_heads_and_auditors_all(web: Web) -> None:
     incident = await missed(web, await made(web))
-    other, boris = uuid4(), journal_of("boris", quarter_of(datetime.now(UTC)))
+    other, boris = uuid4(), journal_of("boris", quarter_of(datetime.now(UTC), ZoneInfo("Europe/Moscow")))
     raised = {
         "kind": "silent_channel",
         "employee": "boris",
@@ -300,6 +301,40 @@ async def test_C4_a_lead_that_nobody_may_have_waits_in_the_pool_says_why_and_is_
     await anna.aclose()
 
 
+NORTH = 'team: north\ntitles: {ru: "Север", en: "North"}\nhead: nora\nmembers: [{name: igor, takes: false}]\n'
+
+
+async def test_C4_each_team_has_the_pool_of_its_own_pipelines(web: Web) -> None:
+    await teams.publish(web.pool, SystemClock(), f"{NOBODY}head: helen\n", HEAD)
+    await teams.publish(web.pool, SystemClock(), NORTH, HEAD)
+    leads = {}
+    for number, (name, team) in enumerate((("desk", "sales"), ("cold", "north"), ("lost", "west"))):
+        text = PIPELINE.replace("pipeline: desk", f"pipeline: {name}") + f"assignment: {{team: {team}}}\n"
+        await publish(web.pool, SystemClock(), text, HEAD)
+        async with web.api("seller") as api:
+            made = await api.post("/api/leads", json={"pipeline": name, "name": name, "phone": f"+7916123456{number}"})
+            assert made.status_code == 201, made.text
+            leads[name] = made.json()["lead"]
+    await project(web)
+    async with web.api("head") as api:
+        for team, wanted in (("sales", ["desk", "lost"]), ("north", ["cold"])):
+            answer = (await api.get(f"/api/teams/{team}")).json()
+            assert sorted(card["lead"] for card in answer["pool"]) == sorted(leads[name] for name in wanted), team
+        mine = [item for item in await listed(api, "/api/queue") if item["kind"] == "pool"]
+        assert {item["name"]: item["detail"] for item in mine} == {
+            "desk": {"teams": ["sales"]}, "lost": {"teams": ["sales"]},
+        }  # fmt: skip
+    helen = await web.signed_in("head")
+    page = (await helen.get("/queue?lang=ru")).text
+    assert "Ждёт команду: Продажи" in page
+    assert leads["cold"] not in page
+    assert "Ждёт команду: Север" in (await helen.get("/queue?all=1&lang=ru")).text
+    north = (await helen.get("/teams/north?lang=ru")).text
+    assert leads["cold"] in north
+    assert leads["desk"] not in north
+    await helen.aclose()
+
+
 async def test_S4_tasks_are_planned_moved_and_closed_on_the_page_and_listed_by_due(web: Web) -> None:
     lead = await made(web)
     anna = await web.signed_in("seller")
@@ -334,6 +369,35 @@ async def test_S4_tasks_are_planned_moved_and_closed_on_the_page_and_listed_by_d
         [task] = await listed(api, "/api/tasks")
         assert (task["kind"], task["moved"], task["doer"]) == ("call", 1, "anna")
     await anna.aclose()
+
+
+async def test_Q7_a_key_action_is_put_off_and_closed_by_a_head_with_a_reason_that_the_history_shows(web: Web) -> None:
+    lead = await made(web)
+    soon, later = (datetime.now(UTC) + timedelta(days=days) for days in (2, 5))
+    async with web.api("seller") as api:
+        planned = {"kind": "call", "text": "замер", "due_at": soon.isoformat(), "key": True}
+        assert (await command(api, lead, "plan", planned)).status_code == 200
+    replan, close = (f"/leads/{lead}/commands/{name}" for name in ("replan", "close_activity"))
+    anna, helen = await web.signed_in("seller"), await web.signed_in("head")
+    page = (await anna.get(f"/leads/{lead}?lang=ru")).text
+    assert "Ключевое дело: продлить срок или снять его может руководитель" in page
+    forms = [to for to, _ in Forms(page).forms]
+    assert (replan in forms, close in forms) == (True, False)
+    asked = {**Forms(page).to(replan), "due_at": later.strftime("%Y-%m-%dT10:00"), "reason": "не успеваю"}
+    refused = await anna.post(replan, data=asked)
+    assert refused.status_code == 422
+    assert "попросите руководителя" in refused.text
+    page = (await helen.get(f"/leads/{lead}?lang=ru")).text
+    fields = {**Forms(page).to(replan), "due_at": later.strftime("%Y-%m-%dT10:00"), "reason": "клиент в отъезде"}
+    assert (await helen.post(replan, data=fields)).status_code == 303
+    page = (await helen.get(f"/leads/{lead}?lang=ru")).text
+    fields = {**Forms(page).to(close), "reason": "клиент замерил сам"}
+    assert (await helen.post(close, data=fields)).status_code == 303
+    page = (await anna.get(f"/leads/{lead}?lang=ru")).text
+    for said in ("клиент в отъезде", "клиент замерил сам", "Больше не нужно: звонок"):
+        assert said in page, said
+    for browser in (anna, helen):
+        await browser.aclose()
 
 
 async def test_Q11_the_client_rates_the_card_and_the_report_shows_what_is_filled_and_unused(web: Web) -> None:

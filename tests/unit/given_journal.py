@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from contracts import events as e
 from contracts import journal as j
 from contracts.commands import Refusal, Repeat, Report
-from contracts.journal import journal_of, quarter_before, quarter_of
+from contracts.journal import journal_of, quarter_before, quarter_of, quarters_at
 from contracts.meta import Actor, Meta
 from services.calendars.calendar import Calendar
 from services.leads.domain.journal import judging, opening, recording, restating
@@ -103,9 +103,13 @@ class Desk:
 
     def record(self, recorded: e.IncidentRecorded) -> list[e.Event]:
         """An incident comes to the journal."""
-        quarter = quarter_of(self.now)
-        books = self.of(recorded.employee, (quarter_before(quarter), quarter))
+        books = self.of(recorded.employee, self.this_and_last())
         return self.down(recording.record(books, recorded, self.rule, self.now, self.saying))
+
+    def this_and_last(self) -> tuple[str, ...]:
+        """The quarters that a batch looks at."""
+        shown = quarters_at(self.now)
+        return quarter_before(shown[0]), *shown
 
     def of(self, employee: str, which: Iterable[str]) -> list[JournalState]:
         """The journals that there are of these quarters."""
@@ -186,8 +190,8 @@ class Desk:
 
     def opened(self, body: Any, employee: str) -> list[e.Event]:
         """What the incidents service has begin."""
-        stream = journal_of(employee, quarter_of(self.now))
-        books = self.of(employee, (quarter_before(quarter_of(self.now)), quarter_of(self.now)))
+        stream = journal_of(employee, quarter_of(self.now, self.calendar.zone))
+        books = self.of(employee, self.this_and_last())
         if isinstance(body, j.Raise):
             return self.down(opening.raise_incident(stream, books, body, self.rule, self.now, self.saying))
         if isinstance(body, j.MakeDigest):

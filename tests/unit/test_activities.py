@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from calendar import monthrange
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts import events as e
+from services.calendars.calendar import Calendar, Hours
 from services.leads.domain.activities import following
 from services.leads.domain.activities.standing import Activity
 from services.leads.domain.assigning.handing_over import tasks_given_on
@@ -219,6 +225,65 @@ def test_S4_working_days_are_counted_on_the_teams_calendar() -> None:
     lead.given("complete", activity=call, result="да")
     assert lead.of(e.ActivityPlanned)[-1].due_at == at(9, 9), "Monday"
     assert lead.of(e.ActivityPlanned)[-1].calendar == "sales@3"
+
+
+ROUND = Calendar("sales", 1, ZoneInfo("Europe/Moscow"), ((Hours(time(0), time(23, 59)),),) * 7)
+"""Every day is a working day."""
+
+
+def next_days(first: date, months: int, times: int, late: Sequence[int] = (), moved: int | None = None) -> list[date]:
+    """The days on which an activity recurs that is done `late` days after it was due."""
+    lead = Robots(BARE, ROUND)
+    lead.now = datetime.combine(first, time(8), ROUND.zone) - timedelta(days=1)
+    call = planned(lead, due_at=datetime.combine(first, time(9), ROUND.zone), every={"months": months})
+    days = []
+    for turn in range(times):
+        due_at = activity(lead, call).due_at
+        assert due_at is not None
+        if moved == turn:
+            due_at += timedelta(days=3)
+            lead.given("replan", activity=call, due_at=due_at)
+        lead.now = max(lead.now, due_at + timedelta(days=late[turn] if late else 0))
+        lead.given("complete", activity=call, result="да")
+        call = list(lead.lead.activities)[-1]
+        days.append(ROUND.local(activity(lead, call).due_at).date())  # type: ignore[arg-type]
+    return days
+
+
+def test_S4_a_month_after_the_31st_is_the_last_day_of_february_and_then_the_31st_again() -> None:
+    assert next_days(date(2027, 12, 31), 1, 4) == [
+        date(2028, 1, 31), date(2028, 2, 29), date(2028, 3, 31), date(2028, 4, 30),
+    ]  # fmt: skip
+    assert next_days(date(2028, 2, 29), 12, 4)[-1] == date(2032, 2, 29)
+
+
+def test_S4_one_that_was_moved_recurs_from_where_it_was_moved_to() -> None:
+    assert next_days(date(2026, 1, 31), 1, 3, moved=1) == [date(2026, 2, 28), date(2026, 4, 3), date(2026, 5, 3)]
+
+
+def test_S4_a_day_off_moves_one_time_alone() -> None:
+    lead = Robots(BARE)
+    call = planned(lead, due_at=at(14, 12), every={"months": 1})  # 14 June 2026 is a Sunday
+    for _ in range(4):
+        lead.until(activity(lead, call).due_at).given("complete", activity=call, result="да")
+        call = list(lead.lead.activities)[-1]
+    days = [event.due_at for event in lead.of(e.ActivityPlanned)]
+    assert days == [at(14, 12), at(14, 12, month=4), at(14, 12, month=5), at(15, 6, month=6), at(14, 12, month=7)]
+
+
+@given(
+    st.dates(date(2023, 1, 1), date(2100, 12, 31)),
+    st.sampled_from([1, 2, 3, 6, 12]),
+    st.lists(st.integers(0, 70), min_size=6, max_size=6),
+)
+@settings(max_examples=150, deadline=None)
+def test_S4_what_recurs_by_months_keeps_the_day_of_its_first_time(first: date, months: int, late: list[int]) -> None:
+    known = date(first.year, first.month, 1)
+    for day in next_days(first, months, len(late), late):
+        between = (day.year - known.year) * 12 + day.month - known.month
+        assert between > 0
+        assert between % months == 0
+        assert day.day == min(first.day, monthrange(day.year, day.month)[1])
 
 
 def test_S4_times_that_are_over_already_are_passed_over() -> None:

@@ -13,6 +13,7 @@ import pytest
 from contracts import events as e
 from contracts.pipeline import Pipeline, PlanActivity
 from services.leads.scenarios.machines import fired
+from services.leads.scenarios.people import People
 from services.pipelines import bundled
 from services.pipelines.language import read_pipeline
 from services.pipelines.linting.robots import about
@@ -79,7 +80,9 @@ def test_C6_one_setting_makes_both_the_promise_and_the_task(period: str, ru: str
     given = pipeline("english", ("period: {hours: 1, working: true}", f"period: {period}"))
     story = Robots(given)
     armed = next(a for a in story.lead.automation.armed.values() if a.robot == "thanks")
-    written = fired(story.lead, armed, given, story.times, story.person, ("anna",))
+    people = People(given)
+    choose = lambda lead, without: people.choose(lead, story.now, without)  # noqa: E731
+    written = fired(story.lead, armed, given, story.times, story.person, people.names, choose)
     (letter,) = (event for event in written if isinstance(event, e.EffectRequested))
     text = str(letter.text)
     assert f"Наш специалист перезвонит вам в течение {ru}, чтобы согласовать время и место занятия." in text
@@ -89,7 +92,7 @@ def test_C6_one_setting_makes_both_the_promise_and_the_task(period: str, ru: str
         ("period: {hours: 1, working: true}", f"period: {period}"),
         ("{email: thanks}", "{email: thanks, language: en}"),
     )
-    told = fired(story.lead, armed, english, story.times, story.person, ("anna",))
+    told = fired(story.lead, armed, english, story.times, story.person, people.names, choose)
     assert f"call you back within {en} to agree" in str(next(s.text for s in told if isinstance(s, e.EffectRequested)))
     story.until(seconds=0).report().until(seconds=0)
     assert story.of(e.ActivityPlanned)[0].due_at == due

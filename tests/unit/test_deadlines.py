@@ -13,7 +13,7 @@ from contracts.commands import Refusal
 from services.calendars.calendar import Calendar
 from services.leads.domain.state import with_
 from tests.unit.given_deadlines import QUALIFY, TAKE, Deadlines, at, pipeline_of
-from tests.unit.given_pipeline import HEAD
+from tests.unit.given_pipeline import HEAD, refused_by
 from tests.unit.given_robots import CLIENT, MOSCOW
 
 BOTH = pipeline_of(TAKE, QUALIFY)
@@ -504,6 +504,65 @@ def test_Q7_a_key_action_done_moved_or_closed_with_its_stage_ends_its_deadline()
     moved.arrives(event)
     assert moved.told() == ["set:activity", "dropped:activity", "set:activity"]
     assert (moved.turn.due_at, moved.turn.activity) == (at(4, 12), turn.activity)
+
+
+def key_call() -> Deadlines:
+    """A key action of two working hours runs."""
+    return Deadlines(pipeline_of("", "", robots=KEY)).working().until(seconds=1)
+
+
+@pytest.mark.parametrize(("name", "more"), [("replan", {"due_at": at(4, 12)}), ("close_activity", {})])
+def test_Q7_a_key_action_is_put_off_or_closed_by_a_head_with_a_reason_alone(name: str, more: dict[str, Any]) -> None:
+    story = key_call()
+    call = story.turn.activity
+    refused_by(story.give(name, activity=call, reason="не успеваю", **more), "Q7.key_action_by_head")
+    refused_by(story.give(name, by=HEAD, activity=call, **more), "Q7.key_action_by_head")
+    assert story.told() == ["set:activity"]
+    story.given(name, by=HEAD, activity=call, reason="клиент просил", **more)
+    assert story.told()[:2] == ["set:activity", "dropped:activity"]
+    assert story.until(hours=3).of(e.DeadlineMissed) == []
+    [said] = story.of(e.ActivityMoved, e.ActivityClosed)
+    assert (said.reason if name == "replan" else said.comment) == "клиент просил"
+
+
+def test_Q7_anyone_moves_a_key_action_to_an_earlier_instant_and_nobody_takes_its_instant_away() -> None:
+    story = key_call()
+    call, earlier = story.turn.activity, story.turn.due_at - timedelta(hours=1)
+    story.given("replan", activity=call, due_at=earlier)
+    assert story.turn.due_at == earlier
+    refused_by(story.give("replan", activity=call, due_at=earlier + timedelta(minutes=1)), "Q7.key_action_by_head")
+    refused_by(story.give("replan", by=HEAD, activity=call, reason="когда-нибудь"), "Q7.key_action_is_due")
+
+
+def test_Q7_a_key_action_that_was_missed_is_planned_anew_by_anyone_and_is_a_deadline_again() -> None:
+    story = key_call()
+    call = story.turn.activity
+    story.until(hours=3)
+    story.given("replan", activity=call, due_at=at(3, 12))
+    assert (story.turn.due_at, story.turn.activity) == (at(3, 12), call)
+    refused_by(story.give("replan", activity=call, due_at=at(4, 12)), "Q7.key_action_by_head")
+    story.until(at(3, 13))
+    assert [missed.due_at for missed in story.of(e.DeadlineMissed)] == [at(2, 14), at(3, 12)]
+    story.given("close_activity", activity=call)
+    assert story.open_tasks() == []
+
+
+def test_Q7_an_instant_that_is_over_when_it_is_moved_is_missed_whenever_the_check_comes() -> None:
+    story = key_call()
+    story.now += timedelta(hours=3)  # the robots service is late
+    story.given("replan", activity=story.turn.activity, due_at=at(3, 12))
+    assert story.told() == ["set:activity", "missed:activity", "set:activity"]
+
+
+def test_Q7_C4_a_key_action_that_was_missed_is_not_missed_again_by_whoever_gets_it() -> None:
+    story = key_call().until(hours=3)
+    [call] = [i for i, activity in story.lead.activities.items() if activity.key]
+    named = story.lead.activities[call].planned
+    assert named is not None
+    story.arrives(named.model_copy(update={"assignee": "boris"}))
+    assert story.until(hours=1).told() == ["set:activity", "missed:activity"]
+    story.given("reject", status="poor", reason="silent").given("undo")
+    assert story.until(hours=1).told() == ["set:activity", "missed:activity"]
 
 
 def test_Q7_a_robot_may_raise_an_incident_of_its_own() -> None:

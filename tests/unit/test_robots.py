@@ -388,6 +388,24 @@ def test_P7_a_robot_that_comes_again_comes_as_long_as_the_lead_stands_there() ->
     assert len(story.ran()) == 3
 
 
+def test_P7_a_robot_that_comes_again_by_months_keeps_the_day_of_its_first_time() -> None:
+    story = school(robot("keep", CALL, start="{delay: {days: 29}, every: {months: 1}}")).until(
+        datetime(2027, 3, 1, tzinfo=UTC)
+    )
+    at = [f"{event.due_at:%m-%d}" for event in story.of(e.RobotArmed)]
+    # 31 May, 31 October and 30 and 31 January are days off: that time alone comes on the next working morning
+    assert at[:7] == ["03-31", "04-30", "06-01", "06-30", "07-31", "08-31", "09-30"]
+    assert at[7:] == ["11-02", "11-30", "12-31", "02-01", "03-01"]
+
+
+def test_P7_after_an_outage_a_robot_that_comes_again_by_months_comes_once_on_its_day() -> None:
+    story = school(robot("keep", CALL, start="{delay: {days: 29}, every: {months: 1}}"))
+    story.now = datetime(2026, 7, 10, 9, tzinfo=UTC)  # the robots service was away for months
+    story.until(minutes=1)
+    assert len(story.ran()) == 1
+    assert [armed.due_at.date() for armed in story.lead.automation.armed.values()] == [date(2026, 7, 31)]
+
+
 def test_P5_greetings_go_out_on_the_day_once_for_each_person() -> None:
     greet = robot("new_year", "{email: thanks}", start='{day: "12-31", in_hours: true}', once="person")
     story = school(greet).until(datetime(2027, 1, 5, tzinfo=UTC))

@@ -47,6 +47,10 @@ def test_Q6_a_miss_that_stands_in_its_journal_once_is_right() -> None:
     assert found(made(MISSED), (ANNAS, made(RECORDED, TOLD, OPENED, EXTENDED))) == []
     last = datetime(2027, 1, 1, 9, tzinfo=UTC)
     assert found(made(MISSED), (ANNAS, made(RECORDED, at=last))) == [], "recorded as the quarter ended"
+    first = datetime(2026, 9, 30, 22, tzinfo=UTC)
+    assert found(made(MISSED), (ANNAS, made(RECORDED, at=first))) == [], "the quarter had begun on the team's clock"
+    early = datetime(2026, 9, 29, 22, tzinfo=UTC)
+    assert found(made(MISSED), (ANNAS, made(RECORDED, at=early))) == [("unexpected", f"{ANNAS}-1")], "on no clock yet"
     assert found(made(MISSED, kind="import")) == [], "a fact of the past is nobody's miss"
     assert found(made(("lead.deadline_missed", {}))) == [], "one that raises no incident"
 

@@ -371,6 +371,22 @@ COMMAND_RULES: tuple[Rule, ...] = (
         (c.Replan, c.CloseActivity),
     ),
     Rule(
+        "Q7.key_action_by_head",
+        "Срок ключевого дела продлевает и само дело снимает руководитель, с причиной.",
+        "A key action is moved to a later instant, or closed, by a head with a reason.",
+        "Whoever could put off their own deadline would never miss it; the one who answers for the team decides (Q3, Q7).",
+        planning.key_action_by_head,
+        (c.Replan, c.CloseActivity),
+    ),
+    Rule(
+        "Q7.key_action_is_due",
+        "У ключевого дела есть срок.",
+        "A key action is due at an instant.",
+        "Without one it would be a key action that nobody can miss.",
+        planning.key_action_is_due,
+        (c.Replan,),
+    ),
+    Rule(
         "S4.recurring_is_due",
         "У дела, которое повторяется, есть срок.",
         "An activity that recurs is due at an instant.",

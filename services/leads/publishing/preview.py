@@ -18,8 +18,12 @@ from services.leads.publishing.store import LIVE, Waiting
 from services.pipelines import registry
 from services.pipelines.change import Change
 from services.pipelines.differences import differences
+from services.pipelines.lexicons import bundled
+from services.pipelines.linting.finding import Finding
+from services.pipelines.linting.linter import lint_teams
 from services.pipelines.stream import stream_of
 from services.pipelines.succession import Objection, Standing, objections
+from services.teams import store as teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Preview:
     moves: tuple[Moves, ...]
     erased: int
     """Open and paused leads of erased persons: they stay under their version, nothing more is done with them."""
+    findings: tuple[Finding, ...] = ()
+    """What is worth mending and forbids nothing: teams that nobody published (C4)."""
 
     def objecting(self, objection: Objection) -> Preview:
         """The same with one objection more."""
@@ -92,6 +98,7 @@ async def preview_of(
         titles={stage.id: stage.titles for _, version in [*past, (following, text)] for stage in version.stages},
         moves=_moves(text, found, following, mapping),
         erased=await store.erased_behind(database, text.pipeline, following),
+        findings=lint_teams(text, bundled(), frozenset(await teams.teams(database))),
     )
 
 

@@ -20,6 +20,7 @@ from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.reviews.judging import waiting
 from services.leads.domain.state import CONTACT_FIELDS
 from services.leads.scenarios.naming import Names, UnknownNameError, near, same
+from services.leads.scenarios.people import People
 from services.leads.scenarios.play import REGION, Play
 from services.leads.scenarios.script import Detail, Step
 from services.leads.scenarios.texts import TEXTS, say
@@ -56,6 +57,9 @@ def _perform(step: Step, play: Play, names: Names) -> None:
     phrase, gaps = step.phrase, step.gaps
     if phrase == "nothing":
         return
+    if phrase == "team" or phrase.startswith("person_"):
+        _staff(step, play, names)
+        return
     if phrase == "today":
         play.pass_time(datetime.combine(_day(names, gaps["day"]), time(10), UTC))
     elif phrase in ("time", "after"):
@@ -83,6 +87,44 @@ def _perform(step: Step, play: Play, names: Names) -> None:
         if play.lead is None:
             raise StepError(say(names.language, "no_lead_yet"))
         play.act(step.actor or "seller", command(step, play, names))
+
+
+def _staff(step: Step, play: Play, names: Names) -> None:
+    """Who works there, and what each can take (C4)."""
+    people, phrase, gaps = play.people, step.phrase, step.gaps
+    if play.lead is not None:
+        raise StepError(say(names.language, "team_before_lead"))
+    if phrase == "team":
+        members = step.items(gaps.get("people"))
+        if not members:
+            raise StepError(say(names.language, "nobody_in_team"))
+        _written_as_in_a_file(members, names)
+        people.team(gaps.get("team"), members)
+        return
+    if not people.said:
+        raise StepError(say(names.language, "no_team_yet"))
+    who = gaps["who"]
+    if who not in people.names:
+        raise UnknownNameError(say(names.language, "no_person", text=who, near=near(names.language, who, people.names)))
+    if phrase in _CAN:
+        _written_as_in_a_file(ids := step.items(gaps["ids"]), names)
+        people.can(who, _CAN[phrase], ids)
+    elif phrase in ("person_has", "person_at_most"):
+        if not re.fullmatch(r"\d{1,4}", gaps["count"].strip()):
+            raise StepError(say(names.language, "no_number", text=gaps["count"]))
+        (people.has if phrase == "person_has" else people.at_most)(who, int(gaps["count"]))
+    else:
+        _IS[phrase](people, who)
+
+
+def _written_as_in_a_file(words: tuple[str, ...], names: Names) -> None:
+    for word in words:
+        if not word.isascii():
+            raise StepError(say(names.language, "not_of_a_team_file", text=word))
+
+
+_CAN: Final = {"person_skills": "skills", "person_languages": "languages", "person_directions": "directions"}
+_IS: Final = {"person_away": People.away, "person_takes_none": People.takes_none, "person_had_last": People.had_last}
 
 
 def _dial(step: Step, play: Play, names: Names) -> None:
@@ -303,7 +345,21 @@ def _replan(step: Step, play: Play, names: Names) -> dict[str, Any]:
     moment = moment_of(step.gaps["moment"])
     if moment is None:
         raise StepError(say(names.language, "no_moment", text=step.gaps["moment"]))
-    return {"type": "replan", "activity": _activity(step, play, names), "due_at": moment[0]}
+    return {
+        "type": "replan",
+        "activity": _activity(step, play, names),
+        "due_at": moment[0],
+        "reason": _of_a_head(step),
+    }
+
+
+def _close(step: Step, play: Play, names: Names) -> dict[str, Any]:
+    return {"type": "close_activity", "activity": _activity(step, play, names), "reason": _of_a_head(step)}
+
+
+def _of_a_head(step: Step) -> str | None:
+    """A head says why, where they move or close a key action (Q7); the sentence has no place for it."""
+    return "—" if step.actor == "head" else None
 
 
 def _reopen(step: Step, play: Play, _: Names) -> dict[str, Any]:
@@ -340,7 +396,7 @@ _COMMANDS: Final[Mapping[str, Callable[[Step, Play, Names], dict[str, Any]]]] = 
     "reopen": _reopen,
     "confirm_poor": _plain(type="review", decision="confirm"),
     "replan": _replan,
-    "close_activity": lambda step, play, names: {"type": "close_activity", "activity": _activity(step, play, names)},
+    "close_activity": _close,
     "rate_card": _plain(type="rate_card"),
     "undo": _plain(type="undo"),
     "plan_call": _plan("call"),

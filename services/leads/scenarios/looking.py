@@ -16,7 +16,7 @@ from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.proposals import proposals
 from services.leads.domain.rules import check
 from services.leads.domain.state import CONTACT_FIELDS
-from services.leads.scenarios import looking_at_work
+from services.leads.scenarios import looking_at_people, looking_at_work
 from services.leads.scenarios.doing import StepError
 from services.leads.scenarios.looking_at_deadlines import LOOKS as OF_DEADLINES
 from services.leads.scenarios.looking_at_robots import LOOKS
@@ -310,6 +310,7 @@ _LOOKS: Final[dict[str, Callable[[Step, Play, Names], Difference | None]]] = {
     "override_kept": _override,
     "planned": _planned,
     **looking_at_work.LOOKS,
+    **looking_at_people.LOOKS,
     **LOOKS,
     **OF_DEADLINES,
 }

@@ -14,8 +14,7 @@ from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
 from contracts.pipeline import Pipeline, Template
-from services.leads.domain.assigning.deciding import give
-from services.leads.domain.assigning.workforce import workforce_of
+from services.leads.domain.assigning.waiting import Choose
 from services.leads.domain.criteria import seen_by_templates
 from services.leads.domain.decide import Surroundings
 from services.leads.domain.people import Person
@@ -48,7 +47,13 @@ def due_next(lead: LeadState | None, moment: datetime) -> Armed | None:
 
 
 def fired(
-    state: LeadState, armed: Armed, pipeline: Pipeline, times: Times, person: Person, sellers: tuple[str, ...]
+    state: LeadState,
+    armed: Armed,
+    pipeline: Pipeline,
+    times: Times,
+    person: Person,
+    sellers: tuple[str, ...],
+    choose: Choose,
 ) -> tuple[e.Event, ...]:
     """What comes of a robot whose instant has come."""
 
@@ -62,7 +67,7 @@ def fired(
         person=person,
         fill=fill,
         templates=pipeline,
-        choose=lambda lead, without: give(lead, pipeline, workforce_of(sellers, times.now), without=without),
+        choose=choose,
         heads=HEADS,
         message_domain="example.org",
         ran_for_person=frozenset(robot for (_, robot), s in state.automation.settled.items() if s.how == "ran"),

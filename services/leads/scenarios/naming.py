@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from contracts.pipeline import DECLINED, UNKNOWN, CardField, Fact, FactOption, Pipeline, Reason, Robot, Stage, Titles
+from contracts.pipeline.deadlines import AssignmentRule
 from services.leads.domain.deadlines.setting import ACTIVITY, MEETING
 from services.leads.scenarios.phrase import plain
 from services.leads.scenarios.script import Language
@@ -87,6 +88,15 @@ class Names:
         found = self.pipeline.deadlines_by_id.get(deadline)
         results = found[1].results if found is not None else ()
         return next((self.title(one.titles) for one in results if one.id == result), result or "")
+
+    def assignment_rule(self, text: str) -> AssignmentRule:
+        """The rule by which leads are given, of this title or id. Raises UnknownNameError."""
+        assignment = self.pipeline.assignment
+        return self._found(text, assignment.rules if assignment is not None else (), "no_assignment_rule")
+
+    def assignment_rule_title(self, rule: str) -> str:
+        """The title of such a rule's id."""
+        return self.title(self.assignment_rule(rule).titles)
 
     def option(self, fact: Fact, text: str) -> FactOption:
         """The option of a fact. Raises UnknownNameError."""

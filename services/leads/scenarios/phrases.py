@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from services.leads.scenarios.deadline_phrases import OF_DEADLINES, TO_RESPONSIBLE
+from services.leads.scenarios.people_phrases import OF_RESPONSIBLE, OF_TEAMS
 from services.leads.scenarios.phrase import Phrase
 from services.leads.scenarios.robot_phrases import HAPPENS, OF_ROBOTS, TO_ROBOTS
 from services.leads.scenarios.work_phrases import OF_WORK, TO_WORK
@@ -233,6 +234,7 @@ _THEN = (
 
 PHRASES: Final[tuple[Phrase, ...]] = (
     *_GIVEN,
+    *OF_TEAMS,
     *_WHEN,
     *TO_WORK,
     *TO_RESPONSIBLE,
@@ -242,6 +244,7 @@ PHRASES: Final[tuple[Phrase, ...]] = (
     *OF_WORK,
     *OF_ROBOTS,
     *OF_DEADLINES,
+    *OF_RESPONSIBLE,
 )
 """All sentences, in the order they are tried."""
 

@@ -17,8 +17,10 @@ from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
 from contracts.meta import Actor, Meta
+from contracts.personal import known
 from contracts.pipeline import Pipeline, Stage
 from services.leads.domain.arrivals import Arrival, Known, Owner, Recognised, Reference, Referred
+from services.leads.domain.assigning.deciding import ROTATION, Decision
 from services.leads.domain.capturing import capture
 from services.leads.domain.channels import READERS
 from services.leads.domain.contact import ContactState, evolve_contact
@@ -32,9 +34,9 @@ from services.leads.domain.robots import outward
 from services.leads.domain.robots.following import BY_ITSELF, PIPELINE_RULES, Following, depth_of, follow
 from services.leads.domain.robots.instants import Times
 from services.leads.domain.robots.standing import Armed
-from services.leads.domain.state import LeadState, evolve_lead
+from services.leads.domain.state import LeadState, evolve_lead, with_
 from services.leads.scenarios.machines import MOST_FIRINGS, due_next, fired, reports
-from services.leads.scenarios.times import CALENDAR
+from services.leads.scenarios.people import People
 
 START: Final = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 """When every scenario begins, unless it says otherwise: a Monday morning."""
@@ -48,7 +50,6 @@ ACTORS: Final = {
     "robot": Actor(id="robot", kind="robot"),
 }
 DELIVERY: Final = Actor(id="delivery", kind="system")
-SELLERS: Final = ("anna", "boris")
 PAUSE_DAYS: Final = 30
 
 
@@ -79,6 +80,8 @@ class Play:
         """Changes of stage that the rules decided, from and to."""
         self.another_lead = False
         """Whether a message of the client became a lead of its own."""
+        self.people = People(pipeline)
+        """Who works there, where the scenario says so."""
         self.mail_works = True
         """Whether letters are accepted by the next server at once, or wait."""
         self._contacts: dict[UUID, ContactState] = {}
@@ -108,6 +111,7 @@ class Play:
         )
         self._start(self._id(), [captured], ACTORS["client"])
         self._enter(first, "captured", "in")
+        self._assign()
         if before is not None and before.id != first.id:
             self._enter(before, "moved", "forward")
         if stage.id != (before or first).id:
@@ -118,9 +122,9 @@ class Play:
     def begin_stage(self, placed: Sequence[e.Event]) -> None:
         """The robots of the stage begin that the lead was put into. `placed`: the events by which it came there."""
         entries = [event for event in placed if isinstance(event, e.StageEntered)]
-        paused = [event for event in placed if isinstance(event, e.LeadPaused)]
+        before = [event for event in placed if isinstance(event, e.LeadPaused | e.LeadPooled)]
         self._begin(timedelta(0))
-        self._follow(None, [*paused, *entries[-1:]], ACTORS["client"], moves=False)
+        self._follow(None, [*before, *entries[-1:]], ACTORS["client"], moves=False)
 
     def _leave_for(self, stage: Stage, reason: str | None) -> None:
         here = self.there().stage
@@ -171,12 +175,12 @@ class Play:
         identities = [Identity("phone", phone, _hmac("phone", phone))] if phone else []
         identities += [Identity("email", email, _hmac("email", email))] if email else []
         command = c.Command(id=self._id(), lead=self._id(), actor=ACTORS[actor], body=body)
-        around = Surroundings(SELLERS, region=REGION)
+        around = Surroundings(self.people.names, region=REGION)
         found = capture(command, body, tuple(identities), self._known(), self.pipeline, 1, self.now, around)
         if isinstance(found, Refusal):
             self._refused(found, ACTORS[actor])
         else:
-            self._take(found, ACTORS[actor])
+            self._take(found, ACTORS[actor], by_hand=True)
 
     def arrive(self, channel: str, body: dict[str, Any]) -> None:
         """A message of the client comes in."""
@@ -232,7 +236,7 @@ class Play:
     @property
     def times(self) -> Times:
         """The moment, and the working time of scenarios."""
-        return Times(self.now, CALENDAR)
+        return Times(self.now, self.people.calendar)
 
     def there(self) -> LeadState:
         """The lead. Raises LookupError where there is none yet."""
@@ -256,7 +260,7 @@ class Play:
         refused: dict[str, Permission] = {
             channel: a.proof for channel, a in answers.items() if not a.allowed and a.proof is not None
         }
-        return Surroundings(SELLERS, region=REGION, activity=activity, refused=refused)
+        return Surroundings(self.people.names, region=REGION, activity=activity, refused=refused)
 
     # --- the store's part ------------------------------------------------------------------------------------------
 
@@ -268,7 +272,7 @@ class Play:
         self.refusal = refusal
         self.story.append(Entry(self.now, by, refusal))
 
-    def _take(self, found: Recognised, by: Actor) -> None:
+    def _take(self, found: Recognised, by: Actor, *, by_hand: bool = False) -> None:
         """What was recognised or captured comes to pass."""
         if found.contact is not None:
             self._contact_events(found.contact, found.contact_events)
@@ -280,13 +284,39 @@ class Play:
         if self.lead is not None and found.lead != self.lead.lead:
             self.another_lead = True
             return
-        before = self.lead
+        before, given = self.lead, list[e.Event]()
         if self.lead is None:
             self._start(found.lead, found.lead_events, by)
+            given = self._assign(by if by_hand else None, found.ruled)
         else:
             self._happen(found.lead_events, by)
         self._happen(found.ruled, PIPELINE_RULES)
-        self._follow(before, (*found.lead_events, *found.ruled), by)
+        self._follow(before, (*found.lead_events, *given, *found.ruled), by)
+
+    def _assign(self, found_by: Actor | None = None, ruled: Sequence[e.Event] = ()) -> list[e.Event]:
+        """A new lead is given by itself, where a team is said (C4): what more follows from. `found_by`: who entered it by hand;
+        `ruled`: what is about to be written on its card."""
+        if not self.people.said:
+            return []
+        state = self.there()
+        written = {
+            name: value
+            for event in ruled
+            if isinstance(event, e.CardRecorded)
+            for name, value in (known(event.values) or {}).items()
+        }
+        decision = self.people.choose(with_(state, card={**state.card, **written}), self.now)
+        taken = decision.found_by(found_by.id) if found_by is not None else None
+        if taken is not None:
+            self._happen([taken], found_by or ROTATION)
+            return []
+        given: e.Event = decision.pooled(None) if decision.to is None else decision.assigned(None)
+        self._happen([given], ROTATION)
+        return [given] if isinstance(given, e.LeadPooled) else []
+
+    def _choose(self, lead: LeadState, without: str | None) -> Decision:
+        """Who gets a lead that is taken from somebody, or waits in the pool."""
+        return self.people.choose(lead, self.now, without)
 
     def _follow(self, before: LeadState | None, events: Sequence[e.Event], by: Actor, *, moves: bool = True) -> None:
         """Whatever the lead does by itself now, as far as it goes."""
@@ -295,7 +325,8 @@ class Play:
 
     def _after(self, before: LeadState | None, events: Sequence[e.Event], by: Actor, *, moves: bool = True) -> None:
         depth = depth_of(before, by, events) if before is not None else 0
-        now = Following(self.pipeline, self.times, self._around(), self._id(), self._record, moves)
+        choose = self._choose if self.people.said else None
+        now = Following(self.pipeline, self.times, self._around(), self._id(), self._record, moves, choose=choose)
         follow(now, before, self.there(), events, depth)
 
     def _record(self, events: Sequence[e.Event], by: Actor, depth: int) -> LeadState:
@@ -319,7 +350,7 @@ class Play:
 
     def _fire(self, armed: Armed) -> None:
         state, by = self.there(), Actor(id=armed.robot, kind="robot")
-        events = fired(state, armed, self.pipeline, self.times, self.person, SELLERS)
+        events = fired(state, armed, self.pipeline, self.times, self.person, self.people.names, self._choose)
         self._happen(events, by)
         self._after(state, events, by)
 
@@ -341,6 +372,8 @@ class Play:
             state = self.there()
             meta = self._meta(state.lead, state.version + 1, event, by).model_copy(update={"autodepth": depth})
             self.lead = evolve_lead(state, meta, event)
+            if isinstance(event, e.LeadAssigned):
+                self.people.given(event)
             if isinstance(event, e.StageEntered) and by.kind in BY_ITSELF and not self._placing:
                 self.by_itself.add(event.stage)
             self.just = (*self.just, event)

@@ -115,6 +115,7 @@ _TELL: Final[dict[type[e.Event], Callable[[Any, Names], str]]] = {
     e.LeadSeen: _plain("story.seen"),
     e.LeadAccepted: _plain("story.accepted"),
     e.LeadAssigned: lambda event, names: say(names.language, "story.assigned", to=event.to),
+    e.LeadPooled: _plain("story.pooled"),
     e.CardRecorded: _card,
     e.OfferMade: _offer,
     e.AnswerReceived: lambda event, names: say(names.language, f"story.answer.{event.answer}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.leads.domain.assigning.words import WHY_NOT
 from services.leads.scenarios.script import Language
 
 TEXTS: Final[dict[str, tuple[str, str]]] = {
@@ -223,6 +224,29 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "cause_of_miss.outside_hours": ("нерабочее время", "outside working hours"),
     "cause_of_miss.nobody_responsible": ("ответственного не было", "nobody was responsible"),
     "cause_of_miss.left": ("сотрудник ушёл", "the person had left"),
+    # people
+    "no_person": ("в команде нет сотрудника «{text}». {near}", "the team has no «{text}». {near}"),
+    "no_team_yet": (
+        "команда ещё не названа: «Дано в команде: anna; boris»",
+        "no team is said yet: «Given the team is: anna; boris»",
+    ),
+    "team_before_lead": ("команду называют до лида", "the team is said before the lead"),
+    "nobody_in_team": (
+        "в команде никого не названо: «в команде: anna; boris»",
+        "nobody of the team is named: «the team is: anna; boris»",
+    ),
+    "not_of_a_team_file": (
+        "«{text}» пишут как в файле команды, латиницей: anna, stone",
+        "«{text}» is written as in the team's file, in Latin letters: anna, stone",
+    ),
+    "no_assignment_rule": (
+        "в воронке нет правила распределения «{text}». {near}",
+        "the pipeline has no rule of assignment «{text}». {near}",
+    ),
+    "nobody_responsible": ("ответственного нет", "nobody is responsible"),
+    "no_rule_held": ("правила нет: как всем", "no rule: as for all"),
+    "nothing_against": ("против «{who}» ничего", "nothing stands against «{who}»"),
+    **{f"why_not.{why}": words for why, words in WHY_NOT.items()},
     # outcomes (C1)
     "outcome.refused": ("ничего", "nothing"),
     "outcome.contact": ("контакт на будущее", "a contact for the future"),
@@ -274,6 +298,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "story.attached": ("приложен файл {what}", "the file {what} was attached"),
     "story.converted": ("сделка", "a deal"),
     "story.assigned": ("ответственный: {to}", "responsible: {to}"),
+    "story.pooled": ("ждёт в пуле: взять некому", "waits in the pool: nobody may have it"),
     "story.card": ("записано: {what}", "recorded: {what}"),
     "story.offer": ("предложение: {volume}, {price}, {delivery}", "offer: {volume}, {price}, {delivery}"),
     "story.answer.consent": ("клиент согласился", "the client consented"),

@@ -37,7 +37,8 @@ WORDS: dict[str, dict[Language, str]] = {
 
 
 async def lint(file: Path, place: Place | None, *, as_json: bool, language: Language) -> int:
-    """Lint a file, print what was found, and return the exit status. `place`: the running system whose visits are read too.
+    """Lint a file, print what was found, and return the exit status. `place`: the running system whose visits and teams are
+    read too.
 
     Raises OpsError when the file is no pipeline, or the system does not answer.
     """
@@ -55,8 +56,8 @@ async def lint(file: Path, place: Place | None, *, as_json: bool, language: Lang
         raise OpsError(
             "\n".join([f"{file}: {WORDS['faults'][language]}: {len(faults)}", *faults] if faults[1:] else faults)
         ) from None
-    history = await _history(place, written.model) if place is not None else None
-    linted = lint_written(written, history)
+    history, teams = await _of_system(place, written.model) if place is not None else (None, None)
+    linted = lint_written(written, history, teams=teams)
     if as_json:
         print_json(as_object(linted, history))
     else:
@@ -75,14 +76,15 @@ def _read(file: Path) -> str:
         raise OpsError(f"{file} cannot be read: {error.strerror or error}") from None
 
 
-async def _history(place: Place, pipeline: Pipeline) -> History:
+async def _of_system(place: Place, pipeline: Pipeline) -> tuple[History, frozenset[str]]:
     from projections.reading import NotBuiltError
     from services.ops.connect import ops_connection
     from services.ops.lint import store
+    from services.teams import store as teams
 
     async with ops_connection(place.settings()) as connection:
         try:
-            return await store.history_of(connection, pipeline)
+            return await store.history_of(connection, pipeline), frozenset(await teams.teams(connection))
         except NotBuiltError as error:
             raise OpsError(f"{error}; start the system once: leadline up") from None
 

@@ -163,7 +163,7 @@ async def _agreed(pool: Pool, asked: Asked, typed: Typed, say: Say) -> bool:
     if found.objections:
         raise ObjectedError(found.objections)
     if not typed.json:
-        changes = [] if found.in_force else telling.difference(found, say)
+        changes = telling.worth_mending(found, say) if found.in_force else telling.difference(found, say)
         _print([*changes, *telling.moves(found, say, adopt=asked.adopt)])
     if typed.yes or not (asked.adopt and found.moving):
         return True

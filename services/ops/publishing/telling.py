@@ -28,6 +28,7 @@ WORDS = {
     "leads.won": ("сделки {count}", "{count} won"),
     "leads.lost": ("забракованы {count}", "{count} rejected"),
     "objections": ("Опубликовать так нельзя:", "It cannot be published like this:"),
+    "findings": ("Стоит исправить:", "Worth mending:"),
     "moves": (
         "Лиды, которые дальше пойдут по новой версии ({total}):",
         "Leads that go on under the new version ({total}):",
@@ -90,6 +91,7 @@ def difference(found: Preview, say: Say) -> list[str]:
         lines += [say("changes"), *(f"  - {say.of(change)}" for change in found.changes)]
     lines += _standing(found, say)
     lines += objected(found, say)
+    lines += worth_mending(found, say)
     return lines
 
 
@@ -117,6 +119,12 @@ def objected(found: Preview, say: Say) -> list[str]:
     if not found.objections:
         return []
     return [say("objections"), *(f"  - {say.of(objection)}" for objection in found.objections)]
+
+
+def worth_mending(found: Preview, say: Say) -> list[str]:
+    """What the linter finds by what the store knows: it forbids nothing."""
+    told = [f"  - {one.said[say.english]} [{one.rule}]. {one.mend[say.english]}" for one in found.findings if one.fails]
+    return [say("findings"), *told] if told else []
 
 
 def moves(found: Preview, say: Say, *, adopt: bool) -> list[str]:
@@ -181,6 +189,9 @@ def as_object(found: Preview) -> dict[str, Any]:
         "leads": {stage: dict(kinds) for stage, kinds in found.standing.items()},
         "moves": [{"stage": m.stage, "to": m.to, "kind": m.kind, "leads": m.leads} for m in found.moves],
         "erased": found.erased,
+        "findings": [
+            {"rule": f.rule, "path": list(f.path), "ru": f.said.ru, "en": f.said.en} for f in found.findings if f.fails
+        ],
     }
 
 

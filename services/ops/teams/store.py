@@ -1,10 +1,14 @@
-"""The SQL of what `leadline team` shows and hands over. Read only."""
+"""The SQL of what `leadline team` shows and hands over. Read only.
+
+Whose a lead is stands with its events; who is named by a task is read from the projection of tasks, which is a moment behind."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from uuid import UUID
 
+from projections.reading import live_schema
+from projections.tasks.store import NAME as TASKS
 from services.database import Database
 from services.teams import registry
 from services.teams import store as teams
@@ -28,6 +32,19 @@ async def leads_of(database: Database, person: str) -> list[UUID]:
         person,
     )
     return [row[0] for row in rows]
+
+
+async def tasks_of(database: Database, person: str) -> dict[UUID, int]:
+    """By lead that somebody else has, or nobody: how many tasks to be done name this person. Raises NotBuiltError."""
+    schema = await live_schema(database, TASKS)
+    rows = await database.fetch(
+        f"""SELECT a.lead, count(*) FROM {schema}.activities AS a JOIN leadline.lead_places AS p ON p.lead = a.lead
+            WHERE a.assignee = $1 AND a.outcome IS NULL AND p.responsible IS DISTINCT FROM $1
+              AND NOT p.erased AND p.kind <> 'merged'
+            GROUP BY 1 ORDER BY 1""",  # noqa: S608 (names of ours)
+        person,
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 async def responsibles(database: Database, leads: Sequence[UUID]) -> dict[UUID, str | None]:

@@ -41,6 +41,11 @@ WORDS: Final = {
     "would_get": ("{person} получит: {count}", "{person} would get {count}"),
     "got": ("{person} получил: {count}", "{person} got {count}"),
     "to_pool": ("в пул, взять некому: {count}", "to the pool, as nobody may have them: {count}"),
+    "has_tasks": ("{person}: дел на чужих лидах {count}", "{person}: {count} tasks on leads of others"),
+    "tasks_of_nobody": (
+        "на ответственном, которого пока нет: {count}",
+        "for whoever gets these leads, which nobody has: {count}",
+    ),
     "stays": ("{lead} остаётся: {why}", "{lead} stays: {why}"),
     "more_stay": ("и ещё {count}", "and {count} more"),
     "unchanged": (

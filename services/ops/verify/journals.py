@@ -2,8 +2,8 @@
 
 A fold of its own, on plain values. Invariants: each miss of a lead or deal that raises an incident, and each incident of a robot,
 stands in one journal, under its id and naming the event it follows from; a journal is of whom its incidents are of, and of the
-quarter they were recorded in or the one before; an incident is recorded, told and excused once, an escalation opened once and
-each miss in it once. Nothing personal of a client is in a journal.
+quarter that some wall clock showed when they were recorded, or the one before; an incident is recorded, told and excused once,
+an escalation opened once and each miss in it once. Nothing personal of a client is in a journal.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import struct
 from collections.abc import Sequence
 from uuid import UUID
 
-from contracts.journal import journal_of, quarter_before, quarter_of
+from contracts.journal import quarter_of_journal
 from services.ops.verify.opened import Opened
 from services.ops.verify.report import Report
 from services.ops.verify.spool import Spool
@@ -75,8 +75,7 @@ def _journal(spool: Spool, stream: UUID, events: Sequence[Opened], report: Repor
 def _recorded(spool: Spool, stream: UUID, event: Opened, report: Report) -> None:
     report.counts["incidents"] += 1
     data, about = event.data, f"{stream}-{event.version}"
-    quarter, employee = quarter_of(event.recorded_at), data.get("employee", "")
-    if stream not in (journal_of(employee, quarter), journal_of(employee, quarter_before(quarter))):
+    if quarter_of_journal(stream, data.get("employee", ""), event.recorded_at) is None:
         report.differ("journals", "unexpected", about, "an incident stands in the journal of another one or quarter")
     because = data.get("because")
     if data.get("incident_kind") in OF_LEADS and because is not None:

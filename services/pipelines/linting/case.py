@@ -45,6 +45,8 @@ class Case:
     lexicons: Lexicons
     settings: Settings
     history: History
+    teams: frozenset[str] = frozenset()
+    """The teams that were published, for the rules that look at them."""
 
     @cached_property
     def open_stages(self) -> tuple[tuple[int, Stage], ...]:

@@ -25,16 +25,29 @@ def lint(
     lexicons: Lexicons,
     history: History | None = None,
     settings: Settings | None = None,
+    teams: frozenset[str] | None = None,
 ) -> tuple[Finding, ...]:
-    """All findings on a pipeline, in the order of the rule book; those of its history where one is given."""
-    case = Case(pipeline, lexicons, settings or Settings(), history or NO_HISTORY)
-    found = [
-        _finding(rule, seen)
+    """All findings on a pipeline, in the order of the rule book; those of its history, and of the teams it names, where these
+    are given."""
+    case = Case(pipeline, lexicons, settings or Settings(), history or NO_HISTORY, teams or frozenset())
+    rules = [
+        rule
         for rule in LINT_RULES
-        if rule.look is not None and (history is not None or not rule.of_history)
-        for seen in rule.look(case)
+        if (history is not None or not rule.of_history) and (teams is not None or not rule.of_teams)
     ]
-    return (*_with_expected(found, pipeline.expected_findings), *_gone(found, pipeline, history is not None))
+    found = _found(rules, case)
+    return (*_with_expected(found, pipeline.expected_findings), *_gone(found, pipeline, {rule.id for rule in rules}))
+
+
+def lint_teams(pipeline: Pipeline, lexicons: Lexicons, teams: frozenset[str]) -> tuple[Finding, ...]:
+    """The findings of the rules that look at teams, alone: what is told before a version is published."""
+    case = Case(pipeline, lexicons, Settings(), NO_HISTORY, teams)
+    found = _found([rule for rule in LINT_RULES if rule.of_teams], case)
+    return tuple(_with_expected(found, pipeline.expected_findings))
+
+
+def _found(rules: Iterable[LintRule], case: Case) -> list[Finding]:
+    return [_finding(rule, seen) for rule in rules if rule.look is not None for seen in rule.look(case)]
 
 
 def _finding(rule: LintRule, seen: Found) -> Finding:
@@ -51,8 +64,8 @@ def _meant(expected: ExpectedFinding, finding: Finding) -> bool:
     return expected.rule == finding.rule and (expected.stage is None or expected.stage in finding.stages)
 
 
-def _gone(found: list[Finding], pipeline: Pipeline, with_history: bool) -> Iterator[Finding]:
-    """Expected findings that do not occur. Those of history can only be missed where there is one."""
+def _gone(found: list[Finding], pipeline: Pipeline, looked: set[str]) -> Iterator[Finding]:
+    """Expected findings that do not occur, of the rules that were looked at."""
     for n, expected in enumerate(pipeline.expected_findings):
         rule = RULES_BY_ID.get(expected.rule)
         if any(_meant(expected, finding) for finding in found):
@@ -60,7 +73,7 @@ def _gone(found: list[Finding], pipeline: Pipeline, with_history: bool) -> Itera
         if rule is None:
             known = ", ".join(RULES_BY_ID)
             said = Said(f"правила {expected.rule} нет; есть: {known}", f"no rule {expected.rule}; there are: {known}")
-        elif rule.of_history and not with_history:
+        elif rule.id not in looked:
             continue
         else:
             where = f" ({expected.stage})" if expected.stage else ""

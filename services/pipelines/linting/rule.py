@@ -22,3 +22,5 @@ class LintRule:
     """None: the linter itself finds it, by comparing all findings with those expected."""
     of_history: bool = False
     """Whether it reads the figures of past visits (`leadline lint --history`)."""
+    of_teams: bool = False
+    """Whether it looks at the teams there are: with `--history` too, and before a version is published."""

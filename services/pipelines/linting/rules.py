@@ -6,7 +6,7 @@ Ids are for ever: pipelines name them in `expected_findings`.
 
 from __future__ import annotations
 
-from services.pipelines.linting import card, criteria, history, naming, paths, scale, work
+from services.pipelines.linting import card, criteria, history, naming, paths, scale, teams, work
 from services.pipelines.linting.automation_rules import AUTOMATION_RULES
 from services.pipelines.linting.deadline_rules import DEADLINE_RULES
 from services.pipelines.linting.finding import Said
@@ -386,6 +386,22 @@ LINT_RULES: tuple[LintRule, ...] = (
     ),
     *AUTOMATION_RULES,
     *DEADLINE_RULES,
+    # --- from the teams
+    LintRule(
+        "C4.unknown_team",
+        "warning",
+        Said("Лиды получают команды, которые есть.", "Leads are given to teams that there are."),
+        Said(
+            "У команды, которую не публиковали, нет сотрудников: её лиды ждут в пуле, и взять их некому.",
+            "A team that was never published has no members: its leads wait in the pool, and nobody may have them.",
+        ),
+        Said(
+            "Опубликуйте команду (leadline team publish) или назовите в воронке ту, что есть.",
+            "Publish the team (leadline team publish), or name one in the pipeline that there is.",
+        ),
+        teams.unknown_team,
+        of_teams=True,
+    ),
     # --- from history
     LintRule(
         "S5.short_lived",

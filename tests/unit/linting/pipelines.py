@@ -39,10 +39,14 @@ def pipeline(*stages: dict[str, Any], **more: Any) -> Pipeline:
 
 
 def findings(
-    given: Pipeline, rule: str | None = None, history: History | None = None, settings: Settings | None = None
+    given: Pipeline,
+    rule: str | None = None,
+    history: History | None = None,
+    settings: Settings | None = None,
+    teams: frozenset[str] | None = None,
 ) -> list[Finding]:
     """All findings on a pipeline, or those of one rule."""
-    found = lint(given, bundled(), history, settings)
+    found = lint(given, bundled(), history, settings, teams)
     return [finding for finding in found if rule is None or finding.rule == rule]
 
 

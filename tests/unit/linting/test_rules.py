@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from contracts.pipeline import Pipeline
+from services.pipelines.lexicons import bundled
 from services.pipelines.linting.case import Settings
 from services.pipelines.linting.history import History, Passing, Stay, Swing
+from services.pipelines.linting.linter import lint_teams
 from services.pipelines.linting.rules import LINT_RULES, RULES_BY_ID
 from tests.unit.linting.automation_cases import FLAGGED_ROBOTS, RIGHT_ROBOTS, robot, trigger
 from tests.unit.linting.deadline_cases import FLAGGED_DEADLINES, RIGHT_DEADLINES
@@ -57,6 +59,17 @@ def auto(to: str, *needs: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 OWN = {"id": "agreed", "titles": titles("договорились")}
 OWN_VISIT = {**OWN, "holds": "visit"}
+
+
+def given_to(*rules: dict[str, Any], team: str = "sales", **more: Any) -> Pipeline:
+    """A pipeline that gives its leads to teams."""
+    ruled = [{"id": f"r{n}", "titles": titles("Правило"), **rule} for n, rule in enumerate(rules)]
+    return named("Новый", "В обработке", assignment={"team": team, "rules": ruled}, **more)
+
+
+TEAMS = frozenset({"sales", "south"})
+
+
 FLAGGED: dict[str, list[Pipeline]] = {
     "S5.stage_count": [
         named(*["Объект"] * 7),
@@ -191,6 +204,11 @@ FLAGGED: dict[str, list[Pipeline]] = {
     ],
     **FLAGGED_ROBOTS,
     **FLAGGED_DEADLINES,
+    "C4.unknown_team": [
+        given_to(team="east"),
+        given_to({"team": "north"}),
+        given_to({"team": "south"}, {"team": "west"}),
+    ],
     "S5.short_lived": [named("Новый", "В обработке")],
     "S5.skipped": [named("Новый", "В обработке")],
     "S5.ping_pong": [named("Новый", "В обработке")],
@@ -364,6 +382,7 @@ RIGHT: dict[str, list[Pipeline]] = {
     ],
     **RIGHT_ROBOTS,
     **{rule: right for rule, right in RIGHT_DEADLINES.items() if rule != "S5.idle_stage"},
+    "C4.unknown_team": [named("Новый"), given_to(), given_to({"team": "south"}, {}, team="south")],
     "S5.short_lived": [named("Новый", "В обработке")],
     "S5.skipped": [named("Новый", "В обработке")],
     "S5.ping_pong": [named("Новый", "В обработке")],
@@ -385,7 +404,7 @@ def test_S5_every_rule_is_tried_both_ways() -> None:
 
 @pytest.mark.parametrize(("rule", "given"), cases(FLAGGED))
 def test_S5_what_a_rule_flags(rule: str, given: Pipeline) -> None:
-    found = findings(given, rule, BAD_PAST if RULES_BY_ID[rule].of_history else None)
+    found = findings(given, rule, BAD_PAST if RULES_BY_ID[rule].of_history else None, teams=TEAMS)
     assert len(found) >= 1
     for finding in found:
         assert finding.severity == RULES_BY_ID[rule].severity
@@ -400,7 +419,7 @@ def test_S5_what_a_rule_flags(rule: str, given: Pipeline) -> None:
 
 @pytest.mark.parametrize(("rule", "given"), cases(RIGHT))
 def test_S5_what_looks_alike_and_is_right(rule: str, given: Pipeline) -> None:
-    assert findings(given, rule, GOOD_PAST if RULES_BY_ID[rule].of_history else None) == []
+    assert findings(given, rule, GOOD_PAST if RULES_BY_ID[rule].of_history else None, teams=TEAMS) == []
 
 
 def test_S5_ids_are_unique_and_every_rule_speaks_both_languages() -> None:
@@ -420,6 +439,31 @@ def test_S5_lines_are_drawn_by_settings() -> None:
     assert findings(scale, "S5.ping_pong", GOOD_PAST, Settings(swing_share=0.1))
     assert findings(scale, "S5.short_lived", GOOD_PAST, Settings(enough=1))
     assert findings(pipeline(asking(3), **fields(3)), "Q11.mandatory_fields", settings=Settings(mandatory=2))
+
+
+def test_C4_a_team_that_was_never_published_is_told_where_the_teams_are_known() -> None:
+    there, rule = TEAMS, "C4.unknown_team"
+    north = given_to({"team": "south"}, {}, {"team": "north"})
+    assert findings(north, rule) == [], "from the file alone nobody knows"
+    [found] = findings(north, rule, teams=there)
+    assert (found.path, found.severity, found.fails) == (("assignment", "rules", 2, "team"), "warning", True)
+    assert found.said.ru == "команды «north» нет, её лиды будут ждать в пуле; есть: sales, south"
+    assert found.said.en == "there is no team “north”, its leads would wait in the pool; there are: sales, south"
+    assert [f.path for f in findings(given_to(team="east"), rule, teams=there)] == [("assignment", "team")]
+    assert findings(given_to({"team": "south"}), rule, teams=there) == []
+    assert findings(named("Новый", "В обработке"), rule, teams=frozenset()) == []
+    assert list(lint_teams(north, bundled(), there)) == [found], "before it is published, this alone"
+
+
+def test_C4_a_team_that_comes_later_can_be_expected() -> None:
+    expected = [{"rule": "C4.unknown_team", "why": {"ru": "наберём в марте", "en": "hired in March"}}]
+    given = given_to(team="east", expected_findings=expected)
+    [found] = findings(given, "C4.unknown_team", teams=frozenset({"sales"}))
+    assert not found.fails
+    assert findings(given, "S5.expected_is_gone") == [], "nobody looked at the teams"
+    assert [f.path for f in findings(given, "S5.expected_is_gone", teams=frozenset({"east"}))] == [
+        ("expected_findings", 0)
+    ]
 
 
 def test_S5_history_is_told_only_where_there_is_one() -> None:

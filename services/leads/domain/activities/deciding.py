@@ -52,7 +52,9 @@ def closed(case: Case, body: c.CloseActivity) -> tuple[e.Event, ...]:
     activity = case.state.activities[body.activity]
     if activity.closed:
         return ()
-    return (e.ActivityClosed(activity=body.activity, activity_kind=activity.kind, reason="by_hand"),)
+    return (
+        e.ActivityClosed(activity=body.activity, activity_kind=activity.kind, reason="by_hand", comment=body.reason),
+    )
 
 
 def done(state: LeadState, activity: UUID, result: str) -> tuple[e.Event, ...]:

@@ -17,12 +17,10 @@ from uuid import UUID, uuid5
 from contracts import events as e
 from contracts.pipeline import Period
 from services.leads.domain.activities.standing import OPENED_AGAIN, Activity, Closing, shifted
-from services.leads.domain.robots.instants import Times, due
+from services.leads.domain.robots.instants import MOST_TIMES, Times, due, next_by_months
 from services.leads.domain.robots.standing import REMINDER as REMINDER
 from services.leads.domain.state import LeadState
 
-MOST_SKIPPED: Final = 1_000
-"""How many times that are over already are passed over to find the next of a recurring activity."""
 _MOVING: Final = (
     e.StageEntered,
     e.LeadMerged,
@@ -154,7 +152,8 @@ def _next(state: LeadState, activity: UUID, just: Sequence[e.Event], times: Time
     if ended or state.merged_into is not None or state.withdrawn:
         return
     who = planned.assignee or state.responsible
-    due_at = next_due(planned.due_at, Period(**planned.every.model_dump()), times, who)
+    every = Period(**planned.every.model_dump())
+    due_at = next_due(_counted_from(state, planned), planned.due_at, every, times, who)
     anew = {
         "activity": uuid5(activity, "next"),
         "reason": "recurring",
@@ -167,10 +166,24 @@ def _next(state: LeadState, activity: UUID, just: Sequence[e.Event], times: Time
     yield e.ActivityPlanned.model_construct(**{**dict(planned.planned), **anew})
 
 
-def next_due(last: datetime, every: Period, times: Times, person: str | None) -> datetime:
-    """The next time after now, counted from the last; times that are over already are passed over."""
+def _counted_from(state: LeadState, planned: Activity) -> datetime:
+    """The instant that a person fixed last: of the first of those that recur, or of the one that was moved since."""
+    first, seen = planned, 0
+    while not first.moved and first.planned is not None and seen < MOST_TIMES:
+        before = state.activities.get(first.planned.replaces) if first.planned.replaces is not None else None
+        if before is None or before.due_at is None:
+            break
+        first, seen = before, seen + 1
+    assert first.due_at is not None, "one that recurs is due at an instant"
+    return first.due_at
+
+
+def next_due(first: datetime, last: datetime, every: Period, times: Times, person: str | None) -> datetime:
+    """The next time after now and after the last one; times that are over already are passed over."""
+    if every.months:
+        return next_by_months(times, first, every, max(times.now, last), person)
     due_at = due(times, last, every, person)
-    for _ in range(MOST_SKIPPED):
+    for _ in range(MOST_TIMES):
         if due_at > times.now:
             return due_at
         due_at = due(times, due_at, every, person)

@@ -85,6 +85,40 @@ def of_a_deadline(case: Case) -> Broken | None:
     )
 
 
+def key_action_by_head(case: Case) -> Broken | None:
+    body, activity = body_of(case), _named(case)
+    if not isinstance(body, c.Replan | c.CloseActivity) or activity is None or not activity.key:
+        return None
+    turn = case.state.deadlines.turn_of(body.activity)
+    if turn is None or (case.happened_at is not None and turn.due_at < case.happened_at):
+        return None  # it was missed, and that stands
+    if isinstance(body, c.Replan) and body.due_at is not None and body.due_at <= turn.due_at:
+        return None
+    if case.actor is None or case.actor.kind != "person" or case.actor.role != "head":
+        return Broken(
+            "Это ключевое дело: его срок продлевает и само дело снимает руководитель, с причиной. Раньше срока его "
+            "переносит каждый. Сделайте его в срок или попросите руководителя.",
+            "This is a key action: a head moves it to a later instant, or closes it, with a reason; anyone moves it to "
+            "an earlier one. Do it in time, or ask the head.",
+        )
+    if body.reason is None:
+        return Broken(
+            "Скажите, почему срок ключевого дела другой или оно не нужно: причину увидят в истории лида.",
+            "Say why the key action is due later, or not needed: the lead's history shows the reason.",
+        )
+    return None
+
+
+def key_action_is_due(case: Case) -> Broken | None:
+    body, activity = body_of(case), _named(case)
+    if isinstance(body, c.Replan) and body.due_at is None and activity is not None and activity.key:
+        return Broken(
+            "У ключевого дела есть срок. Назовите новый срок или закройте дело.",
+            "A key action is due at an instant. Give a new one, or close the activity.",
+        )
+    return None
+
+
 def recurring_is_due(case: Case) -> Broken | None:
     body, activity = body_of(case), _named(case)
     if isinstance(body, c.Replan) and body.due_at is None and activity is not None and activity.every is not None:

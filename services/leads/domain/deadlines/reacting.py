@@ -74,21 +74,24 @@ def concerns(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline) -> b
     """Whether there is anything to ask: what every lead pays for, in a pipeline without deadlines."""
     if state.deadlines.open or pipeline.deadlines_by_id:
         return True
-    return any(_begins_built_in(event) for event in just)
+    return any(_begins_built_in(state, event) for event in just)
 
 
-def _begins_built_in(event: e.Event) -> bool:
+def _begins_built_in(state: LeadState, event: e.Event) -> bool:
     """Whether a deadline that no pipeline states begins with it."""
     if type(event) is e.LeadPooled:
         return True
     if not _plans_or_ends(type(event)):
         return False
+    if isinstance(event, e.ActivityMoved):
+        moved = state.activities.get(event.activity)
+        return moved is not None and moved.key
     return getattr(event, "key", False) or getattr(event, "activity_kind", None) == "meeting"
 
 
 @cache
 def _plans_or_ends(kind: type[e.Event]) -> bool:
-    return issubclass(kind, e.ActivityPlanned | e.ActivityDone)
+    return issubclass(kind, e.ActivityPlanned | e.ActivityMoved | e.ActivityDone)
 
 
 @cache
@@ -159,6 +162,8 @@ class _Reaction:
             case e.ActivityPlanned(key=True, reason="robot" | "by_hand" | "recurring" | "undone") if event.due_at:
                 if any(turn.activity == event.activity for turn in self._open()):
                     return  # it is somebody else's now, and due as before
+                if state.deadlines.missed.get(event.activity) == event.due_at:
+                    return  # somebody else's, or open again, and missed already
                 yield from key_action(state, event, self.now)
             case e.ActivityMoved():
                 yield from self._moved(event)
@@ -366,8 +371,15 @@ class _Reaction:
                     yield from set_turn(self.state, sort, self.now, "date", begin, replaces=turn.timer)
 
     def _moved(self, moved: e.ActivityMoved) -> Iterator[e.Event]:
-        """Q7: a key action has another instant."""
-        for turn in self._open():
+        """Q7: a key action has another instant; after a miss it is a deadline anew."""
+        open_turns = self._open()
+        activity = self.state.activities.get(moved.activity)
+        if activity is not None and activity.key and all(turn.activity != moved.activity for turn in open_turns):
+            if activity.is_open and activity.planned is not None and moved.due_at is not None:
+                again = activity.planned.model_copy(update={"due_at": moved.due_at})
+                yield from key_action(self.state, again, self.now)
+            return
+        for turn in open_turns:
             if turn.deadline == ACTIVITY and turn.activity == moved.activity:
                 yield from self._close(turn, closing.dropped(self.state, turn, "retimed"))
                 if moved.due_at is not None:

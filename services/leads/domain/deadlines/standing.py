@@ -48,12 +48,18 @@ class Deadlines:
     """Of each the last turn, where it was dropped."""
     running: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     """By deadline: who missed it last, and how often in a row (C4)."""
+    missed: Mapping[UUID, datetime] = field(default_factory=dict)
+    """By task that stood for a turn: the instant that was missed last (Q7)."""
     given: tuple[Given, ...] = ()
     """Who became responsible, in order."""
 
     def of(self, visit: int, deadline: str) -> e.DeadlineSet | None:
         """The open turn of a deadline in a stage visit."""
         return next((turn for turn in self.open.values() if (turn.visit, turn.deadline) == (visit, deadline)), None)
+
+    def turn_of(self, activity: UUID) -> e.DeadlineSet | None:
+        """The open turn that a task stands for."""
+        return next((turn for turn in self.open.values() if turn.activity == activity), None)
 
     def had(self, visit: int, deadline: str) -> bool:
         """Whether the deadline began in this stage visit."""
@@ -95,7 +101,8 @@ def _missed(now: Deadlines, _: Meta, data: e.DeadlineMissed) -> Deadlines:
     running = {deadline: run for deadline, run in now.running.items() if deadline != data.deadline}
     if data.responsible is not None:
         running[data.deadline] = (data.responsible, data.running)
-    return _closed(now, data.timer, running=running)
+    missed = now.missed if data.activity is None else {**now.missed, data.activity: data.due_at}
+    return _closed(now, data.timer, running=running, missed=missed)
 
 
 def _dropped(now: Deadlines, _: Meta, data: e.DeadlineDropped) -> Deadlines:

@@ -15,7 +15,7 @@ from typing import Literal
 from uuid import UUID, uuid5
 
 from contracts import events as e
-from contracts.journal import quarter_of
+from contracts.journal import quarter_after, quarters_at
 from services.leads.domain.journal.state import Escalation, Incident, JournalState
 from services.leads.domain.journal.words import Saying
 
@@ -170,15 +170,8 @@ def emptied(books: Books, gone: UUID) -> Iterator[Put]:
 def quarters(due_at: datetime, days: int, now: datetime) -> list[str]:
     """The quarters whose journals may hold a miss, or an escalation, that has to do with one due then: what is added to an
     escalation lies a period from its opening, and that a period from what it counted. A journal's misses were recorded in its
-    quarter, so none is older than that."""
-    year, part = _parts(quarter_of(due_at - timedelta(days=2 * days)))
-    last = _parts(quarter_of(now))
-    found = []
-    while (year, part) <= last:
-        found.append(f"{year}-Q{part}")
-        year, part = (year, part + 1) if part < 4 else (year + 1, 1)
+    quarter, on whichever clock, so none is older than that."""
+    found, last = [quarters_at(due_at - timedelta(days=2 * days))[0]], quarters_at(now)[-1]
+    while found[-1] < last:
+        found.append(quarter_after(found[-1]))
     return found
-
-
-def _parts(quarter: str) -> tuple[int, int]:
-    return int(quarter[:4]), int(quarter[6])

@@ -1,7 +1,7 @@
 """What the incidents service has a journal begin or go on with: incidents of no lead, the head's digest, a card's review. Pure.
 
-Invariants: each goes to the journal of whom it is about, of the quarter it is recorded in or the one before; ids follow from what
-it is about, so a command that comes again, or another one of the same, records nothing twice.
+Invariants: each goes to the journal of whom it is about, of the quarter that some wall clock shows when it is recorded, or the
+one before; ids follow from what it is about, so a command that comes again, or another one of the same, records nothing twice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 
 from contracts import events as e
 from contracts import journal as j
-from contracts.journal import journal_of, quarter_before, quarter_of
+from contracts.journal import quarter_of_journal
 from services.leads.domain.journal.counting import Books, Escalating, Put, incident_in
 from services.leads.domain.journal.recording import NOBODY, notice
 from services.leads.domain.journal.words import Saying, working_seconds
@@ -28,8 +28,7 @@ def whose(body: j.Raise | j.MakeDigest | j.AskCardReview) -> str:
 
 def fits(stream: UUID, employee: str, now: datetime) -> bool:
     """Whether the stream is a journal of this employee that is written now."""
-    quarter = quarter_of(now)
-    return stream in (journal_of(employee, quarter), journal_of(employee, quarter_before(quarter)))
+    return quarter_of_journal(stream, employee, now) is not None
 
 
 def raise_incident(

@@ -154,10 +154,11 @@ def _pipeline(meta: Meta) -> str | None:
 def record(
     books: Books, recorded: e.IncidentRecorded, rule: Escalating, now: datetime, saying: Saying
 ) -> Iterator[Put]:
-    """The incident in its employee's journal of this quarter, and the notice to them; nothing where it is known."""
+    """The incident in its employee's journal of the quarter that their team's clock shows, and the notice to them; nothing where
+    it is known."""
     if incident_in(books, recorded.incident) is not None:
         return
-    stream = journal_of(recorded.employee, quarter_of(now))
+    stream = journal_of(recorded.employee, quarter_of(now, saying.calendar.zone))
     yield stream, recorded
     if recorded.employee != NOBODY and not _one_of_many(books, recorded):
         subject, text = saying.incident(recorded, rule.misses, rule.days)

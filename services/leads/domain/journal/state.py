@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from contracts import events as e
-from contracts.journal import journal_of, quarter_before, quarter_of
+from contracts.journal import quarter_of, quarter_of_journal
 from contracts.meta import Meta
 from contracts.recorded import Recorded
 
@@ -110,13 +110,12 @@ def evolve_journal(state: JournalState | None, meta: Meta, data: e.Event) -> Jou
 
 
 def _of(state: JournalState, meta: Meta, employee: str) -> JournalState:
-    """Whose journal it is: the first event says it. Recorded near a quarter's end, it may be the journal of the one before."""
+    """Whose journal it is: the first event says it. Recorded near a quarter's turn, it may be the journal of the one
+    before or after, on the team's clock."""
     if state.employee:
         return state
-    quarter = quarter_of(meta.recorded_at)
-    if journal_of(employee, quarter) != state.stream:
-        quarter = quarter_before(quarter)
-    return replace(state, employee=employee, quarter=quarter)
+    quarter = quarter_of_journal(state.stream, employee, meta.recorded_at)
+    return replace(state, employee=employee, quarter=quarter or quarter_of(meta.recorded_at))
 
 
 def _recorded(state: JournalState, meta: Meta, data: e.IncidentRecorded) -> JournalState:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from contracts import events as e
 from contracts.pipeline import Pipeline, Robot
-from services.leads.domain.robots.instants import Times, arm, counted_in, due, in_hours, instant
+from services.leads.domain.robots.instants import Times, arm, counted_in, due, in_hours, instant, next_by_months
 from services.leads.domain.state import LeadState
 
 
@@ -37,7 +37,8 @@ def _place(state: LeadState, event: e.Event) -> tuple[int, str] | None:
 
 
 def comes_again(state: LeadState, event: e.Event, pipeline: Pipeline, times: Times) -> Iterator[e.Event]:
-    """P7: a robot that comes again waits for its next time, counted from the last, as long as the lead stands there."""
+    """P7: a robot that comes again waits for its next time, counted from the last, months from the first, as long as the lead
+    stands there."""
     if not isinstance(event, e.RobotRan | e.RobotSkipped | e.RobotFailed):
         return
     found = pipeline.robots_by_id.get(event.robot)
@@ -47,9 +48,13 @@ def comes_again(state: LeadState, event: e.Event, pipeline: Pipeline, times: Tim
     settled = state.automation.settled[(event.visit, event.robot)]
     if robot.start.every is None or settled.timer != event.timer:
         return
-    due_at = due(times, settled.due_at, robot.start.every)
-    if due_at <= times.now:  # after a long outage it comes once, not for every time that was missed
-        due_at = due(times, times.now, robot.start.every)
+    every, after = robot.start.every, max(settled.due_at, times.now)
+    due_at = due(times, settled.due_at, every)
+    if every.months:
+        first = state.automation.first.get((event.visit, event.robot), settled.due_at)
+        due_at = next_by_months(times, first, every, after)
+    elif due_at <= times.now:  # after a long outage it comes once, not for every time that was missed
+        due_at = due(times, times.now, every)
     if robot.start.in_hours:
         due_at = in_hours(times, due_at)
     yield arm(state, robot.id, due_at, "again", calendar=counted_in(robot, times, again=True))

@@ -17,6 +17,8 @@ from services.calendars import terms
 from services.calendars.calendar import ROUND_THE_CLOCK, Calendar, NoWorkingTimeError
 from services.leads.domain.state import LeadState
 
+MOST_TIMES: Final = 1_000
+"""How many times that are over already are passed over to find the next of what comes again."""
 MORNING: Final = time(9)
 """When a day begins on which nobody works."""
 
@@ -43,6 +45,20 @@ def due(times: Times, begin: datetime, period: Period, person: str | None = None
         except NoWorkingTimeError:
             continue
     return terms.due(begin, period, ROUND_THE_CLOCK)
+
+
+def next_by_months(
+    times: Times, first: datetime, every: Period, after: datetime, person: str | None = None
+) -> datetime:
+    """The next time of what comes again every so many months, after an instant. Counted from the first time, so that the 31st
+    comes back after February, and a day off moves one time alone."""
+    for number in range(1, MOST_TIMES + 1):
+        # beyond what a pipeline may state, where the first is long ago
+        so_far = Period.model_construct(months=every.months * number, days=every.days * number)
+        at = due(times, first, so_far, person)
+        if at > after:
+            return at
+    return due(times, after, every, person)
 
 
 def in_hours(times: Times, moment: datetime) -> datetime:

@@ -69,6 +69,8 @@ class Automation:
     settled: Mapping[Place, Settled] = field(default_factory=dict)
     armings: Mapping[Place, int] = field(default_factory=dict)
     """How often each was armed."""
+    first: Mapping[Place, datetime] = field(default_factory=dict)
+    """When each was to start, before it came again: months count from there (P7)."""
     effects: Mapping[UUID, Effect] = field(default_factory=dict)
     triggered: e.TriggerFired | None = None
     """The trigger that moved the lead last."""
@@ -105,6 +107,7 @@ def _armed(now: Automation, _: Meta, data: e.RobotArmed) -> Automation:
     armed = Armed(data.timer, data.robot, data.visit, data.due_at, data.because, data.after)
     return replace(
         now,
+        first=now.first if data.because == "again" else {**now.first, place: data.due_at},
         armed={**now.armed, data.timer: armed},
         armings={**now.armings, place: now.armings.get(place, 0) + 1},
     )
