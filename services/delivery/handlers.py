@@ -39,14 +39,10 @@ RELEASED_AT_ONCE: Final = 20  # streams tried again in one transaction
 
 EffectEvent = EffectRequested | EffectRepeated | EffectDone | EffectFailed
 KINDS: Final[tuple[type[EffectEvent], ...]] = (EffectRequested, EffectRepeated, EffectDone, EffectFailed)
+TYPES: Final = frozenset(type_ for type_, cls in EVENT_TYPES.items() if issubclass(cls, (*KINDS, *NOTICES)))
+"""Event types of effects, on whatever stream; notices of journals are effects too."""
 
 TAKEN = Counter("leadline_delivery_events", "Events of effects read into the ledger, by type.", ["type"])
-
-
-def of_effects(type_: str) -> bool:
-    """Whether this release knows the type as one of effects, on whatever stream; notices of journals are effects too."""
-    cls = EVENT_TYPES.get(type_)
-    return cls is not None and issubclass(cls, (*KINDS, *NOTICES))
 
 
 class Ledger:
@@ -60,6 +56,8 @@ class Ledger:
 
     async def handle(self, batch: Batch) -> None:
         """Take a batch. Raises as `services.eventlog.consuming` wants it."""
+        if await Streams(CONSUMER, BUILD, TYPES).pass_over(self._pool, batch):
+            return
         refusals = [record for record in batch.records if record.topic == LEADS_REFUSALS.name]
         events = [record for record in batch.records if record.topic != LEADS_REFUSALS.name]
 
@@ -100,10 +98,10 @@ class Ledger:
 
     async def _take(self, connection: Database, entries: Sequence[RawRecord | Parked], now: datetime) -> bool:
         """Apply what is new; whether something is due by it, which it is at once, whatever the clock said when it was asked."""
-        streams = Streams(CONSUMER, BUILD)
-        sorted_ = await streams.sort(connection, entries)
+        streams = Streams(CONSUMER, BUILD, TYPES)
+        await streams.sort(connection, entries)
         while True:
-            used = [arrived for arrived in sorted_.apply if of_effects(arrived.type)]
+            used = streams.used
             ledger, changed, failed = await self._fold(connection, used)
             if not failed:
                 break
