@@ -24,7 +24,7 @@ from services.database import LOST, Database, Pool
 from services.eventlog.consuming import Batch, PositionMove, RawRecord, move_positions, store
 from services.eventlog.consuming.parked import store as parked_store
 from services.eventlog.consuming.parked.store import Parked
-from services.eventlog.consuming.streams import Arrived, Sorted, Streams
+from services.eventlog.consuming.streams import Arrived, Streams
 from services.eventlog.mapper import UnknownTypeError
 from services.privacy.cipher import TamperedError, key_id_of
 from services.privacy.store import KeyRing
@@ -72,17 +72,10 @@ class Runner:
 
     async def _transact(self, moves: Sequence[PositionMove], records: Sequence[RawRecord] | None) -> None:
         try:
-            async with self._pool.acquire() as connection, connection.transaction():
-                await move_positions(connection, moves)
-                self._live = await hold_live(connection)
-                entries: Sequence[RawRecord | Parked] = (
-                    records
-                    if records is not None
-                    else await parked_store.released(
-                        connection, self._consumer, self._build, [m.slot for m in moves], RELEASED_AT_ONCE
-                    )
-                )
-                newest = await self._apply(connection, entries)
+            try:
+                newest = await self._take(moves, records)
+            except REFUSED:  # something of it by the database: all of it again, one event after the other
+                newest = await self._take(moves, records, singly=True)
         except UnknownTypeError as error:
             async with self._pool.acquire() as connection:
                 await store.notice(connection, self._consumer, "error", "release_older_than_log", str(error))
@@ -94,15 +87,25 @@ class Runner:
             age = (await self._clock.now() - newest.recorded_at).total_seconds()
             LAG.labels(self._consumer).set(max(age, 0.0))
 
-    async def _apply(self, connection: Database, entries: Sequence[RawRecord | Parked]) -> Event | None:
-        streams = Streams(self._consumer, self._build)
-        sorted_ = await streams.sort(connection, entries)
-        try:
-            async with connection.transaction():
-                used, events = await self._apply_all(connection, streams, sorted_)
-        except REFUSED:
-            used, events = await self._apply_singly(connection, streams, sorted_)
-        await streams.save(connection)
+    async def _take(
+        self, moves: Sequence[PositionMove], records: Sequence[RawRecord] | None, *, singly: bool = False
+    ) -> Event | None:
+        """One transaction; the last event applied in it. `records` None: those whose release was asked for."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await move_positions(connection, moves)
+            self._live = await hold_live(connection)
+            entries: Sequence[RawRecord | Parked] = (
+                records
+                if records is not None
+                else await parked_store.released(
+                    connection, self._consumer, self._build, [m.slot for m in moves], RELEASED_AT_ONCE
+                )
+            )
+            streams = Streams(self._consumer, self._build, self._types)
+            sorted_ = await streams.sort(connection, entries)
+            apply = self._apply_singly if singly else self._apply_all
+            used, events = await apply(connection, streams)
+            await streams.save(connection)
         for outcome, count in (
             ("applied", len(used)),
             ("skipped", len(sorted_.apply) - len(used)),
@@ -113,11 +116,9 @@ class Runner:
                 EVENTS.labels(self._consumer, outcome).inc(count)
         return events[-1] if events else None
 
-    async def _apply_all(
-        self, connection: Database, streams: Streams, sorted_: Sorted
-    ) -> tuple[list[Arrived], list[Event]]:
+    async def _apply_all(self, connection: Database, streams: Streams) -> tuple[list[Arrived], list[Event]]:
         while True:
-            used = [arrived for arrived in sorted_.apply if arrived.type in self._types]
+            used = streams.used
             rows, events, failed = await self._try(connection, used)
             if not failed:
                 break
@@ -127,15 +128,13 @@ class Runner:
             await row.save(connection)
         return used, events
 
-    async def _apply_singly(
-        self, connection: Database, streams: Streams, sorted_: Sorted
-    ) -> tuple[list[Arrived], list[Event]]:
+    async def _apply_singly(self, connection: Database, streams: Streams) -> tuple[list[Arrived], list[Event]]:
         """The database refuses something of the batch: find it by applying one event at a time."""
         done: list[Arrived] = []
         events: list[Event] = []
         refused: list[tuple[Arrived, str]] = []
         broken: set[str] = set()
-        for arrived in [a for a in sorted_.apply if a.type in self._types]:
+        for arrived in streams.used:
             if arrived.stream in broken:
                 continue
             rows, opened, failed = await self._try(connection, [arrived])

@@ -22,7 +22,7 @@ from services.clock import Clock
 from services.database import Database, Pool
 from services.delivery import domain, store
 from services.delivery.domain import Effect, NotOursError
-from services.delivery.reading import after, of_effects, read
+from services.delivery.reading import TYPES, after, read
 from services.delivery.reports import DELIVERY
 from services.eventlog.consuming import Batch, PositionMove, RawRecord, move_positions
 from services.eventlog.consuming import store as consuming
@@ -50,6 +50,8 @@ class Ledger:
 
     async def handle(self, batch: Batch) -> None:
         """Take a batch. Raises as `services.eventlog.consuming` wants it."""
+        if await Streams(CONSUMER, BUILD, TYPES).pass_over(self._pool, batch):
+            return
         refusals = [record for record in batch.records if record.topic == LEADS_REFUSALS.name]
         events = [record for record in batch.records if record.topic != LEADS_REFUSALS.name]
 
@@ -90,10 +92,10 @@ class Ledger:
 
     async def _take(self, connection: Database, entries: Sequence[RawRecord | Parked], now: datetime) -> bool:
         """Apply what is new; whether something is due by it, which it is at once, whatever the clock said when it was asked."""
-        streams = Streams(CONSUMER, BUILD)
-        sorted_ = await streams.sort(connection, entries)
+        streams = Streams(CONSUMER, BUILD, TYPES)
+        await streams.sort(connection, entries)
         while True:
-            used = [arrived for arrived in sorted_.apply if of_effects(arrived.type)]
+            used = streams.used
             ledger, changed, failed = await self._fold(connection, used)
             if not failed:
                 break

@@ -19,16 +19,8 @@ from services.delivery.notices import NOTICES, as_effect
 
 EffectEvent = EffectRequested | EffectRepeated | EffectDone | EffectFailed
 KINDS: Final[tuple[type[EffectEvent], ...]] = (EffectRequested, EffectRepeated, EffectDone, EffectFailed)
-
-
-def of_effects(type_: str) -> bool:
-    """Whether this release knows the type as one of effects, on whatever stream; notices of journals are effects too."""
-    cls = EVENT_TYPES.get(type_)
-    return cls is not None and issubclass(cls, (*KINDS, *NOTICES))
-
-
-TYPES: Final = frozenset(filter(of_effects, EVENT_TYPES))
-"""All of them."""
+TYPES: Final = frozenset(type_ for type_, cls in EVENT_TYPES.items() if issubclass(cls, (*KINDS, *NOTICES)))
+"""Event types of effects, on whatever stream; notices of journals are effects too."""
 
 
 class Said(NamedTuple):

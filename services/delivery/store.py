@@ -46,6 +46,8 @@ def _effect(row: Any) -> Effect:
 
 async def hold(database: Database, effects: Collection[UUID]) -> dict[UUID, Effect]:
     """These effects, those that there are, locked until the transaction ends."""
+    if not effects:
+        return {}
     rows = await database.fetch(
         f"""SELECT {COLUMNS} FROM leadline.effects WHERE effect = ANY($1::uuid[])
             ORDER BY effect FOR UPDATE""",  # noqa: S608 - constants
@@ -264,6 +266,8 @@ async def keep_refusals(database: Database, refused: dict[UUID, tuple[str, ...]]
 
 async def refusals(database: Database, reports: Collection[UUID]) -> dict[UUID, tuple[str, ...]]:
     """Which of these reports were refused, by which rules."""
+    if not reports:
+        return {}
     rows = await database.fetch(
         "SELECT report, rules FROM leadline.effect_refusals WHERE report = ANY($1::uuid[])", list(reports)
     )

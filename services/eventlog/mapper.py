@@ -8,6 +8,7 @@ is validated. Raises `UnknownTypeError` for a type this release does not know, `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, NamedTuple
@@ -24,7 +25,10 @@ from contracts.personal import ERASED, Erased
 from contracts.recorded import Recorded
 from services.privacy.cipher import Opener, TamperedError, key_id_of, open_sealed, seal
 
-__all__ = ["LeadlineMapper", "MalformedError", "Recorded", "UnknownTypeError", "decode", "encode", "keys_of", "peek"]
+__all__ = [
+    *("Head", "LeadlineMapper", "MalformedError", "Recorded", "UnknownTypeError"),
+    *("decode", "encode", "head", "keys_of", "peek"),
+]
 
 
 class MalformedError(Exception):
@@ -100,6 +104,31 @@ def _plain(value: object) -> object:
     if isinstance(value, UUID):  # asyncpg's own kind, which orjson does not know
         return str(value)
     raise TypeError(f"no part of an envelope: {type(value).__name__}")
+
+
+class Head(NamedTuple):
+    """What `encode` writes first of an event."""
+
+    version: int
+    type: str
+    schema_version: int
+    stream: str
+
+
+_HEAD = re.compile(
+    rb'\{"meta":\{"version":([1-9][0-9]{0,17}),"type":"([a-z0-9_.]+)","schema_version":([1-9][0-9]{0,8}),'
+    rb'"envelope":[0-9]+,"stream":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})",'
+)
+
+
+def head(state: bytes) -> Head | None:
+    """What stands first in the bytes of an event, without decoding the rest (a tenth of the work); None where they do not begin
+    as `encode` begins them. The rest is not looked at: it may be no JSON."""
+    found = _HEAD.match(state)
+    if found is None:
+        return None
+    version, type_, schema, stream = found.groups()
+    return Head(int(version), type_.decode(), int(schema), stream.decode())
 
 
 def peek(state: bytes) -> dict[str, Any]:

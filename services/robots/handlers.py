@@ -1,9 +1,9 @@
 """From events to timers: what arms makes a row, what closes removes it, in the transaction of the input's position.
 
 Invariants: an event is applied once, after its predecessor (`services.eventlog.consuming.streams`); what cannot be applied is
-parked with its stream's later events. A type this release does not know, and a build that is not live, stop the consumer with a
-notice. A refusal «too early» shortens the wait for that attempt; all other refusals need nothing: the event that closed the
-timer is on its way or was there.
+parked with its stream's later events. A type this release does not know, and an event of a timer while another build is live,
+stop the consumer with a notice. A refusal «too early» shortens the wait for that attempt; all other refusals need nothing: the
+event that closed the timer is on its way or was there.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Intake:
 
     async def handle(self, batch: Batch) -> None:
         """Apply a batch. Raises as `services.eventlog.consuming` wants it."""
-        await self._transact(batch.moves, batch.records)
+        if not await Streams(CONSUMER, BUILD, TYPES).pass_over(self._pool, batch):
+            await self._transact(batch.moves, batch.records)
 
     async def every_second(self, proofs: Sequence[PositionMove]) -> None:
         """Note which partitions are held, and try the parked records again whose release was asked for."""
@@ -68,8 +69,6 @@ class Intake:
         try:
             async with self._pool.acquire() as database, database.transaction():
                 await move_positions(database, moves)
-                if not await store.hold_live(database):
-                    raise NotLiveError
                 entries: Sequence[RawRecord | Parked] = (
                     records
                     if records is not None
@@ -93,32 +92,31 @@ class Intake:
             await consuming_store.notice(database, CONSUMER, "error", code, detail)
 
     async def _apply(self, database: Database, entries: Sequence[RawRecord | Parked]) -> bool:
-        """Events; whether any timer was armed."""
-        streams = Streams(CONSUMER, BUILD)
-        sorted_ = await streams.sort(database, entries)
+        """Events; whether any timer waits by them."""
+        streams = Streams(CONSUMER, BUILD, TYPES)
+        await streams.sort(database, entries)
         while True:
-            armed: list[Armed] = []
+            armed: dict[UUID, Armed] = {}
             closed: dict[UUID, Outcome] = {}
             failed: list[tuple[Arrived, str]] = []
-            for event in sorted_.apply:
-                if event.type not in TYPES:
-                    continue
+            for event in streams.used:
                 try:
                     said = read(event.type, event.event["meta"], event.event["data"])
                 except UNREADABLE as error:
                     failed.append((event, f"it cannot be read: {type(error).__name__}"))
                     continue
                 if isinstance(said, Armed):
-                    armed.append(said)
+                    armed.setdefault(said.timer, said)
                 else:
                     closed.setdefault(said.timer, said.outcome)
             if not failed:
                 break
             streams.undo(failed)
-        await store.arm(database, armed)
-        await store.close(database, closed)
+        if armed or closed:
+            await _hold_live(database)
+            await store.arm_and_close(database, armed, closed)
         await streams.save(database)
-        return bool(armed)
+        return bool(armed.keys() - closed.keys())
 
     async def _refused(self, database: Database, entries: Sequence[RawRecord | Parked]) -> None:
         """Refusals: those of our commands that came too early."""
@@ -135,6 +133,7 @@ class Intake:
                 early[said.command] = said.lead
         if not early:
             return
+        await _hold_live(database)
         again = await self._wall.now()
         waiting = [
             (timer, attempt, again + wait_early(attempt))
@@ -143,6 +142,12 @@ class Intake:
         ]
         if waiting:
             await store.wait_until(database, waiting)
+
+
+async def _hold_live(database: Database) -> None:
+    """Before anything of timers is written. Raises NotLiveError."""
+    if not await store.hold_live(database):
+        raise NotLiveError
 
 
 def _topic(entry: RawRecord | Parked) -> str:

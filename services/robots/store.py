@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from services.database import Database
@@ -93,11 +93,32 @@ async def hold_alone(database: Database) -> None:
 # --- from the events --------------------------------------------------------------------------------------------------
 
 
-async def arm(database: Database, armed: Sequence[Armed]) -> None:
-    """Make these timers' rows, and count them; a timer that has a row already is left as it is."""
+async def arm_and_close(database: Database, armed: Mapping[UUID, Armed], closed: Mapping[UUID, Outcome]) -> None:
+    """Remove the rows of those closed, make rows for those armed and not closed, count both.
+
+    One that is armed and closed by the same batch never has a row: it is only counted. A timer that has a row already was counted
+    when it got it and is left as it is; one that is closed without a row, and not armed here, is passed over.
+    """
+    more: Counter[tuple[str, Robot]] = Counter()
+    had: set[UUID] = set()
+    for row in await _remove(database, closed):
+        had.add(row[0])
+        more[(closed[row[0]], tuple(row)[1:])] += 1
+    for timer, one in armed.items():
+        if timer in closed and timer not in had:
+            robot = (one.kind, one.pipeline, one.robot)
+            more[("armed", robot)] += 1
+            more[(closed[timer], robot)] += 1
+    for row in await _insert(database, [one for timer, one in armed.items() if timer not in closed]):
+        more[("armed", tuple(row))] += 1
+    await _count(database, more)
+
+
+async def _insert(database: Database, armed: Sequence[Armed]) -> Sequence[Any]:
+    """Make these timers' rows; the robots of those that had none."""
     if not armed:
-        return
-    rows = await database.fetch(
+        return ()
+    rows: Sequence[Any] = await database.fetch(
         f"""INSERT INTO leadline.timers ({ARMED_COLUMNS})
             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[],
                                  $8::text[], $9::int[])
@@ -112,18 +133,18 @@ async def arm(database: Database, armed: Sequence[Armed]) -> None:
         [a.correlation for a in armed],
         [a.autodepth for a in armed],
     )
-    await _count(database, Counter(("armed", tuple(row)) for row in rows))
+    return rows
 
 
-async def close(database: Database, closed: Mapping[UUID, Outcome]) -> None:
-    """Remove these timers' rows, and count how they ended; one without a row is passed over."""
+async def _remove(database: Database, closed: Collection[UUID]) -> Sequence[Any]:
+    """Remove these timers' rows; timer and robot of those that had one."""
     if not closed:
-        return
-    rows = await database.fetch(
+        return ()
+    rows: Sequence[Any] = await database.fetch(
         "DELETE FROM leadline.timers WHERE timer = ANY($1::uuid[]) RETURNING timer, kind, pipeline, robot",
         list(closed),
     )
-    await _count(database, Counter((closed[row[0]], tuple(row)[1:]) for row in rows))
+    return rows
 
 
 async def _count(database: Database, more: Counter[tuple[str, Robot]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from uuid import UUID
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from contracts.events import LeadSeen
 from contracts.meta import GENESIS, Actor, Meta, cloud_event_headers, digest_of
 from services.eventlog.consuming.records import NO_WITNESS, Batch, Position, RawRecord, Slot, batch_of, witness_of
-from services.eventlog.consuming.streams import PoisonError, read
-from services.eventlog.mapper import encode
+from services.eventlog.consuming.streams import NOT_DECODED, PoisonError, decode, read
+from services.eventlog.mapper import encode, peek
 from tests.builders import START
 
 STREAM = UUID("0190c1d2-0000-7000-8000-000000000001")
@@ -78,6 +79,49 @@ def test_K4_a_header_that_is_missing_or_empty_makes_it_poison(missing: str) -> N
     for left in ([h for h in headers if h[0] != missing], [(n, None if n == missing else v) for n, v in headers], []):
         with pytest.raises(PoisonError, match=missing if left else "ce_id"):
             read(RawRecord("leads.events", 0, 0, key, value, left, 0))
+
+
+def test_K4_what_an_event_is_is_read_from_its_bytes_whatever_a_header_says() -> None:
+    value, _, headers = _event()
+    forged = [(name, b"leadline.lead.robot_armed" if name == "ce_type" else held) for name, held in headers]
+    arrived = read(RawRecord("leads.events", 0, 0, str(STREAM).encode(), value, forged, 0))
+    assert (arrived.type, arrived.version, arrived.schema_version) == (LeadSeen.TOPIC, 3, 1)
+    assert arrived.event is NOT_DECODED
+    decode(arrived)
+    assert arrived.event == peek(value)
+
+
+def test_K4_an_envelope_in_another_order_is_read_the_same() -> None:
+    value, _, headers = _event()
+    other = orjson.dumps(peek(value), option=orjson.OPT_SORT_KEYS)
+    records = [RawRecord("leads.events", 0, 0, str(STREAM).encode(), each, headers, 0) for each in (value, other)]
+    one, two = map(read, records)
+    assert (one.stream, one.version, one.type, one.digest) == (two.stream, two.version, two.type, two.digest)
+    decode(one)
+    assert one.event == two.event
+
+
+@pytest.mark.parametrize("second", [b'"type":"leadline.lead.won"', b'"version":4', b'"stream":"x"'])
+def test_K4_an_envelope_that_names_two_events_is_poison_for_who_uses_it(second: bytes) -> None:
+    value, _, headers = _event()
+    twice = value.replace(b'"kind":', second + b',"kind":')
+    arrived = read(RawRecord("leads.events", 0, 0, str(STREAM).encode(), twice, headers, 0))
+    with pytest.raises(PoisonError, match="two events"):
+        decode(arrived)
+
+
+@pytest.mark.parametrize("broken", [b"", b"{", b'{"meta":{}}', b"[]", b'{"meta":{"version":3}}'])
+def test_K4_what_is_no_event_is_poison(broken: bytes) -> None:
+    _, _, headers = _event()
+    with pytest.raises(PoisonError):
+        read(RawRecord("leads.events", 0, 0, str(STREAM).encode(), broken, headers, 0))
+
+
+def test_K4_an_event_cut_off_behind_its_first_bytes_is_poison_for_who_uses_it() -> None:
+    value, _, headers = _event()
+    arrived = read(RawRecord("leads.events", 0, 0, str(STREAM).encode(), value[:-1], headers, 0))
+    with pytest.raises(PoisonError, match="not a JSON object"):
+        decode(arrived)
 
 
 def test_K2_a_header_without_a_value_has_the_witness_of_an_empty_one() -> None:

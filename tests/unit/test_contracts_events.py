@@ -23,12 +23,14 @@ from contracts.events.base import Event as EventBase
 from contracts.meta import GENESIS, Actor, Meta, cloud_event_headers, digest_of
 from contracts.personal import ERASED, Erased
 from services.eventlog.mapper import (
+    Head,
     LeadlineMapper,
     MalformedError,
     Recorded,
     UnknownTypeError,
     decode,
     encode,
+    head,
     keys_of,
     peek,
 )
@@ -171,6 +173,7 @@ def test_M7_no_personal_field_stands_in_the_clear(topic: str) -> None:
 def test_K1_every_envelope_round_trips_and_its_headers_are_ascii(meta: Meta) -> None:
     state = encode(meta, LeadSeen(), None)
     assert decode(peek(state), Ring()).meta == meta
+    assert head(state) == Head(meta.version, meta.type, meta.schema_version, str(meta.stream))
     headers = dict(cloud_event_headers(meta, digest_of(GENESIS, state)))
     assert headers["ce_id"] == f"{meta.stream}-{meta.version}".encode()
     assert headers["ce_correlationid"].decode("ascii") == meta.correlation

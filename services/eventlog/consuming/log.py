@@ -40,10 +40,13 @@ class Log:
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self._bootstrap = bootstrap
         self._prefix = prefix
+        self._partitions: dict[Slot, TopicPartition] = {}
 
     def partition(self, slot: Slot) -> TopicPartition:
         """The slot as Kafka names it."""
-        return TopicPartition(self._prefix + slot.topic, slot.partition)
+        if (made := self._partitions.get(slot)) is None:  # asked of each of a hundred, four times a second
+            made = self._partitions[slot] = TopicPartition(self._prefix + slot.topic, slot.partition)
+        return made
 
     def slot(self, partition: TopicPartition) -> Slot:
         """The slot of a partition as Kafka names it."""

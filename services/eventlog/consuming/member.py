@@ -129,9 +129,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             now = time.monotonic()
-            before = dict(self._polled_ms)
-            self._look_at_polls()
-            if self._polled_ms != before or not self._positions.proofs() or self._lock.locked():
+            if self._look_at_polls(self._epoch) or not self._positions.any_held() or self._lock.locked():
                 heard = now
             elif now - heard > PATIENCE_SECONDS:
                 self._trouble.fail(GroupStoppedError(f"Kafka has answered no fetch for {PATIENCE_SECONDS:.0f} s"))
@@ -255,9 +253,11 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         pending: Sequence[RawRecord] = [raw(record, prefix) for record in records]
         while pending and not self._trouble.over.is_set():
             # a partition that was moved since the fetch brings these records again, from its position
-            good: set[tuple[str, int]] = {slot for slot, epoch in self._epoch.items() if fetched.get(slot) == epoch}
-            pending = [r for r in pending if r[:2] in good]
-            if not await self._trouble.guarded("check", self._check_doubtful):
+            slots = {Slot(*place) for place in {r[:2] for r in pending}}
+            good: set[tuple[str, int]] = {s for s in slots if s in self._epoch and fetched.get(s) == self._epoch[s]}
+            if len(good) < len(slots):
+                pending = [r for r in pending if r[:2] in good]
+            if not await self._trouble.guarded("check", partial(self._check_doubtful, slots)):
                 continue
             batch = self._positions.batch(pending)
             if not batch.records:
@@ -278,19 +278,26 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _settle(self, batch: Batch) -> None:
         self._reload(await self._positions.settle(batch))
 
-    async def _check_doubtful(self) -> None:
-        """After polls far apart: does the log still hold what was taken? The broker may have come back with less."""
-        self._look_at_polls()
+    async def _check_doubtful(self, slots: Collection[Slot]) -> None:
+        """After polls far apart, of these partitions now or of others in the looks before: does the log still hold what was
+        taken? The broker may have come back with less."""
+        self._look_at_polls(slots)
         if doubted := self._doubted & self._epoch.keys():
             self._reload(await self._positions.doubtful(doubted))
         self._doubted = set()
 
-    def _look_at_polls(self) -> None:
-        consumer = self._subscriber.consumer
+    def _look_at_polls(self, slots: Collection[Slot]) -> bool:
+        """Note when these partitions were polled last; whether any was since the look before."""
+        consumer, heard = self._subscriber.consumer, False
         assigned = consumer.assignment() if consumer is not None else ()
-        for partition in assigned:
-            slot, now = self._log.slot(partition), consumer.last_poll_timestamp(partition)
-            if now is not None:
-                if now - self._polled_ms.get(slot, now) > DOUBT_MS:
-                    self._doubted.add(slot)
-                self._polled_ms[slot] = now
+        for slot in slots:
+            partition = self._log.partition(slot)
+            now = consumer.last_poll_timestamp(partition) if partition in assigned else None
+            before = self._polled_ms.get(slot)
+            if now is None or now == before:
+                continue
+            heard = True
+            if before is not None and now - before > DOUBT_MS:
+                self._doubted.add(slot)
+            self._polled_ms[slot] = now
+        return heard

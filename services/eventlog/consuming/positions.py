@@ -69,18 +69,23 @@ class Positions:
         for slot in slots:
             self._held.pop(slot, None)
 
+    def any_held(self) -> bool:
+        """Whether any partition is loaded."""
+        return bool(self._held)
+
     def proofs(self) -> list[PositionMove]:
         """Moves that move nothing: in a transaction they prove that all partitions held are still ours."""
         return [PositionMove(self.consumer, self.build, s, p, p) for s, p in sorted(self._held.items())]
 
     def batch(self, records: Sequence[RawRecord]) -> Batch:
         """The records of partitions held that are not taken yet, with the moves that take them."""
+        expected = {s: self._held[s] for s in (Slot(*p) for p in {r[:2] for r in records}) if s in self._held}
+        first: dict[tuple[str, int], int] = {slot: held.next_offset for slot, held in expected.items()}
         nowhere = 2**63
-        first: dict[tuple[str, int], int] = {slot: held.next_offset for slot, held in self._held.items()}
         wanted = [r for r in records if r[2] >= first.get(r[:2], nowhere)]
         now = self._monotonic()
-        keep = {s for s in self._held if now - self._kept.get(s, -WITNESS_SECONDS) >= WITNESS_SECONDS}
-        return batch_of(wanted, self.consumer, self.build, self._held, keep)
+        keep = {s for s in expected if now - self._kept.get(s, -WITNESS_SECONDS) >= WITNESS_SECONDS}
+        return batch_of(wanted, self.consumer, self.build, expected, keep)
 
     def taken(self, batch: Batch) -> None:
         """The batch is committed: hold what its moves wrote, of the partitions still held."""

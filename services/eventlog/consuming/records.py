@@ -8,10 +8,14 @@ the last record taken.
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_LENGTH: Final = struct.Struct(">q").pack
+_ABSENT: Final = _LENGTH(-1)
 
 NO_WITNESS = b""
 """The witness of a position before any record was taken: it agrees with every log."""
@@ -55,14 +59,13 @@ class RawRecord(NamedTuple):
 
 def witness_of(record: RawRecord) -> bytes:
     """SHA-256 over key, value and headers, each with its length (absent is told from empty): 32 bytes."""
-    digest = hashlib.sha256()
-    parts: list[bytes | None] = [record.key, record.value]
+    parts: list[bytes] = []
+    for part in (record.key, record.value):
+        parts += (_ABSENT, b"") if part is None else (_LENGTH(len(part)), part)
     for name, value in record.headers:
-        parts += (name.encode("utf-8", "surrogateescape"), value or b"")
-    for part in parts:
-        digest.update((-1 if part is None else len(part)).to_bytes(8, "big", signed=True))
-        digest.update(part or b"")
-    return digest.digest()
+        text, held = name.encode("utf-8", "surrogateescape"), value or b""
+        parts += (_LENGTH(len(text)), text, _LENGTH(len(held)), held)
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 @dataclass(frozen=True, slots=True)

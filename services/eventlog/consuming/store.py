@@ -1,14 +1,16 @@
 """SQL of the consumers: positions, witnesses, what was seen of each stream, notices. Parked records: `parked/store.py`.
 
-Each function is one or two statements in the caller's transaction or connection; no rule lives here but compare-and-set.
+Each function is a statement or two in the caller's transaction or connection; no rule lives here but compare-and-set.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import asyncpg
+
 from services.database import Database
-from services.eventlog.consuming.records import Position, PositionMove, Slot
+from services.eventlog.consuming.records import FencedError, Position, PositionMove, Slot
 
 WITNESSES_KEPT = 20
 
@@ -71,31 +73,28 @@ async def compare_and_set(connection: Database, moves: Sequence[PositionMove]) -
 async def keep_witnesses(connection: Database, moves: Sequence[PositionMove]) -> None:
     """Remember where these moves went, and forget all but the newest `WITNESSES_KEPT` of each partition."""
     await connection.execute(
-        """INSERT INTO leadline.witnesses (consumer, build, topic, partition, next_offset, witness, at)
-           SELECT $1, $2, m.*, now() FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bytea[]) AS m
-           ON CONFLICT (consumer, build, topic, partition, next_offset)
-               DO UPDATE SET witness = excluded.witness, at = excluded.at""",
+        """WITH m AS (
+               SELECT * FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bytea[])
+                   AS m (topic, partition, next_offset, witness)),
+           kept AS (
+               INSERT INTO leadline.witnesses (consumer, build, topic, partition, next_offset, witness, at)
+               SELECT $1, $2, m.*, now() FROM m
+               ON CONFLICT (consumer, build, topic, partition, next_offset)
+                   DO UPDATE SET witness = excluded.witness, at = excluded.at)
+           DELETE FROM leadline.witnesses AS w
+           USING (SELECT o.topic, o.partition, o.next_offset,
+                         row_number() OVER (PARTITION BY o.topic, o.partition ORDER BY o.next_offset DESC) AS place
+                  FROM leadline.witnesses AS o JOIN m ON m.topic = o.topic AND m.partition = o.partition
+                  WHERE o.consumer = $1 AND o.build = $2 AND o.next_offset <> m.next_offset) AS old
+           WHERE w.consumer = $1 AND w.build = $2 AND w.topic = old.topic AND w.partition = old.partition
+             AND w.next_offset = old.next_offset AND old.place >= $7""",
         moves[0].consumer,
         moves[0].build,
         [move.slot.topic for move in moves],
         [move.slot.partition for move in moves],
         [move.new.next_offset for move in moves],
         [move.new.witness for move in moves],
-    )
-    await connection.execute(
-        """DELETE FROM leadline.witnesses AS w
-           USING (SELECT topic, partition, next_offset,
-                         row_number() OVER (PARTITION BY topic, partition ORDER BY next_offset DESC) AS place
-                  FROM leadline.witnesses JOIN unnest($3::text[], $4::int[]) AS s (topic, partition)
-                       USING (topic, partition)
-                  WHERE consumer = $1 AND build = $2) AS old
-           WHERE w.consumer = $1 AND w.build = $2 AND w.topic = old.topic AND w.partition = old.partition
-             AND w.next_offset = old.next_offset AND old.place > $5""",
-        moves[0].consumer,
-        moves[0].build,
-        [move.slot.topic for move in moves],
-        [move.slot.partition for move in moves],
-        WITNESSES_KEPT,
+        WITNESSES_KEPT,  # the new one among them
     )
 
 
@@ -172,3 +171,57 @@ async def save_seen(connection: Database, consumer: str, build: int, seen: dict[
             [seen[s][0] for s in streams],
             [seen[s][1] for s in streams],
         )
+
+
+async def move_and_see(
+    connection: Database,
+    moves: Sequence[PositionMove],
+    changes: Sequence[tuple[str, tuple[int, bytes] | None, tuple[int, bytes]]],
+) -> None:
+    """Make all these moves of one consumer, and write what was seen of streams: (stream, what stood there, what is to stand).
+
+    All of it or nothing, without a transaction around it, by compare-and-set: raises FencedError when a position or a stream is
+    not as it was read. A division by zero is the way in which one statement, seeing that, fails with all that it has done.
+    """
+    again = [(stream, before, after) for stream, before, after in changes if before is not None]
+    first = [(stream, after) for stream, before, after in changes if before is None]
+    try:
+        await connection.fetchval(
+            """WITH moved AS (
+                   UPDATE leadline.positions AS p SET next_offset = m.next_offset, witness = m.witness
+                   FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[])
+                       AS m (topic, partition, expected_offset, expected_witness, next_offset, witness)
+                   WHERE p.consumer = $1 AND p.build = $2 AND p.topic = m.topic AND p.partition = m.partition
+                     AND p.next_offset = m.expected_offset AND p.witness = m.expected_witness
+                   RETURNING 1),
+               again AS (
+                   UPDATE leadline.seen AS s SET version = c.version, digest = c.digest
+                   FROM unnest($9::uuid[], $10::bigint[], $11::bytea[], $12::bigint[], $13::bytea[])
+                       AS c (stream, expected_version, expected_digest, version, digest)
+                   WHERE s.consumer = $1 AND s.build = $2 AND s.stream = c.stream
+                     AND s.version = c.expected_version AND s.digest = c.expected_digest
+                   RETURNING 1),
+               first AS (
+                   INSERT INTO leadline.seen (consumer, build, stream, version, digest)
+                   SELECT $1, $2, n.* FROM unnest($14::uuid[], $15::bigint[], $16::bytea[]) AS n)
+               SELECT 1 / ((SELECT count(*) FROM moved) = cardinality($4::int[])
+                           AND (SELECT count(*) FROM again) = cardinality($9::uuid[]))::int""",
+            moves[0].consumer,
+            moves[0].build,
+            [move.slot.topic for move in moves],
+            [move.slot.partition for move in moves],
+            [move.expected.next_offset for move in moves],
+            [move.expected.witness for move in moves],
+            [move.new.next_offset for move in moves],
+            [move.new.witness for move in moves],
+            [stream for stream, _, _ in again],
+            [before[0] for _, before, _ in again],
+            [before[1] for _, before, _ in again],
+            [after[0] for _, _, after in again],
+            [after[1] for _, _, after in again],
+            [stream for stream, _ in first],
+            [after[0] for _, after in first],
+            [after[1] for _, after in first],
+        )
+    except (asyncpg.DivisionByZeroError, asyncpg.UniqueViolationError) as error:
+        raise FencedError([move.slot for move in moves]) from error

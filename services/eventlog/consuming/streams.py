@@ -4,31 +4,36 @@ Invariants: an event is applied once, right after its predecessor, proven by the
 counted; everything else is parked, never dropped. The chain alone decides: a stream with parked records goes on when the
 very event it waits for comes, so a log that healed heals its readers. A type unknown to the contracts raises
 `UnknownTypeError`: this release is older than the log, and going on would count versions it cannot apply.
+
+What an event is (stream, version, type, schema version) is read from its bytes, which the digest covers, never from a header
+alone. Of a type that the consumer does not use no more than these first bytes is read: it is checked and counted, not decoded.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 from contracts.events import EVENT_TYPES
 from contracts.meta import GENESIS, digest_of
-from services.database import Database
+from services.database import Database, Pool
 from services.eventlog.consuming import store
 from services.eventlog.consuming.parked import store as parked_store
 from services.eventlog.consuming.parked.store import Parked
-from services.eventlog.consuming.records import RawRecord
-from services.eventlog.mapper import MalformedError, UnknownTypeError, peek
+from services.eventlog.consuming.records import Batch, RawRecord
+from services.eventlog.mapper import MalformedError, UnknownTypeError, head, peek
 
 ID_STANDS, DIGEST_STANDS = 1, -1
 """Where a record of the relay's has `ce_id` and (unless it is traced) `ce_digest`."""
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+NOT_DECODED: Final[dict[str, Any]] = {}
 
 
-class Arrived(NamedTuple):
-    """An event of ours as it came: envelope and data as plain JSON (`mapper.peek`), not validated yet."""
+@dataclass(slots=True, eq=False)
+class Arrived:
+    """An event of ours as it came."""
 
     record: RawRecord
     parked_id: int
@@ -36,8 +41,10 @@ class Arrived(NamedTuple):
     stream: str
     version: int
     type: str
+    schema_version: Any
     digest: bytes
     event: dict[str, Any]
+    """Envelope and data as plain JSON (`mapper.peek`), not validated yet; `NOT_DECODED` where the consumer has no use for it."""
 
 
 class PoisonError(Exception):
@@ -45,17 +52,22 @@ class PoisonError(Exception):
 
 
 def read(record: RawRecord, parked_id: int = 0) -> Arrived:
-    """The event in a record. Raises PoisonError."""
-    if record.value is None:
+    """The event in a record, not decoded where its first bytes are as our writer makes them. Raises PoisonError."""
+    value = record.value
+    if value is None:
         raise PoisonError("a tombstone: no event has an empty value")
-    try:
-        event = peek(record.value)
-    except MalformedError as error:
-        raise PoisonError(str(error)) from error
-    meta = event["meta"]
-    stream, version, type_ = meta.get("stream"), meta.get("version"), meta.get("type")
-    if not (isinstance(stream, str) and isinstance(type_, str) and type(version) is int and 0 < version < 2**62):
-        raise PoisonError("the envelope lacks stream, version or type")
+    said, event = head(value), NOT_DECODED
+    if said is not None:
+        version, type_, schema_version, stream = said
+    else:
+        event = _peek(value)
+        meta = event["meta"]
+        stream, version, type_ = meta.get("stream"), meta.get("version"), meta.get("type")
+        schema_version = meta.get("schema_version", 1)
+        if not (isinstance(stream, str) and isinstance(type_, str) and type(version) is int and 0 < version < 2**62):
+            raise PoisonError("the envelope lacks stream, version or type")
+        if not _is_uuid(stream):
+            raise PoisonError("the stream is no UUID")
     if record.key != stream.encode():
         raise PoisonError("the key is not the stream")
     headers = record.headers
@@ -67,7 +79,24 @@ def read(record: RawRecord, parked_id: int = 0) -> Arrived:
         raw_digest = b""
     if len(raw_digest) != 32:
         raise PoisonError("the header ce_digest is missing or is not 32 bytes in hex")
-    return Arrived(record, parked_id, stream, version, type_, raw_digest, event)
+    return Arrived(record, parked_id, stream, version, type_, schema_version, raw_digest, event)
+
+
+def decode(event: Arrived) -> None:
+    """Have `event.event`. Raises PoisonError where the record is no JSON of an event, or names itself a second time otherwise."""
+    if event.event is NOT_DECODED:
+        found = _peek(event.record.value or b"")
+        meta = found["meta"]
+        if (meta.get("stream"), meta.get("version"), meta.get("type")) != (event.stream, event.version, event.type):
+            raise PoisonError("the envelope names two events")
+        event.event = found
+
+
+def _peek(value: bytes) -> dict[str, Any]:
+    try:
+        return peek(value)
+    except MalformedError as error:
+        raise PoisonError(str(error)) from error
 
 
 def _header(headers: Sequence[tuple[str, bytes | None]], name: str, place: int) -> bytes | None:
@@ -91,51 +120,71 @@ class Sorted:
 
 
 class Streams:
-    """The streams of one batch: loaded once, written back once, in the batch's transaction."""
+    """The streams of one batch: loaded once, written back once, in the batch's transaction. `types`: what the consumer uses."""
 
-    def __init__(self, consumer: str, build: int) -> None:
+    def __init__(self, consumer: str, build: int, types: Collection[str]) -> None:
         self._consumer = consumer
         self._build = build
+        self._types = types
+        self._before: dict[str, tuple[int, bytes]] = {}
         self._seen: dict[str, tuple[int, bytes]] = {}
         self._changed: set[str] = set()
         self._waiting: set[str] = set()
         self._sorted = Sorted()
 
-    async def sort(
-        self,
-        connection: Database,
-        records: Sequence[RawRecord | Parked],
-        known: Callable[[Arrived], None] | None = None,
-    ) -> Sorted:
-        """Tell new from repeated, load what was seen of the streams. `known` raises for what this release cannot read.
+    @property
+    def used(self) -> list[Arrived]:
+        """Of what is to be applied, the events of types that the consumer uses, in order; all of them decoded."""
+        return [event for event in self._sorted.apply if event.type in self._types]
 
-        Raises UnknownTypeError.
+    async def pass_over(self, pool: Pool, batch: Batch) -> bool:
+        """Take a batch that is nothing to the consumer: new events of types it does not use, or repeats. It costs two statements
+        instead of a transaction with all that belongs to one. False: there is something in it, and nothing was done.
+
+        Raises FencedError when another consumer has moved on in its place. For Streams that were made for this alone.
         """
+        if not batch.moves or any(move.keep for move in batch.moves):
+            return False
+        arrived = []
+        for record in batch.records:
+            try:
+                event = read(record)
+            except PoisonError:
+                return False
+            if event.type in self._types or not is_known(event):
+                return False
+            arrived.append(event)
+        async with pool.acquire() as connection:
+            await self._place_all(connection, arrived)
+            if self._sorted.park or self._waiting & self._changed:
+                return False
+            changes = [(stream, self._before.get(stream), self._seen[stream]) for stream in self._changed]
+            await store.move_and_see(connection, batch.moves, changes)
+        return True
+
+    async def sort(self, connection: Database, records: Sequence[RawRecord | Parked]) -> Sorted:
+        """Tell new from repeated, load what was seen of the streams. Raises UnknownTypeError."""
         arrived: list[Arrived] = []
-        streams: dict[str, bool] = {}
         for entry in records:
             record, parked_id = (entry.record, entry.id) if isinstance(entry, Parked) else (entry, 0)
             try:
-                event = read(record, parked_id)
-                if event.stream not in streams:
-                    streams[event.stream] = _is_uuid(event.stream)
-                if not streams[event.stream]:
-                    raise PoisonError("the stream is no UUID")
+                arrived.append(read(record, parked_id))
             except PoisonError as error:
-                self._sorted.park.append(
-                    Parked(parked_id, record, stream_of_key(record.key), None, "poison", str(error))
-                )
-            else:
-                arrived.append(event)
-        if arrived:
-            self._seen, self._waiting = await store.load_seen(
-                connection, self._consumer, self._build, list({event.stream for event in arrived})
-            )
-        for event in arrived:
-            self._place(event, known or must_be_known)
+                self._poisoned(record, parked_id, stream_of_key(record.key), None, error)
+        await self._place_all(connection, arrived)
         return self._sorted
 
-    def _place(self, event: Arrived, known: Callable[[Arrived], None]) -> None:
+    async def _place_all(self, connection: Database, arrived: Sequence[Arrived]) -> None:
+        if not arrived:
+            return
+        self._before, self._waiting = await store.load_seen(
+            connection, self._consumer, self._build, list({event.stream for event in arrived})
+        )
+        self._seen = dict(self._before)
+        for event in arrived:
+            self._place(event)
+
+    def _place(self, event: Arrived) -> None:
         last, digest = self._seen.get(event.stream, (0, GENESIS))
         result = self._sorted
         if event.version < last or (event.version == last and event.digest == digest):
@@ -143,7 +192,13 @@ class Streams:
             self._forget(event)
             return
         if event.version == last + 1 and digest_of(digest, event.record.value or b"") == event.digest:
-            known(event)
+            must_be_known(event)
+            if event.type in self._types:
+                try:
+                    decode(event)
+                except PoisonError as error:
+                    self._poisoned(event.record, event.parked_id, event.stream, event.version, error)
+                    return
             self._seen[event.stream] = (event.version, event.digest)
             self._changed.add(event.stream)
             result.apply.append(event)
@@ -157,6 +212,11 @@ class Streams:
             detail = f"version {event.version} does not follow the version {last} that was applied"
         self._waiting.add(event.stream)
         result.park.append(Parked(event.parked_id, event.record, event.stream, event.version, reason, detail))
+
+    def _poisoned(
+        self, record: RawRecord, parked_id: int, stream: str | None, version: int | None, error: PoisonError
+    ) -> None:
+        self._sorted.park.append(Parked(parked_id, record, stream, version, "poison", str(error)))
 
     def _forget(self, event: Arrived) -> None:
         if event.parked_id:
@@ -207,13 +267,18 @@ class Streams:
             )
 
 
+def is_known(event: Arrived) -> bool:
+    """Whether this release's contracts hold its type in its version."""
+    cls = EVENT_TYPES.get(event.type)
+    return cls is not None and isinstance(event.schema_version, int) and event.schema_version <= cls.class_version
+
+
 def must_be_known(event: Arrived) -> None:
     """Raise UnknownTypeError for a type or version of a type that this release's contracts do not hold."""
-    cls = EVENT_TYPES.get(event.type)
-    version = event.event["meta"].get("schema_version", 1)
-    if cls is None or not isinstance(version, int) or version > cls.class_version:
+    if not is_known(event):
         place = f"{event.record.topic}-{event.record.partition} at {event.record.offset}"
-        raise UnknownTypeError(f"{event.type} version {version}, {place}: this release is older than the log")
+        said = f"{event.type} version {event.schema_version}, {place}"
+        raise UnknownTypeError(f"{said}: this release is older than the log")
 
 
 def stream_of_key(key: bytes | None) -> str | None:
