@@ -45,6 +45,13 @@ class BouncedAddress(BaseModel):
     permanent: bool
     """The address itself does not work. False: still being tried, or given up for a reason that says nothing about the
     address (box full, letter refused for its content, the other server down)."""
+    still_trying: bool | None = None
+    """Whether the letter may still arrive (RFC 3464 «delayed»). None: as the class of the status says, 4 for yes."""
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the letter will not arrive."""
+        return self.permanent or not (self.status.startswith("4") if self.still_trying is None else self.still_trying)
 
 
 class MailBody(BaseModel):

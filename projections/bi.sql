@@ -265,7 +265,7 @@ COMMENT ON COLUMN bi.effects.reason IS 'Why it was given up.';
 COMMENT ON COLUMN bi.effects.matched IS 'Of an audience: how many contacts the service matched, where it says so.';
 COMMENT ON COLUMN bi.effects.doubtful IS 'True: the other side''s answer was lost, so it may have gone out twice, or, of a failed one, once.';
 COMMENT ON COLUMN bi.effects.repeats IS 'How often a person asked to try again.';
-COMMENT ON COLUMN bi.effects.bounced IS 'permanent: the letter came back; delayed: it is held up; empty: neither.';
+COMMENT ON COLUMN bi.effects.bounced IS 'permanent: the letter came back, the address does not take it; failed: it came back for another reason; delayed: it is held up; empty: none of these.';
 COMMENT ON COLUMN bi.effects.bounced_at IS 'When that was (UTC instant).';
 
 CREATE OR REPLACE VIEW bi.trigger_pulls AS

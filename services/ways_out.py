@@ -43,8 +43,6 @@ class OutgoingMail(BaseModel):
     letter they give back and the address they name."""
     per_minute: int = Field(default=100, ge=1)
     """Letters a minute that the server lets through; the others wait."""
-    connections: int = Field(default=2, ge=1, le=50)
-    """At once."""
     timeout: float = Field(default=20.0, ge=0.1, le=300)
     """Seconds for the connection, and for each answer of the server."""
     answer_timeout: float = Field(default=60.0, ge=0.1, le=600)

@@ -211,8 +211,16 @@ class EffectBounced(LeadEvent):
     effect: UUID
     inbound_id: UUID
     permanent: bool = True
+    """The address does not take it."""
     status: str | None = None
     """RFC 3463."""
+    given_up: bool | None = None
+    """Whether it will not arrive any more; None, in earlier events: as `permanent` says."""
+
+    @property
+    def what(self) -> Literal["permanent", "failed", "delayed"]:
+        """The address does not take it; it was given up for another reason; it is held up."""
+        return "permanent" if self.permanent else "failed" if self.given_up else "delayed"
 
 
 class TriggerFired(LeadEvent):

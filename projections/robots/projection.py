@@ -160,7 +160,7 @@ def _close(run: RunRow, event: Event) -> None:
 def _go_on(effect: EffectRow, event: Event) -> None:
     data = event.data
     if event.type in BOUNCED:
-        effect.bounced = "permanent" if data.get("permanent", True) else "delayed"
+        effect.bounced = "permanent" if data.get("permanent", True) else "failed" if data.get("given_up") else "delayed"
         effect.bounced_at = event.happened_at
         return
     if event.type in REPEATED:

@@ -21,11 +21,13 @@ from services.delivery.sms.http_gateway import HttpGateway
 from services.delivery.sms.smpp import SmppAdapter
 from services.delivery.webhooks import WebhookAdapter
 from services.settings import Settings
-from services.ways_out import OutgoingMail, OutgoingSms, SmsGateway
+from services.ways_out import OutgoingMail, OutgoingSms, OutgoingWebhook, SmsGateway
 
 CALL_SECONDS = 180.0
 """A call that has not ended by then is cut off; adapters end theirs earlier."""
 MARGIN_SECONDS = 30.0
+AT_ONCE = 8
+"""Calls of one webhook or gateway side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,14 @@ class Way:
     """Whether the limit counts calls, each of many effects, and not effects."""
     call_seconds: float = CALL_SECONDS
     at_once: int = 1
-    """Calls side by side in one process, as far as the adapter bears it."""
+    """Calls side by side in one process; one where the other side tells no repeats, so that a crash leaves one effect in doubt
+    at most."""
+
+    def __post_init__(self) -> None:
+        if self.at_once > 1 and not self.tells_repeats:
+            raise ValueError(
+                "calls side by side are for a side that tells repeats: a crash would leave several in doubt"
+            )
 
     @property
     def most(self) -> int:
@@ -64,8 +73,13 @@ def ways_of(settings: Settings) -> list[Way]:
         ways.append(Way(way, adapters[account.service], per_minute=account.per_minute, by_call=True))
     for name, webhook in settings.webhooks.items():
         # Standard Webhooks: whoever is called tells a repeat by its `webhook-id`
-        ways.append(Way(f"webhook:{name}", WebhookAdapter(name, webhook), per_minute=webhook.per_minute))
+        ways.append(webhook_way(name, webhook))
     return ways
+
+
+def webhook_way(name: str, webhook: OutgoingWebhook) -> Way:
+    """The way to a webhook."""
+    return Way(f"webhook:{name}", WebhookAdapter(name, webhook), per_minute=webhook.per_minute, at_once=AT_ONCE)
 
 
 def _mail(mail: OutgoingMail) -> Way:
@@ -76,13 +90,12 @@ def _mail(mail: OutgoingMail) -> Way:
         per_minute=mail.per_minute,
         tells_repeats=False,
         call_seconds=adapter.longest + MARGIN_SECONDS,
-        at_once=mail.connections,
     )
 
 
 def _sms(sms: OutgoingSms) -> Way:
     if isinstance(sms, SmsGateway):
-        return Way(SMS, HttpGateway(sms), per_minute=sms.per_minute)
+        return Way(SMS, HttpGateway(sms), per_minute=sms.per_minute, at_once=AT_ONCE)
     return Way(SMS, SmppAdapter(sms), per_minute=sms.per_minute, tells_repeats=False)
 
 

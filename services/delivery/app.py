@@ -61,16 +61,12 @@ async def run(
     `report_again`: seconds until a report of which no event came is sent again; `clock`: another than the settings'."""
     there = ways(settings)
     # a connection for each worker, and for consumer, reports and figures
-    largest = sum(way.at_once for way in there) + 4
+    largest = len(there) + 4
     pool = await open_pool(settings.database_url, service="delivery", largest=largest, cleaned=False)
     try:
         watched = Watched(clock or clock_of(settings.clock, pool))
         making, patience = making_of(settings), timedelta(hours=settings.delivery_patience_hours)
-        workers = [
-            Worker(way, pool, watched, settings.master_key_bytes, making, patience, health, number=number)
-            for way in there
-            for number in range(way.at_once)
-        ]
+        workers = [Worker(way, pool, watched, settings.master_key_bytes, making, patience, health) for way in there]
 
         def wake() -> None:
             for worker in workers:

@@ -254,15 +254,26 @@ class Pause:
     failures: int
 
 
-def pause_after(failures: int, outcomes: Sequence[Outcome], now: datetime, draw: float) -> Pause | None:
-    """What a call's outcomes mean for the provider as a whole; None: nothing. Any answer that is about one effect alone shows
-    that the provider works."""
-    whole = [outcome for outcome in outcomes if isinstance(outcome, Later) and outcome.whole_provider]
+CLEAR: Final = Pause(None, None, 0)
+"""Of a provider that works."""
+
+
+def pause_after(held: Pause, heard: Sequence[tuple[datetime, Outcome]], now: datetime, draw: float) -> Pause | None:
+    """What outcomes mean for the provider as a whole; None: nothing. `heard`: with each outcome when its call began.
+
+    Any answer that is about one effect alone shows that the provider works. A call that began before the pause that stands is
+    no news: calls side by side are one failure, and what one of them had done ends no pause; only a longer wait that it was
+    asked for counts.
+    """
+    whole = [(began, o) for began, o in heard if isinstance(o, Later) and o.whole_provider]
+    wait = seconds(max((o.after for _, o in whole if o.after is not None), default=0.0))
+    news = [began for began, _ in whole or heard if held.until is None or held.until <= began]
     if not whole:
-        return Pause(None, None, 0) if outcomes else None
-    asked = [outcome.after for outcome in whole if outcome.after is not None]
-    wait = max(back_off(failures + 1, draw), seconds(max(asked, default=0.0)))
-    return Pause(now + wait, _short(whole[-1].reason), failures + 1)
+        return CLEAR if news else None
+    if news:
+        wait = max(back_off(held.failures + 1, draw), wait)
+        return Pause(now + wait, _short(whole[-1][1].reason), held.failures + 1)
+    return replace(held, until=now + wait) if held.until is not None and held.until < now + wait else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,19 +285,19 @@ class Bucket:
 
 
 def burst_of(per_minute: int, most: int) -> int:
-    """How many may go together at most, of `most` in one call."""
-    return max(1, min(most, per_minute // 10))
+    """How many may go together at most, of `most` that could: what goes in a second."""
+    return max(1, min(most, per_minute // 60))
 
 
 def draw_tokens(
-    bucket: Bucket | None, per_minute: int, burst: int, wanted: int, now: float
+    bucket: Bucket | None, per_minute: int, burst: int, wanted: int, now: float, *, later: int = 0
 ) -> tuple[int, Bucket, float]:
     """How many of `wanted` may go, the bucket after that, and seconds until the next may where none may.
 
-    Never more than `per_minute` in any 60 seconds: what may go at once is taken off the rate. A clock that went back gives
-    nothing.
+    Never more than `per_minute` in any 60 seconds: what may go at once, and what may be drawn now and go `later`, is taken off
+    the rate. A clock that went back gives nothing.
     """
-    rate = (per_minute - burst + 1) / 60
+    rate = (per_minute - burst - later + 1) / 60
     if bucket is None:
         bucket = Bucket(float(burst), now)
     tokens = min(float(burst), bucket.tokens + max(now - bucket.at, 0.0) * rate)

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from contracts.meta import Stored
 from services.database import Database
-from services.delivery.domain import TOO_SMALL, Bucket, Effect, Pause
+from services.delivery.domain import APP, TOO_SMALL, Bucket, Effect, Pause
 
 _NAMES: Final = tuple(field.name for field in fields(Effect))
 COLUMNS: Final = ", ".join(_NAMES)
@@ -97,20 +97,22 @@ async def lease(database: Database, effects: Sequence[Effect], seconds: float) -
     )
 
 
-# A change of an audience waits for the earlier ones of the same lead in it: a removal must not be overtaken by what it undoes.
-_IN_TURN: Final = """(e.audience IS NULL OR NOT EXISTS (
+# A change of an audience waits for the earlier, opposite ones of the same lead in it: a removal must not be overtaken by what it
+# undoes. Of all else, what is due for a lead goes in the order of its requests; what is tried again later holds up nothing.
+_IN_TURN: Final = f"""NOT EXISTS (
     SELECT FROM leadline.effects AS b
-    WHERE b.stream = e.stream AND b.version < e.version AND b.provider = e.provider AND b.audience = e.audience
-      AND b.action <> e.action AND b.state IN ('waiting', 'working')))"""
+    WHERE b.stream = e.stream AND b.version < e.version AND b.provider = e.provider AND CASE
+        WHEN e.audience IS NOT NULL THEN
+            b.audience = e.audience AND b.action <> e.action AND b.state IN ('waiting', 'working')
+        ELSE e.provider <> '{APP}' AND e.kind <> 'incident'
+            AND (b.state = 'working' OR b.state = 'waiting' AND b.next_at <= $2) END)"""
 _LAPSED: Final = "e.state = 'working' AND e.lease_until < clock_timestamp()"
+_FREE: Final = "e.state = 'waiting' AND (e.lease_until IS NULL OR e.lease_until < clock_timestamp())"
 
 
 async def next_due(database: Database, provider: str, now: datetime, mine: Collection[UUID]) -> Effect | None:
     """The effect to be carried out next: one whose worker died, else the longest due. `mine`: what the caller has in hand."""
-    for which, order in (
-        (_LAPSED, "e.lease_until"),
-        ("e.state = 'waiting' AND e.next_at <= $2", "e.next_at, e.effect"),
-    ):
+    for which, order in ((_LAPSED, "e.lease_until"), (f"{_FREE} AND e.next_at <= $2", "e.next_at, e.effect")):
         row = await database.fetchrow(
             f"""SELECT {COLUMNS} FROM leadline.effects AS e
                 WHERE e.provider = $1 AND {which} AND $2::timestamptz IS NOT NULL AND e.effect <> ALL($3::uuid[])
@@ -126,25 +128,69 @@ async def next_due(database: Database, provider: str, now: datetime, mine: Colle
 
 
 async def due_with(database: Database, first: Effect, now: datetime, most: int, mine: Collection[UUID]) -> list[Effect]:
-    """What goes with it in one call, itself not counted: what is due of the same group, and what waited for it to grow."""
+    """What can go with it, itself not counted: what is due of the same group, and what waited for it to grow."""
     if most <= 1:
         return []
     rows = await database.fetch(
         f"""SELECT {COLUMNS} FROM leadline.effects AS e
-            WHERE e.provider = $1 AND e.effect <> $2 AND e.effect <> ALL($3::uuid[])
-              AND e.audience IS NOT DISTINCT FROM $4 AND e.action IS NOT DISTINCT FROM $5
-              AND e.state = 'waiting' AND (e.next_at <= $6 OR e.last_reason LIKE $7) AND {_IN_TURN}
+            WHERE e.provider = $1 AND e.effect <> $3 AND e.effect <> ALL($4::uuid[])
+              AND e.audience IS NOT DISTINCT FROM $5 AND e.action IS NOT DISTINCT FROM $6
+              AND {_FREE} AND (e.next_at <= $2 OR e.last_reason LIKE $7) AND {_IN_TURN}
             ORDER BY e.next_at, e.effect LIMIT $8 FOR UPDATE SKIP LOCKED""",  # noqa: S608 - constants
         first.provider,
+        now,
         first.effect,
         list(mine),
         first.audience,
         first.action,
-        now,
         TOO_SMALL.replace("_", r"\_") + "%",
         most - 1,
     )
     return [_effect(row) for row in rows]
+
+
+async def reserve(database: Database, effects: Sequence[Effect], seconds: float) -> datetime:
+    """These are the caller's, for so long at most, and none of them is under way yet; the mark by which `take` knows them."""
+    mark: datetime = await database.fetchval(
+        """WITH mark AS MATERIALIZED (SELECT clock_timestamp() + make_interval(secs => $2) AS until),
+               held AS (UPDATE leadline.effects SET lease_until = mark.until FROM mark WHERE effect = ANY($1::uuid[]))
+           SELECT until FROM mark""",
+        [effect.effect for effect in effects],
+        seconds,
+    )
+    return mark
+
+
+async def take(database: Database, effect: Effect, mark: datetime, seconds: float) -> bool:
+    """It is under way now, if it is the caller's still, and nobody is changing it. `effect`: as it is to stand.
+
+    It waits for no lock: the caller holds others, of any order."""
+    return (
+        await database.fetchval(
+            """UPDATE leadline.effects SET state = 'working', attempts = $3, in_doubt = $4,
+                   lease_until = clock_timestamp() + make_interval(secs => $5)
+               WHERE effect = (
+                   SELECT effect FROM leadline.effects
+                   WHERE effect = $1 AND lease_until = $2 AND state IN ('waiting', 'working') FOR UPDATE SKIP LOCKED)
+               RETURNING effect""",
+            effect.effect,
+            mark,
+            effect.attempts,
+            effect.in_doubt,
+            seconds,
+        )
+        is not None
+    )
+
+
+async def release(database: Database, effects: Collection[UUID], mark: datetime) -> None:
+    """These are nobody's again."""
+    await database.execute(
+        """UPDATE leadline.effects SET lease_until = NULL
+           WHERE effect = ANY($1::uuid[]) AND lease_until = $2 AND state = 'waiting'""",
+        list(effects),
+        mark,
+    )
 
 
 async def events_at(database: Database, places: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], Stored]:

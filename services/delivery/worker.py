@@ -1,8 +1,9 @@
-"""The worker of one way out: takes what is due, has the adapter carry it out, stores what came of it (decision 9).
+"""The worker of one way out: takes what is due, has the adapter carry it out, stores what came of it (decision 9, 0023).
 
 Invariants: an attempt is committed (`working`, with a lease) before its call, its outcome in one transaction with its report
-after; an outcome in hand is stored however long Postgres is away. A way's trouble holds up nothing but that way. What an adapter
-raises although it should not counts as an answer that was lost. Personal values live for one call; nothing of them is logged.
+after; an outcome in hand is stored however long Postgres is away. Where the other side tells repeats, several calls go side by
+side; where it does not, one effect at a time is under way in a process, so a crash leaves one in doubt at most: those after it
+are only reserved. A way's trouble holds up nothing but that way. Personal values live for one call; nothing of them is logged.
 """
 
 from __future__ import annotations
@@ -10,35 +11,37 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter
 
-from contracts.events import EffectRepeated, EffectRequested
 from services.clock import Clock
 from services.database import Database, Pool
 from services.delivery import domain, store
 from services.delivery.adapters import Way
+from services.delivery.calls import Called, call
 from services.delivery.domain import Effect
-from services.delivery.making import INCOMPLETE, Making, Order, Shown, Unsendable
-from services.delivery.notices import as_effect
-from services.delivery.port import Done, Later, Outcome
+from services.delivery.making import Making, Unsendable
 from services.delivery.reports import send_reports
+from services.delivery.requests import Made, orders_of
 from services.eventlog.consuming.trouble import TRANSIENT
-from services.eventlog.mapper import MalformedError, decode, keys_of, peek
 from services.health import Health
-from services.privacy.cipher import TamperedError
-from services.privacy.store import KeyRing
 
 IDLE_SECONDS = 0.5
 """Between two looks for what is due, when nobody said that something is."""
 LEASE_MARGIN = 30.0
 """Beyond the longest call: to store its outcome."""
+AHEAD = 25
+"""Effects reserved together where they go one by one."""
+RESERVED_SECONDS = 30.0
+"""So long they are nobody else's; taken by another process after that, they are not ours any more."""
+FRESH_SECONDS = 1.0
+"""How old a request that was opened may be when it goes: whoever was erased meanwhile gets nothing."""
 STUCK_MARGIN = 120.0
 AGAIN_SECONDS = 0.5
 LONGEST_AGAIN = 5.0
@@ -47,16 +50,25 @@ TRIES_AT_STOP = 10
 
 Result = TypeVar("Result")
 
-OUTCOMES = Counter(
-    "leadline_delivery_attempts", "Attempts at outward effects, by what came of them.", ["provider", "outcome"]
-)
-
 log = structlog.get_logger("leadline.delivery")
 
 
+class _Reserved:
+    """Effects that will go one by one. `mark`: by which the ledger knows whose they are."""
+
+    def __init__(self, effects: Sequence[Effect], mark: datetime) -> None:
+        self.waiting, self.mark = deque(effects), mark
+        self.orders: Mapping[UUID, Made] = {}
+        self.opened_at = float("-inf")
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the orders are new enough to go."""
+        return time.monotonic() - self.opened_at < FRESH_SECONDS
+
+
 class Worker:
-    """Carries out the effects of one way, one call at a time. `number`: which of the way's workers it is, from 0; `draw` gives
-    random numbers from 0 to 1."""
+    """Carries out the effects of one way. `draw` gives random numbers from 0 to 1."""
 
     def __init__(
         self,
@@ -68,13 +80,14 @@ class Worker:
         patience: timedelta,
         health: Health,
         *,
-        number: int = 0,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._way, self._pool, self._clock, self._master = way, pool, clock, master
         self._making, self._patience, self._health, self._draw = making, patience, health, draw
-        self._part = f"way {way.provider}" + (f" {number + 1}" if number else "")
-        self._mine: set[UUID] = set()
+        self._part = f"way {way.provider}"
+        self._running: dict[asyncio.Task[Called], Sequence[Effect]] = {}
+        self._reserved: _Reserved | None = None
+        self._pause = domain.CLEAR
         self._due = asyncio.Event()
 
     def wake(self) -> None:
@@ -87,165 +100,196 @@ class Worker:
         return self._part
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop`; a call under way is finished first. Raises what no other try mends."""
+        """Work until `stop`; calls under way are finished first. Raises what no other try mends."""
         self._health.expect(self._part, limit=self._way.call_seconds + STUCK_MARGIN)
         self._health.ready(self._part)
         trouble = AGAIN_SECONDS
-        while not stop.is_set():
-            self._health.beat(self._part)
-            self._due.clear()
-            try:
-                wait = await self._round(stop)
-                self._health.ready(self._part)
-                trouble = AGAIN_SECONDS
-            except TRANSIENT as error:
-                log.warning("trouble", way=self._way.provider, error=type(error).__name__)
-                self._health.unready(self._part, f"Postgres: {type(error).__name__}")
-                wait, trouble = trouble, min(trouble * 2, LONGEST_AGAIN)
-            if wait > 0:
-                await self._idle(stop, min(wait, IDLE_SECONDS))
-
-    async def _idle(self, stop: asyncio.Event, seconds: float) -> None:
-        waits = {asyncio.create_task(stop.wait()), asyncio.create_task(self._due.wait())}
         try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            while self._running or not stop.is_set():
+                self._health.beat(self._part)
+                self._due.clear()
+                wait = IDLE_SECONDS
+                try:
+                    if not stop.is_set():
+                        wait = await self._begin(stop)
+                        self._health.ready(self._part)
+                        trouble = AGAIN_SECONDS
+                except TRANSIENT as error:
+                    self._told(error)
+                    wait, trouble = trouble, min(trouble * 2, LONGEST_AGAIN)
+                if wait > 0 or self._running:
+                    await self._settle(await self._ended(stop, min(wait, IDLE_SECONDS)), stop)
+            await self._let_go()
         finally:
-            for wait in waits:
-                wait.cancel()
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _round(self, stop: asyncio.Event) -> float:
-        """One call, if something is due and may go. Seconds until it is worth looking again."""
-        now = await self._clock.now()
-        effects, wait = await self._claim(now)
-        if not effects:
-            return wait
-        self._mine.update(effect.effect for effect in effects)
-        try:
-            await self._carry_out(effects, stop)
-        finally:
-            self._mine.difference_update(effect.effect for effect in effects)
+    async def _begin(self, stop: asyncio.Event) -> float:
+        """Begin calls, if something is due and may go. Seconds until it is worth looking again."""
+        free = self._way.at_once - len(self._running)
+        if 2 * free <= self._way.at_once and self._running:
+            return IDLE_SECONDS
+        if self._reserved is None:
+            now = await self._clock.now()
+            effects, wait = await self._claim(now, free)
+            if not effects:
+                return wait
+            if self._way.tells_repeats:
+                orders = await self._patiently(lambda: self._orders(effects), stop)
+                if (
+                    orders is not None
+                ):  # else told to stop with Postgres away: nothing was sent, the leases end by themselves
+                    for together in [[e] for e in effects] if self._way.most == 1 else [effects]:
+                        self._start(together, orders, now)
+                return 0.0
+        async with self._pool.acquire() as connection, connection.transaction():
+            taken = await self._take(connection)
+        await self._start_taken(taken, stop)
         return 0.0
 
-    async def _claim(self, now: datetime) -> tuple[list[Effect], float]:
-        """Take what is due and may go, each attempt written and committed; else seconds to wait."""
+    async def _claim(self, now: datetime, free: int) -> tuple[list[Effect], float]:
+        """Take what is due and may go, each attempt written and committed (only reserved where it will go one by one); else
+        seconds to wait."""
         way = self._way
+        alone = not way.tells_repeats
         async with self._pool.acquire() as connection, connection.transaction():
-            pause, bucket, seconds = await store.hold_provider(connection, way.provider)
-            if pause.until is not None and pause.until > now:
+            self._pause, bucket, seconds = await store.hold_provider(connection, way.provider)
+            if self._pause.until is not None and self._pause.until > now:
                 return [], IDLE_SECONDS
-            first = await store.next_due(connection, way.provider, now, self._mine)
+            if self._pause.failures and self._running:
+                return [], IDLE_SECONDS  # one finds out whether the provider works again
+            mine = [effect.effect for effects in self._running.values() for effect in effects]
+            first = await store.next_due(connection, way.provider, now, mine)
             if first is None:
                 return [], IDLE_SECONDS
             most = way.most
+            if most == 1 and not self._pause.failures:
+                most = AHEAD if alone else free
             if way.per_minute is not None:
                 burst = domain.burst_of(way.per_minute, 1 if way.by_call else most)
-                granted, bucket, wait = domain.draw_tokens(
-                    bucket, way.per_minute, burst, 1 if way.by_call else most, seconds
-                )
+                later = burst - 1 if alone else 0
+                wanted = 1 if way.by_call else most
+                granted, bucket, wait = domain.draw_tokens(bucket, way.per_minute, burst, wanted, seconds, later=later)
                 if not granted:
                     return [], wait
                 most = most if way.by_call else granted
-            found = [first, *await store.due_with(connection, first, now, most, self._mine)]
+            found = [first, *await store.due_with(connection, first, now, most, mine)]
             if bucket is not None and way.per_minute is not None:
                 unused = 0 if way.by_call else most - len(found)
                 await store.keep_bucket(connection, way.provider, domain.Bucket(bucket.tokens + unused, bucket.at))
-            effects = [domain.taken(effect, tells_repeats=way.tells_repeats) for effect in found]
-            await store.lease(connection, effects, way.call_seconds + LEASE_MARGIN)
-        return effects, 0.0
+            if alone:
+                reserved = _Reserved(found, await store.reserve(connection, found, RESERVED_SECONDS))
+            else:
+                found = [domain.taken(effect, tells_repeats=True) for effect in found]
+                await store.lease(connection, found, way.call_seconds + LEASE_MARGIN)
+        if alone:
+            self._reserved = reserved
+        return found, 0.0
 
-    async def _carry_out(self, effects: Sequence[Effect], stop: asyncio.Event) -> None:
-        orders = await self._patiently(lambda: self._orders(effects), stop)
-        if orders is None:
-            return  # told to stop with Postgres away: nothing was sent, the lease ends by itself
-        going = [(effect, order) for effect, order in orders if not isinstance(order, Unsendable | Shown)]
-        outcomes: dict[UUID, Outcome] = {e.effect: Done() for e, order in orders if isinstance(order, Shown)}
-        answered = await self._call([order for _, order in going]) if going else []
-        outcomes.update({effect.effect: outcome for (effect, _), outcome in zip(going, answered, strict=True)})
-        for outcome in answered:
-            OUTCOMES.labels(self._way.provider, type(outcome).__name__.lower()).inc()
+    async def _take(self, connection: Database) -> Effect | None:
+        """The next of those reserved, under way from this transaction's commit on; None: none is left that is ours."""
+        reserved = self._reserved
+        if reserved is None:
+            return None
+        for effect in reserved.waiting:
+            taken = domain.taken(effect, tells_repeats=False)
+            if await store.take(connection, taken, reserved.mark, self._way.call_seconds + LEASE_MARGIN):
+                return taken
+        return None
+
+    async def _start_taken(self, effect: Effect | None, stop: asyncio.Event) -> None:
+        reserved = self._reserved
+        if effect is None or reserved is None:
+            self._reserved = None
+            return
+        while reserved.waiting.popleft().effect != effect.effect:
+            pass  # those before it are not ours any more
+        now = await self._patiently(self._clock.now, stop)
+        if now is not None and not reserved.fresh:
+            opened_at, ahead = time.monotonic(), [effect, *reserved.waiting]
+            orders = await self._patiently(lambda: self._orders(ahead), stop)
+            reserved.orders, reserved.opened_at = orders or {}, opened_at
+        if now is not None and effect.effect in reserved.orders:
+            self._start([effect], reserved.orders, now)
+
+    def _start(self, effects: Sequence[Effect], orders: Mapping[UUID, Made], now: datetime) -> None:
+        self._running[asyncio.create_task(call(self._way, effects, orders, now))] = effects
+
+    async def _ended(self, stop: asyncio.Event, seconds: float) -> list[Called]:
+        """The calls that have ended, waiting for one for so long at most, or for a word of `stop` or `wake`."""
+        words = {asyncio.create_task(self._due.wait())} if len(self._running) < self._way.at_once else set()
+        if not stop.is_set():
+            words.add(asyncio.create_task(stop.wait()))
+        try:
+            await asyncio.wait({*self._running, *words}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for word in words:
+                word.cancel()
+        ended = [task for task in self._running if task.done()]
+        return [task.result() for task in ended if self._running.pop(task) is not None]
+
+    async def _settle(self, ended: Sequence[Called], stop: asyncio.Event) -> None:
+        """Store what came of these calls, and begin the next of those reserved in the same transaction."""
+        if not ended:
+            return
         now = await self._patiently(self._clock.now, stop)
         if now is None:
             return
-        after: list[Effect] = []
-        for effect, order in orders:
-            if isinstance(order, Unsendable):
-                after.append(domain.without_trying(effect, order.reason))
-            else:
-                after.append(domain.after(effect, outcomes[effect.effect], now, self._patience, self._draw()))
-        await self._patiently(lambda: self._store(effects, after, answered, now), stop)
 
-    async def _call(self, orders: Sequence[Order]) -> Sequence[Outcome]:
-        way, began = self._way, time.monotonic()
-        assert way.adapter is not None or not orders, "only the app has no adapter, and it sends nothing"
-        doubt = not way.tells_repeats
-        failed: Later
-        try:
-            async with asyncio.timeout(way.call_seconds):
-                outcomes = await way.adapter.carry_out(orders) if way.adapter is not None else []
-            if len(outcomes) == len(orders):
-                return outcomes
-            failed = Later("internal: the adapter answered for another number of effects", in_doubt=doubt)
-        except TimeoutError:
-            failed = Later("no_answer: the call was cut off", in_doubt=doubt)
-        except Exception as error:
-            # a defect of the adapter's; its text may quote what was sent
-            log.error("the adapter failed", way=way.provider, error=type(error).__name__)
-            failed = Later(f"internal: {type(error).__name__}", in_doubt=doubt)
-        log.warning("no outcome", way=way.provider, seconds=round(time.monotonic() - began, 1))
-        return [failed] * len(orders)
+        async def store_and_take() -> Effect | None:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await self._store(connection, ended, now)
+                if self._pause.until is not None or stop.is_set():
+                    return None
+                return await self._take(connection)
 
-    async def _orders(self, effects: Sequence[Effect]) -> list[tuple[Effect, Order | Unsendable | Shown]]:
-        """What is to be sent, read from the event store and opened now: a key destroyed a moment ago opens nothing."""
-        places = {(effect.stream, effect.version) for effect in effects}
-        places |= {(e.stream, e.repeated_version) for e in effects if e.repeated_version is not None}
+        taken = await self._patiently(store_and_take, stop)
+        if taken is not None:
+            await self._start_taken(taken, stop)
+        elif self._reserved is not None:
+            await self._patiently(self._let_go, stop)
+
+    async def _store(self, connection: Database, ended: Sequence[Called], now: datetime) -> None:
+        """Store outcomes and report the answers. A row that another worker took meanwhile, or that an event closed, is left to
+        them; that it was done is stored all the same."""
+        before = [effect for each in ended for effect in each.effects]
+        held = await store.hold(connection, [effect.effect for effect in before])
+        rows = []
+        for each in ended:
+            for effect in each.effects:
+                order = each.orders[effect.effect]
+                if isinstance(order, Unsendable):
+                    after = domain.without_trying(effect, order.reason)
+                else:
+                    after = domain.after(effect, each.outcomes[effect.effect], now, self._patience, self._draw())
+                rows.append(_as_it_stands(held.get(effect.effect), after, (effect.round, effect.attempts)))
+        stored = [row for row in rows if row is not None]
+        await store.save(connection, stored)
+        await send_reports(connection, [row for row in stored if row.state == "answered"])
+        heard = [(each.began, outcome) for each in ended for outcome in each.heard]
+        if self._pause == domain.CLEAR and domain.pause_after(domain.CLEAR, heard, now, 0.0) in (None, domain.CLEAR):
+            return  # it worked when we asked, and works
+        held_pause, _, _ = await store.hold_provider(connection, self._way.provider)
+        self._pause = domain.pause_after(held_pause, heard, now, self._draw()) or held_pause
+        if self._pause != held_pause:
+            await store.keep_pause(connection, self._way.provider, self._pause)
+
+    async def _orders(self, effects: Sequence[Effect]) -> dict[UUID, Made]:
         async with self._pool.acquire() as connection:
-            stored = await store.events_at(connection, places)
-            records: dict[tuple[UUID, int], dict[str, Any]] = {}
-            keys: set[UUID] = set()
-            for place, event in stored.items():
-                with suppress(MalformedError, TamperedError):  # named below, where it lacks
-                    record = peek(event.state)
-                    keys |= keys_of([record])
-                    records[place] = record
-            ring = KeyRing(self._master)
-            await ring.load(connection, keys)
-        made: list[tuple[Effect, Order | Unsendable | Shown]] = []
-        for effect in effects:
-            try:
-                asked = decode(records[(effect.stream, effect.version)], ring)
-                again = effect.repeated_version
-                repeat = None if again is None else as_effect(decode(records[(effect.stream, again)], ring).data)
-                request = as_effect(asked.data)
-                assert isinstance(request, EffectRequested), "the ledger names the request"
-                assert repeat is None or isinstance(repeat, EffectRepeated), "the ledger names the repeat"
-                made.append((effect, self._making.order(effect, request, repeat, asked.meta)))
-            except (KeyError, MalformedError, TamperedError, AssertionError) as error:
-                log.error("a request cannot be read", way=self._way.provider, error=type(error).__name__)
-                made.append((effect, Unsendable(f"{INCOMPLETE} ({type(error).__name__})")))
-        return made
+            return await orders_of(connection, effects, self._master, self._making)
 
-    async def _store(
-        self, before: Sequence[Effect], after: Sequence[Effect], outcomes: Sequence[Outcome], now: datetime
-    ) -> None:
-        """Store the outcomes and report the answers, in one transaction. A row that another worker took meanwhile, or that an
-        event closed, is left to them; that it was done is stored all the same."""
-        tries = {effect.effect: (effect.round, effect.attempts) for effect in before}
-        async with self._pool.acquire() as connection, connection.transaction():
-            held = await store.hold(connection, tries)
-            rows = [
-                found
-                for row in after
-                if (found := _as_it_stands(held.get(row.effect), row, tries[row.effect])) is not None
-            ]
-            await store.save(connection, rows)
-            await send_reports(connection, [row for row in rows if row.state == "answered"])
-            await self._store_pause(connection, outcomes, now)
+    async def _let_go(self) -> None:
+        """What is only reserved is everybody's again."""
+        reserved, self._reserved = self._reserved, None
+        if reserved is not None and reserved.waiting:
+            with suppress(*TRANSIENT):  # it ends by itself
+                async with self._pool.acquire() as connection:
+                    await store.release(connection, [effect.effect for effect in reserved.waiting], reserved.mark)
 
-    async def _store_pause(self, connection: Database, outcomes: Sequence[Outcome], now: datetime) -> None:
-        held, _, _ = await store.hold_provider(connection, self._way.provider)
-        pause = domain.pause_after(held.failures, outcomes, now, self._draw())
-        if pause is not None and pause != held:
-            await store.keep_pause(connection, self._way.provider, pause)
+    def _told(self, error: BaseException) -> None:
+        log.warning("trouble", way=self._way.provider, error=type(error).__name__)
+        self._health.unready(self._part, f"Postgres: {type(error).__name__}")
 
     async def _patiently(self, work: Callable[[], Awaitable[Result]], stop: asyncio.Event) -> Result | None:
         """Do the work, again while Postgres is away: what was sent must not be forgotten. None: told to stop meanwhile."""
@@ -257,9 +301,8 @@ class Worker:
                 asked += stop.is_set()
                 if asked > TRIES_AT_STOP:
                     return None
-                log.warning("trouble", way=self._way.provider, error=type(error).__name__)
+                self._told(error)
                 self._health.beat(self._part)
-                self._health.unready(self._part, f"Postgres: {type(error).__name__}")
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), wait)
             if stop.is_set():

@@ -67,7 +67,7 @@ def told_effect(sent: Sent, named: Named) -> str:
     if closed is not None and closed.doubtful:
         said.append(words("effect_doubtful" if sent.state == "done" else "effect_doubtful_failed"))
     if sent.bounced is not None:
-        key = "effect_bounced" if sent.bounced.permanent else "effect_delayed"
+        key = "effect_delayed" if sent.bounced.what == "delayed" else "effect_bounced"
         said.append(words(key, at=tell.time(sent.bounced_at), status=sent.bounced.status or "—"))
     if sent.repeats:
         said.append(words("effect_repeats", count=sent.repeats))

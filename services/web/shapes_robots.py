@@ -68,7 +68,8 @@ class RobotOut(BaseModel):
 
 class SentOut(BaseModel):
     """Something that goes out: a letter, a short message, an ad audience, another system. `attempts`: of its last end;
-    `repeats`: how often a person asked for it again; `bounced`: permanent or delayed, where it came back."""
+    `repeats`: how often a person asked for it again; `bounced`, where it came back: permanent (the address does not take it),
+    failed (given up for another reason), delayed (held up)."""
 
     effect: UUID
     kind: str
@@ -89,7 +90,7 @@ class SentOut(BaseModel):
     matched: int | None = None
     doubtful: bool = False
     repeats: int = 0
-    bounced: Literal["permanent", "delayed"] | None = None
+    bounced: Literal["permanent", "failed", "delayed"] | None = None
     bounced_at: datetime | None = None
     ru: str
     en: str
@@ -221,7 +222,7 @@ class Making:
             else:
                 found.reason = closed.reason
         if sent.bounced is not None:
-            found.bounced = "permanent" if sent.bounced.permanent else "delayed"
+            found.bounced = sent.bounced.what
             found.bounced_at = sent.bounced_at
         return found
 

@@ -59,7 +59,8 @@ def told_of_robots(
             if kind == "effect_failed":
                 values["why"] = named.failed(data["reason"])
         case "effect_bounced":
-            key = f"{key}.{'permanent' if data.get('permanent', True) else 'delayed'}"
+            kept = "failed" if data.get("given_up") else "delayed"
+            key = f"{key}.{'permanent' if data.get('permanent', True) else kept}"
             values["status"] = data.get("status") or "—"
         case "trigger_fired" | "trigger_refused":
             values |= {

@@ -26,6 +26,10 @@ ROBOTS: dict[str, tuple[str, str]] = {
         "Письмо вернулось: адрес не принимает ({status})",
         "The letter came back: the address does not take it ({status})",
     ),
+    "event.leadline.lead.effect_bounced.failed": (
+        "Письмо вернулось: не доставлено, адрес ни при чём ({status})",
+        "The letter came back undelivered, for no fault of the address ({status})",
+    ),
     "event.leadline.lead.effect_bounced.delayed": (
         "Письмо задерживается у сервера получателя ({status})",
         "The letter is held up at the recipient's server ({status})",

@@ -31,7 +31,7 @@ class Sink:
     @property
     def mail_out(self) -> str:
         """The setting by which letters come here. One connection: no more than one letter is under way at any moment."""
-        place = {"host": "127.0.0.1", "port": self._port, "security": "none", "connections": 1, "per_minute": 600_000}
+        place = {"host": "127.0.0.1", "port": self._port, "security": "none", "per_minute": 600_000}
         # a call that was killed is taken up again when it cannot be under way any more: the sink answers at once
         times = {"timeout": 1.0, "answer_timeout": 2.0}
         return json.dumps({**place, **times, "from_address": "sales@chaos.example"})

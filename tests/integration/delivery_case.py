@@ -59,23 +59,25 @@ class Outside:
         self.closed = False
         self._url = url
         self._connection: Any = None
+        self._turn = asyncio.Lock()
 
     async def carry_out(self, effects: Sequence[Any]) -> Sequence[Outcome]:
         """Note each in the table, as the other side would, then answer."""
         self.seen += effects
-        if self._connection is None:
-            self._connection = await asyncpg.connect(self._url)
         call, outcomes, wrong = uuid4(), [], False
         for order in effects:
-            said = self.script(order, len(effects))
-            await self._connection.execute(
-                "INSERT INTO outside (provider, effect, call, size, said) VALUES ($1, $2, $3, $4, $5)",
-                self.provider,
-                order.effect,
-                call,
-                len(effects),
-                said,
-            )
+            async with self._turn:
+                if self._connection is None:
+                    self._connection = await asyncpg.connect(self._url)
+                said = self.script(order, len(effects))
+                await self._connection.execute(
+                    "INSERT INTO outside (provider, effect, call, size, said) VALUES ($1, $2, $3, $4, $5)",
+                    self.provider,
+                    order.effect,
+                    call,
+                    len(effects),
+                    said,
+                )
             outcomes.append(await self._answer(said, len(effects)))
             wrong = wrong or said == "wrong"
         return outcomes[1:] if wrong else outcomes
@@ -304,8 +306,10 @@ from tests.integration.delivery_case import Outside
 async def main():
     settings, script = Settings(), os.environ["SCRIPT"]
     url = settings.database_url.get_secret_value()
-    adapter = Outside(url, "email", script=lambda order, size: script)
-    way = Way("email", adapter, tells_repeats=os.environ["TELLS"] == "1", call_seconds=float(os.environ["CALL_SECONDS"]))
+    words = script.split(",")
+    adapter = Outside(url, "email", script=lambda order, size: words.pop(0) if len(words) > 1 else words[0])
+    way = Way("email", adapter, tells_repeats=os.environ["TELLS"] == "1", call_seconds=float(os.environ["CALL_SECONDS"]),
+              at_once=int(os.environ["AT_ONCE"]))
     await run(settings, Health("delivery"), asyncio.Event(), ways=lambda _: [way])
 
 asyncio.run(main())
@@ -313,9 +317,11 @@ asyncio.run(main())
 
 
 class DeliveryProcess:
-    """The service in a process of its own, with one way, `email`."""
+    """The service in a process of its own, with one way, `email`. `script`: words of `Outside`, one a call, the last for ever."""
 
-    def __init__(self, settings: Settings, *, script: str, tells_repeats: bool, call_seconds: float) -> None:
+    def __init__(
+        self, settings: Settings, *, script: str, tells_repeats: bool, call_seconds: float, at_once: int = 1
+    ) -> None:
         env = {
             **os.environ,
             "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
@@ -327,6 +333,7 @@ class DeliveryProcess:
             "SCRIPT": script,
             "TELLS": "1" if tells_repeats else "0",
             "CALL_SECONDS": str(call_seconds),
+            "AT_ONCE": str(at_once),
             "LEADLINE_INSTANCE": "one",
         }
         self.process = subprocess.Popen([sys.executable, "-c", SERVE], env=env)

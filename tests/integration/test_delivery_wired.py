@@ -82,10 +82,10 @@ def test_R3_the_ways_out_are_those_the_settings_name() -> None:
     ways = {way.provider: (way.tells_repeats, way.by_call, way.per_minute, way.at_once) for way in ways_of(full)}
     assert ways == {
         "app": (True, False, None, 1),
-        "email": (False, False, 100, 2),
+        "email": (False, False, 100, 1),
         "sms": (False, False, 600, 1),
         "audiences.yandex": (True, True, 5, 1),
-        "webhook:crm": (True, False, 600, 1),
+        "webhook:crm": (True, False, 600, 8),
     }
     assert (making_of(full).unsubscribe(uuid4()) or "").startswith("https://leads.example.org/unsubscribe/")
 

@@ -306,6 +306,38 @@ async def test_C9_a_bounce_of_our_letter_is_told_on_its_lead_with_a_task(leads: 
     assert await of(leads, lead, e.EffectDone), "nothing is undone by it"
 
 
+@pytest.mark.parametrize(
+    ("about", "tasks"),
+    [
+        ({"status": "5.7.1", "permanent": False, "still_trying": False}, 1),
+        ({"status": "4.4.7", "permanent": False, "still_trying": False}, 1),
+        ({"status": "5.2.2", "permanent": False}, 1),
+        ({"status": "4.4.1", "permanent": False, "still_trying": True}, 0),
+        ({"status": "4.4.1", "permanent": False}, 0),
+        (None, 1),
+    ],
+)
+async def test_C9_a_letter_that_will_not_arrive_is_a_task_also_when_the_address_is_right(
+    leads: Leads, about: dict[str, Any] | None, tasks: int
+) -> None:
+    lead = await made(leads)
+    await fire(leads, lead, "letter")
+    [letter] = await of(leads, lead, e.EffectRequested)
+    await leads.send(lead, "report", by=DELIVERY, effect=letter.effect, outcome="done", attempts=1)
+    bounced = [] if about is None else [{"address": "anna@example.org", **about}]
+    await mail(
+        leads,
+        sender="mailer-daemon@example.org",
+        kind="bounce",
+        references=[letter.message_id],
+        bounced=bounced,
+    )
+    [fact] = await of(leads, lead, e.EffectBounced)
+    assert (fact.what, fact.given_up) == (("failed", True) if tasks else ("delayed", False))
+    assert len(await of(leads, lead, e.ActivityPlanned)) == tasks
+    assert await of(leads, lead, e.EffectDone), "nothing is undone by it"
+
+
 async def test_C1_a_robot_that_deletes_bad_data_closes_its_timer_and_erases_the_person(leads: Leads) -> None:
     spam = PIPELINE.replace(
         "      - {id: later, titles",

@@ -242,13 +242,31 @@ def test_R3_the_trouble_of_a_provider_pauses_it_as_long_as_it_asks(
     failures: int, draw: float, after: float | None
 ) -> None:
     whole = Later("no_connection", after=after, whole_provider=True)
-    pause = domain.pause_after(failures, [Done(), whole], NOW, draw)
+    held = domain.Pause(None, None, failures)
+    pause = domain.pause_after(held, [(NOW, Done()), (NOW, whole)], NOW, draw)
     assert pause is not None
     assert pause.until is not None
     assert (pause.reason, pause.failures) == ("no_connection", failures + 1)
     assert pause.until >= NOW + timedelta(seconds=after or 0)
-    assert domain.pause_after(failures, [Later("mailbox_full")], NOW, draw) == domain.Pause(None, None, 0)
-    assert domain.pause_after(failures, [], NOW, draw) is None
+    assert domain.pause_after(held, [(NOW, Later("mailbox_full"))], NOW, draw) == domain.CLEAR
+    assert domain.pause_after(held, [], NOW, draw) is None
+
+
+def test_R3_calls_side_by_side_are_one_failure_and_what_was_done_before_ends_no_pause() -> None:
+    began = NOW - timedelta(seconds=2)
+    busy = Later("webhook_busy: 429", after=60.0, whole_provider=True)
+    pause = domain.pause_after(domain.CLEAR, [(began, busy)], NOW, 0.5)
+    assert pause is not None
+    assert pause == domain.Pause(NOW + timedelta(seconds=60), "webhook_busy: 429", 1)
+    assert domain.pause_after(pause, [(began, Done())], NOW, 0.5) is None, "it began before it was asked to wait"
+    assert domain.pause_after(pause, [(began, busy)], NOW, 0.5) is None, "one overload, told by two calls"
+    longer = domain.pause_after(pause, [(began, Later("busy", after=90.0, whole_provider=True))], NOW, 0.5)
+    assert longer == domain.Pause(NOW + timedelta(seconds=90), "webhook_busy: 429", 1)
+    after = NOW + timedelta(seconds=61)
+    assert domain.pause_after(pause, [(after, Done())], after, 0.5) == domain.CLEAR
+    again = domain.pause_after(pause, [(after, busy)], after, 0.5)
+    assert again is not None
+    assert again.failures == 2
 
 
 def test_R3_the_way_follows_from_the_request() -> None:

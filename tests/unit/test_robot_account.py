@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,6 +153,23 @@ def test_C9_a_letter_that_came_back_says_so_and_undoes_nothing() -> None:
     assert (out.state, out.bounced, out.doubtful) == ("done", "permanent", True)
     assert "вернулось" in out.ru
     assert "могло уйти дважды" in out.ru
+
+
+@pytest.mark.parametrize(
+    ("given_up", "what", "said"),
+    [(True, "failed", "вернулось"), (False, "delayed", "задерживается"), (None, "delayed", "задерживается")],
+)
+def test_C9_a_letter_given_up_for_another_reason_is_not_told_as_held_up(
+    given_up: bool | None, what: str, said: str
+) -> None:
+    story = school(LETTER).until(seconds=1).report()
+    [effect] = story.lead.automation.effects
+    story.arrives(
+        e.EffectBounced(effect=effect, inbound_id=uuid4(), permanent=False, status="5.7.1", given_up=given_up)
+    )
+    [out] = told(story).effects
+    assert (out.state, out.bounced) == ("done", what)
+    assert said in out.ru
 
 
 STEPS = st.lists(

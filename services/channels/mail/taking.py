@@ -137,7 +137,13 @@ def written(letter: Letter, raw: bytes) -> tuple[bytes, list[NewBlob]]:
         "thread": letter.thread,
         "kind": letter.kind,
         "bounced": [
-            {"address": f.address, "status": f.status, "diagnostic": f.diagnostic, "permanent": f.permanent}
+            {
+                "address": f.address,
+                "status": f.status,
+                "diagnostic": f.diagnostic,
+                "permanent": f.permanent,
+                "still_trying": f.still_trying,
+            }
             for f in letter.bounced
         ],
         "list_id": letter.list_id,

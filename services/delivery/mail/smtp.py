@@ -25,7 +25,8 @@ LETTERS_A_CONNECTION = 50
 
 
 class SmtpAdapter:
-    """The way out for letters. `tls`: instead of the system's trusted certificates. `monotonic`: seconds."""
+    """The way out for letters, one after another over a connection that is kept. `tls`: instead of the system's trusted
+    certificates. `monotonic`: seconds."""
 
     def __init__(
         self,
@@ -36,7 +37,6 @@ class SmtpAdapter:
     ) -> None:
         self._mail, self._monotonic = settings, monotonic
         self._tls = None if settings.security == "none" else tls or ssl.create_default_context()
-        self._places = asyncio.Semaphore(settings.connections)
         self._idle: list[tuple[Session, float]] = []
         self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -53,7 +53,7 @@ class SmtpAdapter:
 
     @property
     def longest(self) -> float:
-        """Seconds that one letter may take, once there is a connection for it: two beginnings, a sign-in, the answer."""
+        """Seconds that one letter may take: two beginnings, a sign-in, the answer."""
         return 3 * self._mail.timeout + self._mail.answer_timeout
 
     async def carry_out(self, effects: Sequence[Letter]) -> list[Outcome]:
@@ -74,15 +74,7 @@ class SmtpAdapter:
             written = compose(letter, self._mail)
         except UnsendableError as error:
             return Refused(error.code)
-        try:
-            async with asyncio.timeout(self.longest):
-                await self._places.acquire()
-        except TimeoutError:
-            return Later("all_connections_busy")
-        try:
-            return await self._sent(written)
-        finally:
-            self._places.release()
+        return await self._sent(written)
 
     async def _sent(self, written: Written) -> Outcome:
         if self._closed:

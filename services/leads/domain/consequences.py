@@ -98,8 +98,7 @@ def bounce_is_told(now: Situation) -> None:
         known = now.before.automation.effects.get(effect)
         about = told.get((known.email or "").lower()) if known is not None else None
         about = about or next(iter(told.values()), None)
-        permanent, status = (about.permanent, about.status) if about is not None else (True, None)
-        now.found.ruled += bounced(now.before, effect, now.case.arrival.inbound_id, permanent, status)
+        now.found.ruled += bounced(now.before, effect, now.case.arrival.inbound_id, about)
 
 
 def ordered_call_is_planned(now: Situation) -> None:

@@ -1,7 +1,8 @@
 """Which addresses a letter of ours did not reach: delivery status reports (RFC 3464) and the older forms.
 
-Pure. Invariants: never raises; «delayed» is not «failed» (RFC 3464 2.3.3); an address counts as not working only where the report
-says so of the address, not of a full box, of policy or of the other side's trouble.
+Pure. Invariants: never raises; «delayed» is not «failed» (RFC 3464 2.3.3); an address counts as not working only where a server
+says that it knows no such address, never by default: servers say 5.0.0 of whatever they gave up, be it a full box, spam or
+a server that was away.
 """
 
 from __future__ import annotations
@@ -21,8 +22,31 @@ DIAGNOSTIC_CHARS = 1_000
 
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _CODE = re.compile(r"(?<![\d.])([45])(\d\d)(?=[ \-])")
-_ADDRESS_WORKS = re.compile(r"5\.2\.[1-4]|5\.3\.|5\.5\.|5\.6\.|5\.7\.|5\.4\.[35-7]|5\.1\.[78]")
-"""Permanent failures that do not prove the address wrong (RFC 3463): box, system, protocol, content, policy, our own sender."""
+_NO_SUCH_ADDRESS = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10"})
+"""Mailbox or system unknown, no address, moved (RFC 3463 3.2), a domain that takes no mail (RFC 7505)."""
+_SAYS_UNKNOWN = re.compile(
+    r"(?:user|recipient|mailbox|account|address|addressee)[ .:,'\"]*(?:is |was |name |id )?"
+    r"(?:unknown|not (?:found|known)|terminated)"
+    r"|(?:unknown|invalid|non-?existent|no such|not a valid) (?:local )?"
+    r"(?:user|recipient|mail ?box|account|address|person|addressee)"
+    r"|(?:does not|do not|doesn't|doesnt|did not|not) exist|recipientnotfound|unrouteable address|has no mailbox"
+    r"|user (?:doesn't|does not) have|couldn't find (?:a|any) (?:mail exchanger|host)"
+    r"|no mx record|indicated no smtp service"
+    r"|(?:host|domain)(?: or domain)?(?: name)?(?: is)? (?:not found|unknown)(?!,? *try again)"
+    r"|(?:unknown|no such) (?:host|domain)"
+    r"|(?:пользователь|ящик|адрес(?:ат)?|получатель)\s(?:\S+\s)?(?:не (?:найден|существует|зарегистрирован)|неизвестен)"
+    r"|(?:нет такого|неизвестный|несуществующий) (?:пользовател|ящик|адрес|получател)",
+    re.IGNORECASE,
+)
+_SAYS_ELSE = re.compile(
+    r"quota|mail ?(?:box|folder) (?:is )?full|is full\b|(?:disk|no|of|insufficient|enough) space|spam|\bblock"
+    r"|black ?list|deny ?list|reputation|polic(?:y|ies)|virus|filter|\bspf\b|dkim|dmarc|\bptr\b|reverse dns|\bsender\b"
+    r"|mail from|relay|greylist|too many|too fast|rate limit|throttl"
+    r"|preference|access denied|переполнен|спам|заблокирован",
+    re.IGNORECASE,
+)
+"""What a failure is about that is not the address, whatever its status."""
+_AN_ADDRESS = re.compile(r"[^\s<>@]{1,200}@[^\s<>@]{1,200}")
 _SENDERS = re.compile(r"^(?:mailer-?daemon|postmaster|mail[-_]?daemon|mailerdaemon|mdaemon|bounces?)\b", re.IGNORECASE)
 _SUBJECTS = re.compile(
     r"undeliver(?:ed|able)|delivery status notification|mail delivery (?:failed|failure|system)|delivery (?:failure|has failed)"
@@ -42,6 +66,7 @@ _WRAPPED_COPY = re.compile(
 _RETURNED = frozenset({"message/rfc822", "message/global", "text/rfc822-headers", "message/global-headers"})
 _COPIED_ID = re.compile(r"^[ \t>]{0,10}Message-ID:[ \t]*(<[^<>\s]{1,900}>)", re.IGNORECASE | re.MULTILINE)
 _LINE_CHARS = 200
+_REACHED = re.compile(rb"^action:[ \t]*(?:delivered|relayed|expanded)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +77,9 @@ class Failure:
     status: str
     diagnostic: str
     permanent: bool
+    """The address does not work."""
+    still_trying: bool = False
+    """The letter may still arrive. Neither: it was given up for a reason that is not the address."""
 
 
 def is_from_mail_system(sender: str | None, return_path: str | None) -> bool:
@@ -64,6 +92,11 @@ def looks_like_bounce(letter: Part, subject: str, sender: str | None, return_pat
     if letter.get("x-failed-recipients") is not None:
         return True
     return is_from_mail_system(sender, return_path) and _SUBJECTS.search(subject) is not None
+
+
+def tells_of_arrival(reports: list[Part]) -> bool:
+    """Whether reports say of any address that it was reached: then one without failures is a receipt."""
+    return any(_REACHED.search(report.content()[:REPORT_BYTES]) for report in reports)
 
 
 def report_of(letter: Part) -> list[Part]:
@@ -121,16 +154,17 @@ def _of_group(fields: dict[str, bytes]) -> Failure | None:
     better = _STATUS.search(diagnostic)
     if named == FAILED and better is not None and better[1] == "5":
         named = better[0]
-    return Failure(address, named, diagnostic[:DIAGNOSTIC_CHARS], action != "delayed" and _proves(named, diagnostic))
+    delayed = action == "delayed"
+    proves = not delayed and _proves(named, diagnostic)
+    return Failure(address, named, diagnostic[:DIAGNOSTIC_CHARS], proves, delayed)
 
 
 def _proves(status: str, diagnostic: str) -> bool:
     """Whether a failure says that the address does not work."""
-    if not status.startswith("5") or _ADDRESS_WORKS.match(status):
+    said = _AN_ADDRESS.sub("@", diagnostic)  # what an address is made of means nothing
+    if not status.startswith("5") or _SAYS_ELSE.search(said):
         return False
-    return not re.search(
-        r"quota|mailbox (?:is )?full|over ?quota|spam|blocked|blacklist|переполнен", diagnostic, re.IGNORECASE
-    )
+    return status in _NO_SUCH_ADDRESS or _SAYS_UNKNOWN.search(said) is not None
 
 
 def guessed(letter: Part, subject: str, text: str, ours: set[str]) -> list[Failure]:
@@ -148,7 +182,7 @@ def guessed(letter: Part, subject: str, text: str, ours: set[str]) -> list[Failu
     for address in addresses[:MOST]:
         diagnostic = line(_after(said, address))[:DIAGNOSTIC_CHARS]
         status = DELAYED if delayed else _status_in(diagnostic, delayed=False)
-        found.append(Failure(address, status, diagnostic, not delayed and _proves(status, diagnostic)))
+        found.append(Failure(address, status, diagnostic, not delayed and _proves(status, diagnostic), delayed))
     return found
 
 

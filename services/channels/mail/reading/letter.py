@@ -254,17 +254,20 @@ def _file_name(part: Part, number: int) -> str:
 def _read_kind(letter: Letter, root: Part, return_path: str | None) -> None:
     letter.list_id = kinds.list_of(root)
     reports = bounces.report_of(root)
+    looks = bounces.looks_like_bounce(root, letter.subject, letter.sender, return_path)
     if reports:
         letter.bounced = bounces.reported(reports)
         # a report that names only addresses that were reached is a receipt
         told = b"failed" in (said := b" ".join(r.content()[:10_000] for r in reports).lower()) or b"delayed" in said
-        letter.kind = "bounce" if letter.bounced or told else "auto_reply"
-    elif bounces.looks_like_bounce(root, letter.subject, letter.sender, return_path):
+        failed = bool(letter.bounced) or told or (looks and not bounces.tells_of_arrival(reports))
+        letter.kind = "bounce" if failed else "auto_reply"
+    elif looks:
         letter.kind = "bounce"
-        ours = {a.lower() for a in (letter.sender or "", *letter.to, *letter.cc, *letter.recipients)}
-        letter.bounced = bounces.guessed(root, letter.subject, letter.whole, ours)
     elif kinds.is_auto_reply(root, letter.subject, return_path, answers=bool(letter.in_reply_to or letter.references)):
         letter.kind = "auto_reply"
+    if letter.kind == "bounce" and not letter.bounced:
+        ours = {a.lower() for a in (letter.sender or "", *letter.to, *letter.cc, *letter.recipients)}
+        letter.bounced = bounces.guessed(root, letter.subject, letter.whole, ours)
 
 
 def _read_returned(letter: Letter, root: Part) -> None:

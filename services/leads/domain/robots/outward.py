@@ -16,6 +16,7 @@ from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
 from contracts.events import ContactChannel
+from contracts.inbound_mail import BouncedAddress
 from services.leads.domain.people import Person
 from services.leads.domain.permissions import may_contact
 from services.leads.domain.robots.standing import Effect
@@ -31,6 +32,11 @@ _SAID: Final[dict[str, tuple[str, str]]] = {
     "webhook": ("Внешняя система не ответила", "The other system did not answer"),
 }
 _DOUBTFUL: Final = (" (могло всё же уйти)", " (it may have gone out all the same)")
+_CAME_BACK: Final[dict[bool, tuple[str, str]]] = {
+    True: ("Письмо не дошло: уточнить адрес", "The letter came back: ask for the address"),
+    False: ("Письмо не дошло: связаться иначе", "The letter came back: reach the client in another way"),
+}
+"""By whether the address is proven wrong."""
 REFUSED: Final = "contact_refused"
 
 
@@ -98,18 +104,22 @@ def repeat(state: LeadState, body: c.Repeat, person: Person, today: date) -> tup
     return (repeated,)
 
 
-def bounced(state: LeadState, effect: UUID, arrival: UUID, permanent: bool, status: str | None) -> Iterator[e.Event]:
-    """C9: a letter of ours came back: a fact, and a task where it will not get there."""
+def bounced(state: LeadState, effect: UUID, arrival: UUID, about: BouncedAddress | None) -> Iterator[e.Event]:
+    """C9: a letter of ours came back: a fact, and a task where it will not get there. `about`: what the report says of its
+    address; None: nothing that could be read."""
     if effect not in state.automation.effects:
         return
-    yield e.EffectBounced(effect=effect, inbound_id=arrival, permanent=permanent, status=status)
-    if permanent:
+    wrong, given_up = (about.permanent, about.given_up) if about is not None else (False, True)
+    status = about.status if about is not None else None
+    yield e.EffectBounced(effect=effect, inbound_id=arrival, permanent=wrong, status=status, given_up=given_up)
+    if given_up:
+        ru, en = _CAME_BACK[wrong]
         yield e.ActivityPlanned(
             activity=uuid5(arrival, "bounced"),
             activity_kind="task",
             reason="bounced",
             inbound_id=arrival,
-            text=f"Письмо не дошло: уточнить адрес / The letter came back: ask for the address ({status or '—'})",
+            text=f"{ru} / {en} ({status or '—'})",
         )
 
 

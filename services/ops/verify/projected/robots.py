@@ -5,7 +5,7 @@ Pure. Unlike production, which changes rows event by event, this looks for each 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -75,9 +75,15 @@ def _effect(lead: UUID, requested: Opened, events: Sequence[Opened]) -> Row:
         **{name: end.get(name) for name in ("attempts", "provider", "reason", "matched")},
         "doubtful": end.get("doubtful", False),
         "repeats": len(repeats),
-        "bounced": ("permanent" if bounces[-1].data.get("permanent", True) else "delayed") if bounces else None,
+        "bounced": _bounced(bounces[-1].data) if bounces else None,
         "bounced_at": bounces[-1].happened_at if bounces else None,
     }
+
+
+def _bounced(data: Mapping[str, Any]) -> str:
+    if data.get("permanent", True):
+        return "permanent"
+    return "failed" if data.get("given_up") else "delayed"
 
 
 def _pull(lead: UUID, pulled: Opened) -> Row:
