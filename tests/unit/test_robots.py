@@ -147,6 +147,49 @@ def test_N6_a_changed_date_changes_the_start_and_a_cleared_one_cancels_it() -> N
     assert story.until(days=30).ran() == []
 
 
+def _armed_once(story: Robots) -> dict[str, datetime]:
+    """What waits; no timer may be armed twice."""
+    timers = [armed.timer for armed in story.of(e.RobotArmed)]
+    assert len(timers) == len(set(timers)), "a timer is armed once"
+    cancelled = [event.timer for event in story.of(e.RobotCancelled)]
+    assert len(cancelled) == len(set(cancelled)), "and cancelled once"
+    return {armed.robot: armed.due_at for armed in story.lead.automation.armed.values()}
+
+
+def test_N1_a_date_that_comes_with_the_move_arms_each_robot_once() -> None:
+    story = school(later=robot("remind", "{sms: place}", start="{date: lesson, time: hour, before: {hours: 2}}"))
+    first = [
+        {"type": "record", "fields": {"lesson": "2026-03-10"}},
+        {"type": "record", "fields": {"hour": "18:30"}},
+    ]
+    story.given("move", to="work", first=first)
+    assert _armed_once(story) == {"remind": datetime(2026, 3, 10, 13, 30, tzinfo=UTC)}
+
+
+def test_N1_a_date_that_comes_with_the_lead_arms_each_robot_once() -> None:
+    story = school(
+        robot("remind", "{sms: place}", start="{date: lesson, before: {days: 1}}"), card={"lesson": "2026-03-10"}
+    )
+    assert _armed_once(story) == {"remind": datetime(2026, 3, 9, 6, 0, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize(
+    ("on_leave", "due"),
+    [
+        ("cancel", {}),
+        ("keep", {"remind": datetime(2026, 3, 19, 6, 0, tzinfo=UTC)}),
+        ("run_now", {"remind": BEGAN}),
+    ],
+)
+def test_N6_a_date_changed_with_the_move_out_of_the_stage_leaves_what_the_policy_says(
+    on_leave: str, due: dict[str, datetime]
+) -> None:
+    story = school(robot("remind", "{sms: place}", start="{date: lesson, before: {days: 1}}", on_leave=on_leave))
+    story.given("record", fields={"lesson": "2026-03-10"})
+    story.given("move", to="work", first=[{"type": "record", "fields": {"lesson": "2026-03-20"}}])
+    assert _armed_once(story) == due
+
+
 def test_N6_a_robot_that_is_not_to_be_retimed_keeps_its_date() -> None:
     story = school(robot("remind", "{sms: place}", start="{date: lesson, before: {days: 1}}", retime="false"))
     story.given("record", fields={"lesson": "2026-03-10"}).given("record", fields={"lesson": "2026-03-20"})
