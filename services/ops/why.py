@@ -215,8 +215,8 @@ def _print_happened(happened: AutomationOut, repeats: list[dict[str, Any]], lang
 
 _STYLES = {
     "armed": "cyan", "waiting": "cyan", "requested": "cyan", "ran": "green", "done": "green", "skipped": "yellow",
-    "cancelled": "yellow", "failed": "bold red", "due": "cyan", "met": "green", "asked": "yellow", "missed": "bold red",
-    "dropped": "dim",
+    "cancelled": "yellow", "not_started": "yellow", "failed": "bold red", "due": "cyan", "met": "green",
+    "asked": "yellow", "missed": "bold red", "dropped": "dim",
 }  # fmt: skip
 
 

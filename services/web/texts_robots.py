@@ -70,7 +70,9 @@ ROBOTS: dict[str, tuple[str, str]] = {
         "клиент просил не обращаться к нему так: {channel}",
         "the client asked not to be contacted in this way: {channel}",
     ),
-    "skipped.no_address": ("нет верного адреса: {channel}", "no address that works: {channel}"),
+    "skipped.no_address.email": ("нет рабочего e-mail", "there is no e-mail that works"),
+    "skipped.no_address.sms": ("нет рабочего телефона", "there is no phone that works"),
+    "skipped.no_address.ads": ("нет ни рабочего телефона, ни e-mail", "there is no phone and no e-mail that works"),
     "skipped.rules": ("не пускают правила", "the rules do not let it"),
     "skipped.loop": (
         "слишком много переходов подряд без человека",
@@ -191,6 +193,18 @@ ROBOTS: dict[str, tuple[str, str]] = {
     "waiting.never": (
         "не запущен: лид встал на стадию раньше, чем робот появился",
         "not started: the lead came to the stage before the robot was there",
+    ),
+    "waiting.imported": (
+        "не запущен: лид импортирован, а импорт роботов не запускает",
+        "not started: the lead was imported, and an import starts no robots",
+    ),
+    "waiting.left": (
+        "не запущен: лид ушёл со стадии раньше, чем сработал робот «{after}»",
+        "not started: the lead left the stage before the robot “{after}” had done its work",
+    ),
+    "waiting.left.date": (
+        "не запущен: пока лид стоял на стадии, поле «{field}» не заполнили",
+        "not started: while the lead stood in the stage, “{field}” was not filled in",
     ),
     "robot_cancel": ("Отменить", "Cancel"),
     "robot_start": ("Запустить", "Start"),

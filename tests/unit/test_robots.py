@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -316,6 +316,34 @@ def test_N5_robots_are_started_for_leads_that_did_not_have_them_and_for_no_other
     count = len(story.of(e.RobotArmed))
     story.given("start_robots")
     assert len(story.of(e.RobotArmed)) == count, "both ran already"
+
+
+def test_N5_a_new_robot_behind_one_that_is_over_is_started_too() -> None:
+    letter, tail = robot("letter", "{email: thanks}"), robot("no", "{tag: rich}", when='"card.budget > 5"')
+    after, behind = robot("after", "{tag: a}", start="{after: letter, delay: {days: 1}}"), "{after: no}"
+    more = f"{after}, {robot('skip', '{tag: b}', start=behind)}"
+    run = robot("run", "{tag: c}", start=behind, when_predecessor_did_not_run="run")
+    story = school(f"{letter}, {tail}").until(seconds=1)
+    story.pipeline = school(f"{letter}, {tail}, {more}, {run}").pipeline
+    story.given("start_robots")
+    assert story.of(e.RobotArmed, robot="after") == [], "its letter is on its way still"
+    story.report().given("start_robots")
+    [armed] = story.of(e.RobotArmed, robot="after")
+    assert (armed.because, armed.after, armed.due_at - story.now) == ("after_robot", "letter", timedelta(days=1))
+    assert story.why("skip").reason == "predecessor"  # type: ignore[attr-defined]
+    assert story.until(days=1).ran() == ["letter", "run", "after"]
+    assert story.given("start_robots").until(days=1).ran() == ["letter", "run", "after"], "nothing runs twice"
+
+
+def test_N5_a_new_robot_behind_a_letter_that_went_out_before_is_started() -> None:
+    letter = robot("letter", "{email: thanks}")
+    story = school(letter).until(seconds=1).report()
+    story.pipeline = school(
+        f"{letter}, {robot('after', '{tag: a}', start='{after: letter, delay: {days: 1}}')}"
+    ).pipeline
+    story.given("start_robots", at=BEGAN + timedelta(days=2))
+    [armed] = story.of(e.RobotArmed, robot="after")
+    assert (armed.because, armed.after, armed.due_at) == ("started", "letter", BEGAN + timedelta(days=3))
 
 
 @pytest.mark.parametrize(

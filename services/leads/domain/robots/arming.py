@@ -255,6 +255,8 @@ def restart(
     if here is not None:
         robots = [robot for robot in here.robots if only in (None, robot.id) and robot.id not in waited]
         found += entry(state, robots, times, because="started", at=at)
+        begun = {armed.robot for armed in found if isinstance(armed, e.RobotArmed)}
+        found += chains.catching_up(state, [r for r in robots if r.start.after not in begun], times, at)
     paused = state.kind == "postponed" and only in (None, PAUSE) and PAUSE not in waited
     if paused and state.paused_until is not None and not state.automation.waits(state.root, PAUSE):
         begins = max(_return_at(state.paused_until, times), at)

@@ -7,7 +7,8 @@ otherwise. Chains may be of any length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from contracts import events as e
 from contracts.pipeline import Pipeline, Robot
@@ -86,11 +87,33 @@ def without_predecessor(state: LeadState, event: e.Event, pipeline: Pipeline, ti
         if follower.when_predecessor_did_not_run == "run":
             yield from _armed_after(state, follower, robot, visit, pipeline, times)
         elif not isinstance(event, e.EffectFailed):
-            armed = arm(state, follower.id, times.now, "after_robot", calendar=None, visit=visit, after=robot)
-            yield armed
-            yield e.RobotSkipped(
-                robot=follower.id, timer=armed.timer, visit=visit, reason="predecessor", predecessor=robot
-            )
+            yield from _skipped_after(state, follower, robot, visit, times)
+
+
+def _skipped_after(state: LeadState, follower: Robot, robot: str, visit: int, times: Times) -> Iterator[e.Event]:
+    armed = arm(state, follower.id, times.now, "after_robot", calendar=None, visit=visit, after=robot)
+    yield armed
+    yield e.RobotSkipped(robot=follower.id, timer=armed.timer, visit=visit, reason="predecessor", predecessor=robot)
+
+
+def catching_up(state: LeadState, robots: Iterable[Robot], times: Times, at: datetime) -> Iterator[e.Event]:
+    """N5: of these robots of the stage where the lead stands, those whose predecessor was over before they were there: armed, or
+    skipped, as if it were over at `at`. One whose effect is on its way, or failed, is still waited for."""
+    visit, now = state.root, state.automation
+    for robot in robots:
+        after = robot.start.after or ""
+        before = now.settled.get((visit, after))
+        if before is None or now.waits(visit, after) or now.had(visit, robot.id):
+            continue
+        effect = now.effects.get(before.effect) if before.effect is not None else None
+        outside = effect.state if effect is not None else "done"
+        did_not_run = before.how in ("skipped", "failed") or before.by == "by_hand"
+        may_run = robot.when_predecessor_did_not_run == "run" and (did_not_run or outside == "failed")
+        if may_run or (before.how == "ran" and outside == "done"):
+            if (due_at := instant(robot, at, state, times)) is not None:
+                yield arm(state, robot.id, due_at, "started", calendar=counted_in(robot, times), after=after)
+        elif did_not_run:
+            yield from _skipped_after(state, robot, after, visit, times)
 
 
 def _of(pipeline: Pipeline, robot: str) -> Iterator[Robot]:

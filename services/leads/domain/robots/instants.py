@@ -58,7 +58,7 @@ def instant(robot: Robot, begin: datetime, state: LeadState, times: Times) -> da
     start, calendar = robot.start, times.calendar
     at = begin
     if start.date is not None:
-        day = _date(state, start.date)
+        day = date_on_card(state, start.date)
         if day is None:
             return None
         clock = _time(state, start.time) if start.time is not None else None
@@ -139,7 +139,7 @@ def counted_in(robot: Robot, times: Times) -> str | None:
     return times.name if counted else None
 
 
-def _date(state: LeadState, field: str) -> date | None:
+def date_on_card(state: LeadState, field: str) -> date | None:
     """A date on the card; None where it is empty or unknown."""
     try:
         return date.fromisoformat(state.card.get(field, ""))
