@@ -79,6 +79,10 @@ ROBOTS: dict[str, tuple[str, str]] = {
         "too many moves in a row without a person",
     ),
     "skipped.removed": ("в воронке его больше нет", "the pipeline no longer has it"),
+    "skipped.date_passed": (
+        "дата, до которой он должен был сработать, прошла",
+        "the date it was to run before has passed",
+    ),
     "skipped.once": ("для этого клиента он уже срабатывал", "it ran for this client already"),
     "cancelled.archived": ("воронка в архиве", "the pipeline is archived"),
     "cancelled.left_stage": ("лид ушёл со стадии", "the lead left the stage"),

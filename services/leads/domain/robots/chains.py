@@ -12,7 +12,7 @@ from datetime import datetime
 
 from contracts import events as e
 from contracts.pipeline import Pipeline, Robot
-from services.leads.domain.robots.instants import Times, arm, counted_in, due, in_hours, instant
+from services.leads.domain.robots.instants import Times, arm, counted_in, instant, next_time
 from services.leads.domain.state import LeadState
 
 
@@ -38,7 +38,7 @@ def _place(state: LeadState, event: e.Event) -> tuple[int, str] | None:
 
 
 def comes_again(state: LeadState, event: e.Event, pipeline: Pipeline, times: Times) -> Iterator[e.Event]:
-    """P7: a robot that comes again waits for its next time, counted from the last, as long as the lead stands there."""
+    """P7: a robot that comes again waits for its next time, as long as the lead stands there."""
     if not isinstance(event, e.RobotRan | e.RobotSkipped | e.RobotFailed):
         return
     found = pipeline.robots_by_id.get(event.robot)
@@ -48,12 +48,7 @@ def comes_again(state: LeadState, event: e.Event, pipeline: Pipeline, times: Tim
     settled = state.automation.settled[(event.visit, event.robot)]
     if robot.start.every is None or settled.timer != event.timer:
         return
-    due_at = due(times, settled.due_at, robot.start.every)
-    if due_at <= times.now:  # after a long outage it comes once, not for every time that was missed
-        due_at = due(times, times.now, robot.start.every)
-    if robot.start.in_hours:
-        due_at = in_hours(times, due_at)
-    yield arm(state, robot.id, due_at, "again", calendar=counted_in(robot, times))
+    yield arm(state, robot.id, next_time(robot, settled, times), "again", calendar=counted_in(robot, times))
 
 
 def _armed_after(

@@ -22,6 +22,14 @@ Closing = Literal["ran", "skipped", "cancelled", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """Where a robot that comes again counts from: its first instant, and how often it came again at least."""
+
+    first: datetime
+    again: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Armed:
     """A robot that waits for its instant. `visit`: of the stage it belongs to."""
 
@@ -31,6 +39,7 @@ class Armed:
     due_at: datetime
     because: str
     after: str | None = None
+    series: Series | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,7 @@ class Settled:
     by: str | None = None
     effect: UUID | None = None
     after: str | None = None
+    series: Series | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +112,11 @@ def of_the_lead(robot: str) -> bool:
 
 def _armed(now: Automation, _: Meta, data: e.RobotArmed) -> Automation:
     place = (data.visit, data.robot)
-    armed = Armed(data.timer, data.robot, data.visit, data.due_at, data.because, data.after)
+    before = now.settled.get(place)
+    series = Series(data.due_at)
+    if before is not None and before.series is not None and data.because in ("again", "undone"):
+        series = Series(before.series.first, before.series.again + (data.because == "again"))
+    armed = Armed(data.timer, data.robot, data.visit, data.due_at, data.because, data.after, series)
     return replace(
         now,
         armed={**now.armed, data.timer: armed},
@@ -120,6 +134,7 @@ def _closed(how: Closing) -> Callable[[Automation, Meta, Any], Automation]:
             getattr(data, "by", None),
             getattr(data, "effect", None),
             before.after if before is not None else None,
+            before.series if before is not None else None,
         )
         return replace(
             now,
