@@ -60,6 +60,23 @@ AUTOMATION_RULES: tuple[LintRule, ...] = (
         robots.not_allowed,
     ),
     LintRule(
+        "R5.unknown_event",
+        "error",
+        Said(
+            "Триггер ждёт того, что с лидами бывает.",
+            "A trigger waits for what happens to leads.",
+        ),
+        Said(
+            "Он не сработает никогда, и никто этого не увидит.",
+            "It will never run, and nobody sees that.",
+        ),
+        Said(
+            "Исправьте type; виды событий: contracts/schemas, leadline.lead.….v1.json.",
+            "Mend type; the types of events: contracts/schemas, leadline.lead.….v1.json.",
+        ),
+        robots.unknown_event,
+    ),
+    LintRule(
         "R1.never_starts",
         "warning",
         Said(
