@@ -279,11 +279,17 @@ def test_P7_after_an_outage_a_robot_comes_again_once_and_keeps_its_days() -> Non
 
 
 @pytest.mark.parametrize(
-    "start", ["{day: 12-31}", "{delay: {days: 1}, every: {days: 7, working: true}}", "{every: {months: 1}}"]
+    ("start", "counted"),
+    [
+        ("{day: 12-31, every: {days: 365}}", ["sales@3", "sales@3"]),
+        ("{delay: {days: 1}, every: {days: 7, working: true}}", [None, "sales@3"]),
+        ("{every: {months: 1}}", [None, "sales@3"]),
+        ("{delay: {days: 1, working: true}, every: {days: 7}}", ["sales@3", None]),
+    ],
 )
-def test_R1_what_is_counted_in_the_calendar_says_in_which(start: str) -> None:
-    story = school(robot("one", "{tag: a}", start=start))
-    assert [armed.calendar for armed in story.of(e.RobotArmed)] == ["sales@3"]
+def test_R1_what_is_counted_in_the_calendar_says_in_which(start: str, counted: list[str | None]) -> None:
+    story = school(robot("one", "{tag: a}", start=start)).until(days=370)
+    assert [armed.calendar for armed in story.of(e.RobotArmed)][:2] == counted
 
 
 def test_N4_a_condition_that_does_not_hold_is_told_by_its_clause_and_the_values_seen() -> None:

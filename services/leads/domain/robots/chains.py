@@ -48,7 +48,7 @@ def comes_again(state: LeadState, event: e.Event, pipeline: Pipeline, times: Tim
     settled = state.automation.settled[(event.visit, event.robot)]
     if robot.start.every is None or settled.timer != event.timer:
         return
-    yield arm(state, robot.id, next_time(robot, settled, times), "again", calendar=counted_in(robot, times))
+    yield arm(state, robot.id, next_time(robot, settled, times), "again", calendar=counted_in(robot, times, again=True))
 
 
 def _armed_after(

@@ -212,16 +212,14 @@ def arm(
     )
 
 
-def counted_in(robot: Robot, times: Times) -> str | None:
-    """The calendar that a robot's instant is counted in; None where it is plain time."""
+def counted_in(robot: Robot, times: Times, *, again: bool = False) -> str | None:
+    """The calendar that a robot's instant is counted in, of its first time or of one that comes again; None where it is plain
+    time. A day of the year or of the card begins when the team's work does, in its zone."""
     start = robot.start
-    periods = (start.delay, start.before, start.every)
-    counted = (
-        start.in_hours
-        or start.date is not None
-        or start.day is not None
-        or any(p is not None and (p.working or p.months) for p in periods)
-    )
+    periods, day = (start.delay, start.before), start.date is not None or start.day is not None
+    if again:
+        periods, day = (start.every, start.delay if start.day else None), start.day is not None
+    counted = start.in_hours or day or any(p is not None and (p.working or p.months) for p in periods)
     return times.name if counted else None
 
 
