@@ -14,7 +14,8 @@ from typing import Final
 
 from contracts.events import EVENT_TYPES
 from contracts.events.deal import AS_OF_LEADS
-from contracts.pipeline import MoveTo, Period, RejectAs, Robot, Stage, Trigger
+from contracts.pipeline import MoveTo, Period, RejectAs, Robot, SetField, Stage, Trigger
+from services.pipelines.card_values import Unreadable, read_typed
 from services.pipelines.linting.case import Case
 from services.pipelines.linting.finding import Found, Path, Said
 from services.pipelines.linting.paths import stays, way_round
@@ -197,6 +198,35 @@ def unknown_event(case: Case) -> Iterator[Found]:
                 ),
                 (stage.id,),
             )
+
+
+def unreadable_value(case: Case) -> Iterator[Found]:
+    """A robot that writes into a field what the field cannot hold."""
+    for n, stage in enumerate(case.pipeline.stages):
+        for m, robot in enumerate(stage.robots):
+            if not isinstance(robot.do, SetField):
+                continue
+            field = case.pipeline.fields_by_id.get(robot.do.field)
+            read = read_typed(field, robot.do.value, lambda number: number) if field is not None else _contact(robot.do)
+            if isinstance(read, Unreadable):
+                yield Found(
+                    ("stages", n, "robots", m, "do", "value"),
+                    Said(
+                        f"робот «{robot.titles.ru}» пишет «{robot.do.value[:60]}»; {read.ru.rstrip('.')}",
+                        f"the robot “{robot.titles.en}” writes “{robot.do.value[:60]}”; {read.en.rstrip('.')}",
+                    ),
+                    (stage.id,),
+                )
+
+
+def _contact(do: SetField) -> str | Unreadable:
+    """What is written into a field of the client's: a phone has digits, an e-mail an @."""
+    wrong = (do.field == "phone" and not any(map(str.isdecimal, do.value))) or (
+        do.field == "email" and "@" not in do.value
+    )
+    if wrong and do.value.strip():
+        return Unreadable(f"{do.field}: это не телефон и не e-mail", f"{do.field}: this is no phone or e-mail")
+    return do.value
 
 
 def never_starts(case: Case) -> Iterator[Found]:

@@ -54,6 +54,19 @@ def to_and_fro_by(do: dict[str, Any], kind: str) -> Pipeline:
     )
 
 
+def writing(field: str, value: str) -> Pipeline:
+    """A robot that writes into a field."""
+    glass = {
+        "id": "glass",
+        "titles": titles("Стекло"),
+        "type": "choice",
+        "options": [{"id": "single", "titles": titles("Одно")}],
+    }
+    size, price = {"id": "size", "titles": titles("Длина")}, {"id": "price", "titles": titles("Цена")}
+    fields = [DAY, glass, {**size, "type": "number"}, {**price, "type": "money"}]
+    return pipeline(stage("s0", robots=[robot("r0", {"field": field, "value": value})]), fields=fields)
+
+
 def chain(before: dict[str, Any], **more: Any) -> Pipeline:
     """A stage with a robot, and one that follows it."""
     follows = robot("r1", {"tag": "hot"}, start={"after": "r0"}, **more)
@@ -91,6 +104,14 @@ FLAGGED_ROBOTS: dict[str, list[Pipeline]] = {
             stage("s1", robots=[robot("r1", {"move": "s0"})]),
             facts=[OWN_VISIT],
         ),
+    ],
+    "R2.unreadable_value": [
+        writing("day", "завтра"),
+        writing("size", "много"),
+        writing("price", "даром"),
+        writing("glass", "triple"),
+        writing("phone", "нет"),
+        writing("email", "нет"),
     ],
     "R5.unknown_event": [
         pipeline(stage("s0"), stage("s1", triggers=[trigger("t0", on="event", type="leadline.lead.offer_mode")])),
@@ -190,6 +211,16 @@ RIGHT_ROBOTS: dict[str, list[Pipeline]] = {
         ),
     ],
     "N3.conditional_circle": [to_and_fro(), to_and_fro(when="1 > 2"), pipeline(stage("s0"), stage("s1"))],
+    "R2.unreadable_value": [
+        writing("day", "24.12.2026"),
+        writing("day", ""),
+        writing("size", "2,4"),
+        writing("price", "120 000 ₽"),
+        writing("glass", "single"),
+        writing("phone", "+7 900 123-45-67"),
+        writing("email", "info@example.org"),
+        writing("company", "ООО «Ромашка»"),
+    ],
     "R5.unknown_event": [
         pipeline(stage("s0"), stage("s1", triggers=[trigger("t0", on="event", type="leadline.lead.offer_made")])),
         pipeline(stage("s0"), stage("s1", triggers=[trigger("t0", on="event", type="leadline.deal.offer_made")])),
