@@ -230,6 +230,15 @@ ROBOTS: dict[str, tuple[str, str]] = {
     "why.fired": ("{at}: «{before}» → «{stage}»", "{at}: “{before}” → “{stage}”"),
     "why.refused": ("{at}: не перевёл в «{stage}»: {why}", "{at}: did not move to “{stage}”: {why}"),
     "why.visit": ("«{stage}», заход {visit}", "“{stage}”, visit {visit}"),
+    "why.refusals": ("Отказы", "Refusals"),
+    "why.nothing_refused": ("Отказов не было.", "Nothing was refused."),
+    "why.outcome.refused": ("отказано", "refused"),
+    "why.outcome.parked": ("отложено", "kept aside"),
+    "why.by": ("{actor} ({kind})", "by {actor} ({kind})"),
+    "why.command": ("команда", "a command"),
+    "why.unknown": ("неизвестно кто", "unknown"),
+    "why.no_rule": ("правила нет", "no rule"),
+    "why.kept_aside": ("отложено в сторону; посмотрите: leadline parked", "kept aside; see: leadline parked"),
     # the automation page
     "automation": ("Автоматизация", "Automation"),
     "automation_help": (

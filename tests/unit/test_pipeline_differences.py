@@ -146,8 +146,8 @@ stages:
          "Stage “New”: robot “Write”: changed: when the lead left the stage; it was: it is cancelled; it is: it stays"),
         (("      - {id: greet,", "      - {id: sale, titles: {ru: 'Сделка', en: 'Deal'}, start: {date: visit, "
           "before: {days: 1}}, do: {move: deal}}\n      - {id: greet,"), "robot_added", "new/sale",
-         "Стадия «Новый»: робот «Сделка» добавлен: за 1 день до: по дате «Визит» — перевести в «Сделка»",
-         "Stage “New”: robot “Deal” added: 1 day before: on the date “Visit”: move to “Deal”"),
+         "Стадия «Новый»: робот «Сделка» добавлен: за 1 день до даты «Визит» — перевести в «Сделка»",
+         "Stage “New”: robot “Deal” added: 1 day before the date “Visit”: move to “Deal”"),
         (("on: call_missed", "on: visit"), "trigger_on", "refused/missed",
          "Стадия «Отказ»: триггер «Пропущен»: изменено — чего ждёт; было: Клиент позвонил, никто не ответил; "
          "стало: Клиент зашёл на сайт",
