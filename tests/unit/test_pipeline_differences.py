@@ -139,8 +139,8 @@ stages:
          "Stage “New”: robot “Call”: changed: what it does; it was: plan a call: Call; due within 1 working hour; "
          "it is: plan a call: Call; due within 2 working hours"),
         (("do: {email: hello}}", "do: {email: hello}, when: 'has(card.visit)'}"), "robot_when", "new/greet",
-         "Стадия «Новый»: робот «Написать»: изменено — условие; было: нет; стало: «Визит» известно",
-         "Stage “New”: robot “Write”: changed: its condition; it was: none; it is: “Visit” is known"),
+         "Стадия «Новый»: робот «Написать»: изменено — условие; было: нет; стало: «Визит» заполнено",
+         "Stage “New”: robot “Write”: changed: its condition; it was: none; it is: “Visit” is filled in"),
         (("do: {email: hello}}", "do: {email: hello}, on_leave: keep}"), "robot_on_leave", "new/greet",
          "Стадия «Новый»: робот «Написать»: изменено — если лид ушёл со стадии; было: отменяется; стало: остаётся",
          "Stage “New”: robot “Write”: changed: when the lead left the stage; it was: it is cancelled; it is: it stays"),

@@ -89,11 +89,17 @@ def test_U_a_robot_says_when_on_which_condition_and_what() -> None:
 def test_U_a_condition_calls_fields_and_facts_by_their_titles_and_leaves_texts_alone() -> None:
     when = ROBOTS["ring"].when
     assert when is not None
-    assert when.ru == '«Бюджет» > 100 и «Занятие» неизвестно и «согласен» и имя ≠ "a && b"'
-    assert when.en == '“Budget” > 100 and “Lesson” is not known and “agreed” and name ≠ "a && b"'
+    assert when.ru == '«Бюджет» > 100 и «Занятие» не заполнено и «согласен» и имя ≠ "a && b"'
+    assert when.en == '“Budget” > 100 and “Lesson” is not filled in and “agreed” and name ≠ "a && b"'
     assert (
         condition_words("has(card.budget) || has(facts.agreed)", SCHOOL).ru
-        == "«Бюджет» известно или «согласен» известно"
+        == "«Бюджет» заполнено или «согласен» отмечено"
+    )
+    assert condition_words("lead.phone != '' && card.budget == '' && !has(lead.email)", SCHOOL).ru == (
+        "телефон есть и «Бюджет» не заполнено и e-mail нет"
+    )
+    assert condition_words("card.nowhere != 'x' && !has(facts.agreed)", SCHOOL).en == (
+        "card.nowhere ≠ 'x' and “agreed” is not recorded"
     )
     assert condition_words("card['budget'] == 1 || !(card.nowhere in ['x'])", SCHOOL).ru == (
         "«Бюджет» = 1 или не (card.nowhere in ['x'])"
