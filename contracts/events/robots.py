@@ -99,11 +99,13 @@ class RobotRan(RobotEvent):
 class RobotSkipped(RobotEvent):
     """R6, N4: the robot did nothing, and why: the clause of its condition that did not hold with the values seen, a predecessor
     that did not run, a refusal of contact (C7), nowhere to write to, a rule against the move, the loop limit (N3), that it ran
-    once for this person (P5), or that the pipeline no longer has it."""
+    once for this person (P5), that the date it was to be before has passed, or that the pipeline no longer has it."""
 
     TOPIC: ClassVar[str] = "leadline.lead.robot_skipped"
 
-    reason: Literal["condition", "predecessor", "contact_refused", "no_address", "rules", "loop", "removed", "once"]
+    reason: Literal[
+        "condition", "predecessor", "contact_refused", "no_address", "rules", "loop", "removed", "once", "date_passed"
+    ]
     clause: str | None = None
     values: Personal[dict[str, str]] = Field(default_factory=dict)
     """What the clause looked at, as it was."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from services.ops.place import OpsError, Place
-from services.ops.terminal import console, local, plain, print_json
+from services.ops.terminal import console, plain, print_json
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -77,7 +77,7 @@ async def why(place: Place, lead: UUID, as_json: bool) -> int:
             _print_assigned(happened[2], settings.language)
             _print_deadlines(happened[1], settings.language)
             _print_happened(happened[0], repeats, settings.language)
-        _print_lines(refusals, fault, settings.time_zone, settings.language)
+        _print_refusals(refusals, fault, settings.time_zone, settings.language)
     return 0
 
 
@@ -215,31 +215,37 @@ def _print_happened(happened: AutomationOut, repeats: list[dict[str, Any]], lang
 
 _STYLES = {
     "armed": "cyan", "waiting": "cyan", "requested": "cyan", "ran": "green", "done": "green", "skipped": "yellow",
-    "cancelled": "yellow", "failed": "bold red", "due": "cyan", "met": "green", "asked": "yellow", "missed": "bold red",
-    "dropped": "dim",
+    "cancelled": "yellow", "not_started": "yellow", "failed": "bold red", "due": "cyan", "met": "green",
+    "asked": "yellow", "missed": "bold red", "dropped": "dim",
 }  # fmt: skip
 
 
-def _print_lines(refusals: list[dict[str, Any]], fault: str | None, zone: str, language: str) -> None:
+def _print_refusals(refusals: list[dict[str, Any]], fault: str | None, zone: str, language: str) -> None:
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from rich.text import Text
 
-    out = console()
+    from services.web.telling import Telling
+    from services.web.texts import Words
+
+    words, out = Words(language), console()
+    tell = Telling(words, ZoneInfo(zone))
+    out.print(
+        Text(words("why.refusals") if refusals else words("why.nothing_refused"), style="bold" if refusals else "")
+    )
     for record in refusals:
-        refusal = record.get("refusal") or {}
-        actor = record.get("actor") or {}
-        line = Text(local(datetime.fromisoformat(record["at"]), zone), style="dim")
-        line.append(
-            f"  {plain(record.get('type') or 'a command')} {record.get('outcome', 'refused')}", style="bold red"
-        )
-        line.append(f"  by {plain(actor.get('id', 'unknown'))} ({plain(actor.get('kind', 'unknown'))})", style="green")
-        line.append(f"  {plain(', '.join(refusal.get('rules', [])) or 'no rule')}", style="cyan")
+        refusal, actor = record.get("refusal") or {}, record.get("actor") or {}
+        kind = str(actor.get("kind", "unknown"))
+        line = Text(f"  {tell.time(datetime.fromisoformat(record['at']))}", style="dim")
+        outcome = words(f"why.outcome.{record.get('outcome', 'refused')}")
+        line.append(f"  {plain(record.get('type') or words('why.command'))}: {outcome}", style="bold red")
+        by = words("why.by", actor=actor.get("id", words("why.unknown")), kind=words.get(f"actor.{kind}", kind))
+        line.append(f"  {plain(by)}", style="green")
+        line.append(f"  {plain(', '.join(refusal.get('rules', [])) or words('why.no_rule'))}", style="cyan")
         out.print(line)
-        out.print(Text(f"    {plain(refusal.get(language) or 'kept aside; see: leadline parked')}"))
+        out.print(Text(f"    {plain(refusal.get(language) or words('why.kept_aside'))}"))
         for missing in refusal.get("missing", []):
             out.print(Text(f"    - {plain(missing[language])} ({plain(missing['what'])} {plain(missing['id'])})"))
-    if not refusals:
-        out.print("nothing was refused")
     if fault:
         console(error=True).print(Text(fault, style="yellow"))

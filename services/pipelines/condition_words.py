@@ -38,6 +38,13 @@ _SIGNS: Final[dict[str, tuple[str, str]]] = {
     "true": ("да", "yes"),
     "false": ("нет", "no"),
 }
+_THERE: Final[dict[str, tuple[tuple[str, str], tuple[str, str]]]] = {
+    "card": (("заполнено", "is filled in"), ("не заполнено", "is not filled in")),
+    "facts": (("отмечено", "is recorded"), ("не отмечено", "is not recorded")),
+    "lead": (("есть", "is known"), ("нет", "is not known")),
+}
+"""What is said of something that there is, and that there is not."""
+_EMPTY = re.compile(r"\b(card|lead)\s*\.\s*([A-Za-z_]\w*)\s*(==|!=)\s*(?:''|\"\")")
 _HAS = re.compile(r"(?:!\s*)?\bhas\(\s*(card|facts|lead)\s*\.\s*([A-Za-z_]\w*)\s*\)")
 _NAME = re.compile(r"\b(card|facts|lead)\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*" + QUOTED + r"\s*\])(?!\w)")
 _SIGN = re.compile(r"&&|\|\||==|!=|>=|<=|!(?!=)|\btrue\b|\bfalse\b")
@@ -89,8 +96,8 @@ def _said(text: str, pipeline: Pipeline, language: int) -> str:
     parts: list[str] = []
     end = 0
     for found in re.finditer(QUOTED, text):
-        if _inside_name(text, found.start()):
-            continue  # card['budget'] is a name, not a text
+        if _inside_name(text, found.start()) or len(found[0]) == len("''"):
+            continue  # card['budget'] is a name, not a text; what is compared with '' is said to be there or not
         parts += [_outside(text[end : found.start()], pipeline, language), found[0]]
         end = found.end()
     parts.append(_outside(text[end:], pipeline, language))
@@ -110,12 +117,17 @@ def _outside(text: str, pipeline: Pipeline, language: int) -> str:
         return f"\ue000{len(titles) - 1}\ue001"
 
     def asked(found: re.Match[str]) -> str:
-        known = ("известно", "is known") if not found[0].startswith("!") else ("неизвестно", "is not known")
-        return put(f"{_title(found[1], found[2], pipeline, language)} {known[language]}")
+        return there(found[1], found[2], holds=not found[0].startswith("!"))
+
+    def compared(found: re.Match[str]) -> str:
+        return there(found[1], found[2], holds=found[3] == "!=")
+
+    def there(place: str, name: str, *, holds: bool) -> str:
+        return put(f"{_title(place, name, pipeline, language)} {_THERE[place][not holds][language]}")
 
     def named(found: re.Match[str]) -> str:
         return put(_title(found[1], found[2] or found[3][1:-1], pipeline, language))
 
     sign: Callable[[re.Match[str]], str] = lambda found: _SIGNS[found[0]][language]  # noqa: E731 - beside the other two
-    text = _SIGN.sub(sign, _NAME.sub(named, _HAS.sub(asked, text)))
+    text = _SIGN.sub(sign, _NAME.sub(named, _EMPTY.sub(compared, _HAS.sub(asked, text))))
     return re.sub("\ue000(\\d+)\ue001", lambda found: titles[int(found[1])], text)

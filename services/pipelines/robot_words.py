@@ -159,23 +159,21 @@ def _start(robot: Robot, pipeline: Pipeline) -> Words:
     delay = period_words(start.delay) if start.delay is not None else None
     if start.date is not None:
         field = _field(start.date, pipeline)
-        ru, en = f"по дате «{field.ru}»", f"on the date “{field.en}”"
-        if start.time is not None:
-            clock = _field(start.time, pipeline)
-            ru, en = f"{ru}, во время «{clock.ru}»", f"{en}, at the time “{clock.en}”"
+        clock = _field(start.time, pipeline) if start.time is not None else None
+        ru = f"«{field.ru}»" + (f", время «{clock.ru}»" if clock is not None else "")
+        en = f"“{field.en}”" + (f" at the time “{clock.en}”" if clock is not None else "")
         if start.before is not None:
             before = period_words(start.before)
-            ru, en = f"за {before.ru} до: {ru}", f"{before.en} before: {en}"
+            ru, en = f"за {before.ru} до даты {ru}", f"{before.en} before the date {en}"
         elif delay is not None:
-            ru, en = f"через {delay.ru} после: {ru}", f"{delay.en} after: {en}"
+            ru, en = f"через {delay.ru} после даты {ru}", f"{delay.en} after the date {en}"
+        else:
+            ru, en = f"по дате {ru}", f"on the date {en}"
     elif start.day is not None:
         month, day = _MONTHS[int(start.day[:2]) - 1], int(start.day[3:])
         ru, en = f"{day} {month[0]}, с начала работы", f"{day} {month[1]}, when work begins"
-        if start.before is not None:
-            before = period_words(start.before)
-            ru, en = f"за {before.ru} до: {ru}", f"{before.en} before: {en}"
-        elif delay is not None:
-            ru, en = f"через {delay.ru} после: {ru}", f"{delay.en} after: {en}"
+        if delay is not None:
+            ru, en = f"через {delay.ru} после {day} {month[0]}", f"{delay.en} after {day} {month[1]}"
     else:
         after = robot_titles(start.after, pipeline) if start.after is not None else None
         of_ru = f"после робота «{after.ru}»" if after is not None else "после входа в стадию"

@@ -53,8 +53,9 @@ def told_waiting(waiting: Waiting, named: Named) -> str:
     """What a robot that is not armed waits for."""
     field = named.pipeline.fields_by_id.get(waiting.field or "")
     titles = field.titles if field is not None else Titles(ru=waiting.field or "—", en=waiting.field or "—")
+    of_date = waiting.why == "left" and waiting.after is None
     return named.words(
-        f"waiting.{waiting.why}",
+        "waiting.left.date" if of_date else f"waiting.{waiting.why}",
         after=named.robot(waiting.after) if waiting.after is not None else "—",
         field=named.words.of(titles),
     )

@@ -27,12 +27,13 @@ from services.web.telling import Telling
 from services.web.telling_robots import Named
 from services.web.texts import Words
 
-Outcome = Literal["armed", "waiting", "ran", "skipped", "cancelled", "failed"]
+Outcome = Literal["armed", "waiting", "ran", "skipped", "cancelled", "failed", "not_started"]
 
 
 class RobotOut(BaseModel):
     """A robot in a stage visit, and what became of it. armed: it will run at `due_at`; waiting: nothing armed it yet, and
-    `waits_for` says why not. `stage`: the stage it belongs to; `late_ms`: milliseconds after its instant."""
+    `waits_for` says why not; not_started: the lead left the stage before anything armed it. `stage`: the stage it belongs to;
+    `late_ms`: milliseconds after its instant."""
 
     robot: str
     titles: Titles
@@ -47,7 +48,7 @@ class RobotOut(BaseModel):
     after: str | None = None
     calendar: str | None = None
     replaces: UUID | None = None
-    waits_for: Literal["armed", "requested", "failed", "date", "never"] | None = None
+    waits_for: Literal["armed", "requested", "failed", "date", "never", "imported"] | None = None
     field: str | None = None
     closed_at: datetime | None = None
     by: Actor | None = None
@@ -134,7 +135,7 @@ def automation_out(
     """The account of a lead. `under`: versions of pipelines by `id@number`, for names as they were (N14); `now`: by the system's
     clock."""
     return Making(
-        account(history, state, pipeline), pipeline, under, zone, now, of_deal=state.deal_of is not None
+        account(history, state, pipeline, under), pipeline, under, zone, now, of_deal=state.deal_of is not None
     ).out()
 
 
@@ -195,10 +196,11 @@ class Making:
         return RobotOut(
             **self._of_robot(waiting.robot, waiting.stage, self.pipeline),
             **self._said(self.pipeline, lambda named: told_waiting(waiting, named)),
-            outcome="waiting",
+            outcome="not_started" if waiting.why == "left" else "waiting",
             visit=waiting.visit,
             after=waiting.after,
-            waits_for=waiting.why,
+            waits_for=waiting.why if waiting.why != "left" else None,
+            reason="left_stage" if waiting.why == "left" else None,
             field=waiting.field,
         )
 

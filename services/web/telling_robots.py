@@ -106,9 +106,11 @@ class Named:
         reason, key = data["reason"], f"skipped.{data['reason']}"
         if reason == "predecessor":
             return self.words(key, predecessor=self.robot(data.get("predecessor")))
-        if reason in ("contact_refused", "no_address"):
+        if reason == "contact_refused":
             channel = str(data.get("channel"))
             return self.words(key, channel=self.words.get(f"channel.{channel}", channel))
+        if reason == "no_address":
+            return self.words(f"{key}.{data.get('channel') or 'ads'}")
         return self.words(key)
 
     def refused(self, data: Data) -> str:

@@ -109,13 +109,13 @@ async def test_M5_why_tells_who_tried_what_and_what_was_missing(
     assert second["command"] == str(refused.command)
     assert first["refusal"]["rules"] != second["refusal"]["rules"]
     _, out, _ = await command(capsys, "why", str(lead))
-    assert "by anna (person)" in out
+    assert "move: отказано  anna (человек)" in out
     assert "S2.exit_criteria" in out
     calm = await leads.lead_of(name="Мария", phone="+79001112244")
     assert (await command(capsys, "why", str(calm)))[1].splitlines() == [
         "Ответственный",
         "  boris  по очереди; было по очереди: anna 1, boris 0; команда sales@1",
-        "nothing was refused",
+        "Отказов не было.",
     ]
 
 

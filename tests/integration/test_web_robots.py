@@ -114,7 +114,7 @@ async def test_N4_why_says_what_ran_what_did_not_and_what_waits_for_which(
     assert "Звонок («Новый», заход 1)  ждёт, пока уйдёт «Письмо»: не ушло, повторите отправку" in said
     assert "условие не выполнено: «Бюджет» > 100; было: «Бюджет»: —" in said
     assert "повторов, которые ничего не сделали: 1" in said
-    assert said.endswith("nothing was refused\n")
+    assert said.endswith("Отказов не было.\n")
 
 
 async def test_R6_the_api_says_what_happened_by_itself_and_openapi_describes_it(web: Web) -> None:

@@ -74,7 +74,14 @@ stages:
 class Robots:
     """A lead from its capture on, with everything that happens by itself."""
 
-    def __init__(self, pipeline: Pipeline, calendar: Calendar = MOSCOW, channel: str = "hand", **known: Any) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        calendar: Calendar = MOSCOW,
+        channel: str = "hand",
+        card: dict[str, str] | None = None,
+        **known: Any,
+    ) -> None:
         self.pipeline = pipeline
         self.calendar = calendar
         self.now = BEGAN
@@ -92,7 +99,8 @@ class Robots:
             pipeline=pipeline.pipeline, contact=CONTACT, channel=channel, source="site", received_at=BEGAN, **who
         )
         entered = e.StageEntered(stage=first.id, kind=first.kind, visit=1, cause="captured", direction="in")
-        self._happen(None, (captured, entered, e.LeadAssigned(to="anna", reason="in_turn")), CLIENT)
+        written = (e.CardRecorded(names=tuple(card), values=card),) if card else ()
+        self._happen(None, (captured, entered, *written, e.LeadAssigned(to="anna", reason="in_turn")), CLIENT)
 
     @property
     def lead(self) -> LeadState:

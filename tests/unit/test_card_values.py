@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.pipeline import CardField
-from services.leads.domain.card import Unreadable, plain_value, read_value
+from services.leads.domain.card import read_value
+from services.pipelines.card_values import Unreadable, plain_value
 from tests.unit.given_pipeline import WORKSHOP
 
 FIELDS = WORKSHOP.fields_by_id

@@ -26,7 +26,7 @@ def test_Q7_an_open_turn_says_due_left_and_why_this_long() -> None:
     story = Deadlines(BOTH).working().until(at(2, 15))
     [due] = told(story)[0].due
     assert (due.turn.set.due_at, due.left, due.overdue) == (at(2, 16), timedelta(hours=1), False)
-    assert (due.why.ru, due.why.en) == ("4 рабочих часа, если телефон известно", "4 working hours if phone is known")
+    assert (due.why.ru, due.why.en) == ("4 рабочих часа, если телефон есть", "4 working hours if phone is known")
     assert [lack.id for lack in due.lacks] == ["result"]
     assert due.responsible == "anna"
     assert due.missed.en == "an incident of the responsible, and the term begins again"

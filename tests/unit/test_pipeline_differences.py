@@ -139,15 +139,15 @@ stages:
          "Stage “New”: robot “Call”: changed: what it does; it was: plan a call: Call; due within 1 working hour; "
          "it is: plan a call: Call; due within 2 working hours"),
         (("do: {email: hello}}", "do: {email: hello}, when: 'has(card.visit)'}"), "robot_when", "new/greet",
-         "Стадия «Новый»: робот «Написать»: изменено — условие; было: нет; стало: «Визит» известно",
-         "Stage “New”: robot “Write”: changed: its condition; it was: none; it is: “Visit” is known"),
+         "Стадия «Новый»: робот «Написать»: изменено — условие; было: нет; стало: «Визит» заполнено",
+         "Stage “New”: robot “Write”: changed: its condition; it was: none; it is: “Visit” is filled in"),
         (("do: {email: hello}}", "do: {email: hello}, on_leave: keep}"), "robot_on_leave", "new/greet",
          "Стадия «Новый»: робот «Написать»: изменено — если лид ушёл со стадии; было: отменяется; стало: остаётся",
          "Stage “New”: robot “Write”: changed: when the lead left the stage; it was: it is cancelled; it is: it stays"),
         (("      - {id: greet,", "      - {id: sale, titles: {ru: 'Сделка', en: 'Deal'}, start: {date: visit, "
           "before: {days: 1}}, do: {move: deal}}\n      - {id: greet,"), "robot_added", "new/sale",
-         "Стадия «Новый»: робот «Сделка» добавлен: за 1 день до: по дате «Визит» — перевести в «Сделка»",
-         "Stage “New”: robot “Deal” added: 1 day before: on the date “Visit”: move to “Deal”"),
+         "Стадия «Новый»: робот «Сделка» добавлен: за 1 день до даты «Визит» — перевести в «Сделка»",
+         "Stage “New”: robot “Deal” added: 1 day before the date “Visit”: move to “Deal”"),
         (("on: call_missed", "on: visit"), "trigger_on", "refused/missed",
          "Стадия «Отказ»: триггер «Пропущен»: изменено — чего ждёт; было: Клиент позвонил, никто не ответил; "
          "стало: Клиент зашёл на сайт",

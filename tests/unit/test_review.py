@@ -13,12 +13,13 @@ from contracts import events as e
 from contracts.commands import Missing, Refusal
 from contracts.meta import Actor
 from contracts.pipeline import DECLINED, UNKNOWN, FieldCriterion
-from services.leads.domain.card import plain_value, read_value
+from services.leads.domain.card import read_value
 from services.leads.domain.criteria import unmet, values_of
 from services.leads.domain.decide import Surroundings, decide
 from services.leads.domain.reviews import judging
 from services.leads.domain.reviews.standing import Review
 from services.leads.domain.state import with_
+from services.pipelines.card_values import plain_value
 from services.pipelines.conditions import holds
 from services.pipelines.language import PipelineError, read_pipeline
 from services.pipelines.linting.constant import constant

@@ -109,10 +109,60 @@ def test_R6_each_way_a_robot_ends_is_told_with_its_reason() -> None:
 
 
 def test_R6_a_follower_of_a_stage_that_was_left_waits_only_where_its_policy_says_so() -> None:
-    for policy, expected in (("cancel", {}), ("keep", {"call": "requested"}), ("run_now", {"call": "requested"})):
+    for policy, expected in (
+        ("cancel", {"call": "left"}),
+        ("keep", {"call": "requested"}),
+        ("run_now", {"call": "requested"}),
+    ):
         story = school(f"{LETTER}, {robot('call', CALL, start='{after: letter}', on_leave=policy)}")
         story.until(seconds=1).given("move", to="work")
         assert waits(story) == expected, policy
+
+
+def test_N4_what_still_waited_when_the_lead_left_the_stage_says_so() -> None:
+    day = robot("day", CALL, start="{date: lesson}")
+    story = school(f"{LETTER}, {BEHIND}, {robot('third', CALL, start='{after: call}')}, {day}")
+    story.until(seconds=1).given("move", to="work").report()
+    assert waits(story) == {"call": "left", "third": "left", "day": "left"}
+    assert said(story, "call").ru == "не запущен: лид ушёл со стадии раньше, чем сработал робот ««letter»»"
+    assert said(story, "day").en == "not started: while the lead stood in the stage, “Lesson” was not filled in"
+    assert (said(story, "call").outcome, said(story, "call").waits_for) == ("not_started", None)
+    story.given("move", to="new")
+    assert said(story, "call").waits_for == "armed", "the new visit has robots of its own"
+    story.given("undo")
+    assert len([w for w in of(story).waiting if w.robot == "call"]) == 1, "a mistake is no visit"
+
+
+def test_N4_an_answer_that_is_no_date_leaves_the_robot_waiting_for_one() -> None:
+    follower = robot("after", CALL, start="{after: remind}")
+    story = school(f"{robot('remind', CALL, start='{date: lesson}')}, {follower}", card={"lesson": "unknown"})
+    assert waits(story) == {"remind": "date", "after": "armed"}
+
+
+def test_N6_a_date_that_was_taken_off_the_card_is_waited_for_again() -> None:
+    follower = robot("after", CALL, start="{after: remind}")
+    story = school(f"{robot('remind', CALL, start='{date: lesson}')}, {follower}", card={"lesson": "2026-03-10"})
+    story.given("record", fields={"lesson": ""})
+    assert waits(story) == {"remind": "date", "after": "armed"}
+    assert [out.outcome for out in told(story).robots if out.robot == "remind"] == ["cancelled", "waiting"]
+    assert waits(story.given("record", fields={"lesson": "2026-03-11"})) == {"after": "armed"}
+
+
+def test_N5_an_imported_lead_says_that_an_import_starts_no_robots() -> None:
+    story = school()
+    [captured, entered, *_] = history(story)
+    by_import = [captured, Recorded(entered.meta, entered.data.model_copy(update={"basis": "import"}))]
+    found = account(by_import, story.lead, school(robot("call", CALL)).pipeline).waiting
+    assert [(w.robot, w.why) for w in found] == [("call", "imported")]
+
+
+def test_N4_nowhere_to_write_to_is_told_by_what_is_lacking() -> None:
+    story = school(f"{LETTER}, {robot('text', '{sms: place}')}, {robot('ads', '{audience: x, service: vk}')}")
+    nobody = school(f"{LETTER}, {robot('text', '{sms: place}')}", email=None, phone=None).until(seconds=1)
+    assert said(nobody, "letter").ru.endswith(": нет рабочего e-mail")
+    assert said(nobody, "text").en.endswith(": there is no phone that works")
+    story.wrong = {("email", "anna@example.org"): "wrong", ("phone", "+79161234567"): "wrong"}
+    assert said(story.until(seconds=1), "ads").ru.endswith(": нет ни рабочего телефона, ни e-mail")
 
 
 def letter_from(story: Robots) -> e.LetterReceived:

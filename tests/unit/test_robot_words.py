@@ -79,8 +79,9 @@ def test_U_a_robot_says_when_on_which_condition_and_what() -> None:
     assert ring.start.ru == "через 2 рабочих дня после робота «Спасибо», в рабочие часы"
     assert ring.start.en == "2 working days after the robot “Thanks”, in working hours"
     assert ring.action.ru == "запланировать звонок: Перезвонить; срок — 1 рабочий час"
-    assert [more.en for more in ring.more] == ["runs even when the stage was left", "once for each client"]
-    assert remind.start.en == "3 hours before: on the date “Lesson”, at the time “Час”".replace("Час", "Hour")
+    assert [more.en for more in ring.more] == ["runs even when the lead has left the stage", "once for each client"]
+    assert remind.start.en == "3 hours before the date “Lesson” at the time “Hour”"
+    assert remind.start.ru == "за 3 часа до даты «Занятие», время «Час»"
     assert remind.action.ru == "отправить SMS «Место» по-английски"
     assert [more.ru for more in remind.more] == ["срок не меняется вместе с датой"]
 
@@ -88,11 +89,17 @@ def test_U_a_robot_says_when_on_which_condition_and_what() -> None:
 def test_U_a_condition_calls_fields_and_facts_by_their_titles_and_leaves_texts_alone() -> None:
     when = ROBOTS["ring"].when
     assert when is not None
-    assert when.ru == '«Бюджет» > 100 и «Занятие» неизвестно и «согласен» и имя ≠ "a && b"'
-    assert when.en == '“Budget” > 100 and “Lesson” is not known and “agreed” and name ≠ "a && b"'
+    assert when.ru == '«Бюджет» > 100 и «Занятие» не заполнено и «согласен» и имя ≠ "a && b"'
+    assert when.en == '“Budget” > 100 and “Lesson” is not filled in and “agreed” and name ≠ "a && b"'
     assert (
         condition_words("has(card.budget) || has(facts.agreed)", SCHOOL).ru
-        == "«Бюджет» известно или «согласен» известно"
+        == "«Бюджет» заполнено или «согласен» отмечено"
+    )
+    assert condition_words("lead.phone != '' && card.budget == '' && !has(lead.email)", SCHOOL).ru == (
+        "телефон есть и «Бюджет» не заполнено и e-mail нет"
+    )
+    assert condition_words("card.nowhere != 'x' && !has(facts.agreed)", SCHOOL).en == (
+        "card.nowhere ≠ 'x' and “agreed” is not recorded"
     )
     assert condition_words("card['budget'] == 1 || !(card.nowhere in ['x'])", SCHOOL).ru == (
         "«Бюджет» = 1 или не (card.nowhere in ['x'])"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import pytest
 from contracts import events as e
 from contracts.commands import Refusal
 from tests.unit.given_pipeline import BEGAN, HEAD, LEAD
-from tests.unit.given_robots import Robots, pipeline_of
+from tests.unit.given_robots import MOSCOW, Robots, pipeline_of
 
 TEMPLATES = """
 templates:
@@ -172,11 +173,148 @@ def test_N6_a_changed_date_changes_the_start_and_a_cleared_one_cancels_it() -> N
     assert story.until(days=30).ran() == []
 
 
+def _armed_once(story: Robots) -> dict[str, datetime]:
+    """What waits; no timer may be armed twice."""
+    timers = [armed.timer for armed in story.of(e.RobotArmed)]
+    assert len(timers) == len(set(timers)), "a timer is armed once"
+    cancelled = [event.timer for event in story.of(e.RobotCancelled)]
+    assert len(cancelled) == len(set(cancelled)), "and cancelled once"
+    return {armed.robot: armed.due_at for armed in story.lead.automation.armed.values()}
+
+
+def test_N1_a_date_that_comes_with_the_move_arms_each_robot_once() -> None:
+    story = school(later=robot("remind", "{sms: place}", start="{date: lesson, time: hour, before: {hours: 2}}"))
+    first = [
+        {"type": "record", "fields": {"lesson": "2026-03-10"}},
+        {"type": "record", "fields": {"hour": "18:30"}},
+    ]
+    story.given("move", to="work", first=first)
+    assert _armed_once(story) == {"remind": datetime(2026, 3, 10, 13, 30, tzinfo=UTC)}
+
+
+def test_N1_a_date_that_comes_with_the_lead_arms_each_robot_once() -> None:
+    story = school(
+        robot("remind", "{sms: place}", start="{date: lesson, before: {days: 1}}"), card={"lesson": "2026-03-10"}
+    )
+    assert _armed_once(story) == {"remind": datetime(2026, 3, 9, 6, 0, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize(
+    ("on_leave", "due"),
+    [
+        ("cancel", {}),
+        ("keep", {"remind": datetime(2026, 3, 19, 6, 0, tzinfo=UTC)}),
+        ("run_now", {"remind": BEGAN}),
+    ],
+)
+def test_N6_a_date_changed_with_the_move_out_of_the_stage_leaves_what_the_policy_says(
+    on_leave: str, due: dict[str, datetime]
+) -> None:
+    story = school(robot("remind", "{sms: place}", start="{date: lesson, before: {days: 1}}", on_leave=on_leave))
+    story.given("record", fields={"lesson": "2026-03-10"})
+    story.given("move", to="work", first=[{"type": "record", "fields": {"lesson": "2026-03-20"}}])
+    assert _armed_once(story) == due
+
+
 def test_N6_a_robot_that_is_not_to_be_retimed_keeps_its_date() -> None:
     story = school(robot("remind", "{sms: place}", start="{date: lesson, before: {days: 1}}", retime="false"))
     story.given("record", fields={"lesson": "2026-03-10"}).given("record", fields={"lesson": "2026-03-20"})
     [armed] = story.of(e.RobotArmed)
     assert armed.due_at == datetime(2026, 3, 9, 6, 0, tzinfo=UTC)
+
+
+BEFORE = "{date: lesson, time: hour, before: {hours: 2}, in_hours: true}"
+
+
+def test_R1_a_robot_before_a_date_moves_back_into_hours_never_behind_the_date() -> None:
+    story = school(robot("remind", "{sms: place}", start=BEFORE))
+    story.given("record", fields={"lesson": "2026-03-10", "hour": "08:00"})
+    [armed] = story.of(e.RobotArmed)
+    assert armed.due_at == datetime(2026, 3, 9, 15, 0, tzinfo=UTC), (
+        "6 in the morning is nobody's hour: 18:00 the evening before"
+    )
+
+
+def test_R1_a_robot_before_a_date_whose_last_hours_are_over_comes_in_the_next_ones_or_not_at_all() -> None:
+    story = school(robot("remind", "{sms: place}", start=BEFORE)).until(hours=8)
+    story.given("record", fields={"lesson": "2026-03-03", "hour": "09:30"})
+    [armed] = story.of(e.RobotArmed)
+    assert armed.due_at == datetime(2026, 3, 3, 6, 0, tzinfo=UTC), "not at 20:00 in the evening"
+    story.given("record", fields={"hour": "08:00"})
+    assert story.until(days=1).ran() == []
+    assert story.why("remind").reason == "date_passed"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "runs"),
+    [
+        ("2026-03-01", "", False),
+        ("2026-03-02", "", True),
+        ("2026-03-02", "12:00", False),
+        ("2026-03-02", "12:01", True),
+    ],
+)
+def test_R1_what_was_to_come_before_a_date_does_not_come_after_it(day: str, hour: str, runs: bool) -> None:
+    """The story begins at noon of 2 March."""
+    story = school(robot("remind", "{sms: place}", start="{date: lesson, time: hour, before: {hours: 2}}"))
+    story.given("record", fields={"lesson": day, "hour": hour}).until(seconds=0)
+    assert story.ran() == (["remind"] if runs else [])
+    assert runs or story.why("remind").reason == "date_passed"  # type: ignore[attr-defined]
+
+
+def test_R1_what_comes_after_a_date_comes_also_when_it_is_long_past() -> None:
+    story = school(robot("ask", CALL, start="{date: lesson, delay: {days: 1}}"))
+    assert story.given("record", fields={"lesson": "2026-02-01"}).until(seconds=0).ran() == ["ask"]
+
+
+def _times(story: Robots) -> list[datetime]:
+    return [armed.due_at.astimezone(MOSCOW.zone).replace(tzinfo=None) for armed in story.of(e.RobotArmed)]
+
+
+def test_P7_a_short_month_and_a_day_off_move_one_time_and_not_those_that_follow() -> None:
+    story = school(robot("keep", CALL, start="{delay: {days: 29}, every: {months: 1}}")).until(days=180)
+    assert [at.date() for at in _times(story)[:6]] == [
+        date(2026, 3, 31), date(2026, 4, 30), date(2026, 6, 1), date(2026, 6, 30), date(2026, 7, 31), date(2026, 8, 31),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("more", ["", ", in_hours: true", ", delay: {days: 10}"])
+def test_P5_a_robot_of_a_day_of_the_year_that_comes_again_comes_each_year_on_that_day(more: str) -> None:
+    holidays = {date(year, 12, 31): () for year in range(2026, 2032)}
+    calendar = replace(MOSCOW, days=holidays)
+    stages = f"""
+  - id: new
+    titles: {{ru: "Новый", en: "New"}}
+    kind: open
+    robots: [{robot("greet", "{tag: a}", start="{day: 12-31, every: {months: 12}" + more + "}")}]
+"""
+    story = Robots(pipeline_of(stages), calendar).until(days=365 * 5)
+    years = [(at - timedelta(days=15)).year for at in _times(story)]
+    assert years == [2026, 2027, 2028, 2029, 2030, 2031], "each year once"
+    if not more:
+        assert {(at.month, at.day) for at in _times(story)} == {(12, 31)}
+
+
+def test_P7_after_an_outage_a_robot_comes_again_once_and_keeps_its_days() -> None:
+    story = school(robot("keep", CALL, start="{every: {days: 7}}")).until(days=15)
+    story.now += timedelta(days=100)
+    story.until(seconds=0)
+    assert len(story.ran()) == 4
+    assert {at.weekday() for at in _times(story)} == {0}, "Mondays"
+
+
+@pytest.mark.parametrize(
+    ("start", "counted"),
+    [
+        ("{day: 12-31, every: {days: 365}}", ["sales@3", "sales@3"]),
+        ("{delay: {days: 1}, every: {days: 7, working: true}}", [None, "sales@3"]),
+        ("{every: {months: 1}}", [None, "sales@3"]),
+        ("{delay: {days: 1, working: true}, every: {days: 7}}", ["sales@3", None]),
+    ],
+)
+def test_R1_what_is_counted_in_the_calendar_says_in_which(start: str, counted: list[str | None]) -> None:
+    story = school(robot("one", "{tag: a}", start=start)).until(days=370)
+    assert [armed.calendar for armed in story.of(e.RobotArmed)][:2] == counted
 
 
 def test_N4_a_condition_that_does_not_hold_is_told_by_its_clause_and_the_values_seen() -> None:
@@ -298,6 +436,34 @@ def test_N5_robots_are_started_for_leads_that_did_not_have_them_and_for_no_other
     count = len(story.of(e.RobotArmed))
     story.given("start_robots")
     assert len(story.of(e.RobotArmed)) == count, "both ran already"
+
+
+def test_N5_a_new_robot_behind_one_that_is_over_is_started_too() -> None:
+    letter, tail = robot("letter", "{email: thanks}"), robot("no", "{tag: rich}", when='"card.budget > 5"')
+    after, behind = robot("after", "{tag: a}", start="{after: letter, delay: {days: 1}}"), "{after: no}"
+    more = f"{after}, {robot('skip', '{tag: b}', start=behind)}"
+    run = robot("run", "{tag: c}", start=behind, when_predecessor_did_not_run="run")
+    story = school(f"{letter}, {tail}").until(seconds=1)
+    story.pipeline = school(f"{letter}, {tail}, {more}, {run}").pipeline
+    story.given("start_robots")
+    assert story.of(e.RobotArmed, robot="after") == [], "its letter is on its way still"
+    story.report().given("start_robots")
+    [armed] = story.of(e.RobotArmed, robot="after")
+    assert (armed.because, armed.after, armed.due_at - story.now) == ("after_robot", "letter", timedelta(days=1))
+    assert story.why("skip").reason == "predecessor"  # type: ignore[attr-defined]
+    assert story.until(days=1).ran() == ["letter", "run", "after"]
+    assert story.given("start_robots").until(days=1).ran() == ["letter", "run", "after"], "nothing runs twice"
+
+
+def test_N5_a_new_robot_behind_a_letter_that_went_out_before_is_started() -> None:
+    letter = robot("letter", "{email: thanks}")
+    story = school(letter).until(seconds=1).report()
+    story.pipeline = school(
+        f"{letter}, {robot('after', '{tag: a}', start='{after: letter, delay: {days: 1}}')}"
+    ).pipeline
+    story.given("start_robots", at=BEGAN + timedelta(days=2))
+    [armed] = story.of(e.RobotArmed, robot="after")
+    assert (armed.because, armed.after, armed.due_at) == ("started", "letter", BEGAN + timedelta(days=3))
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,11 @@ class RobotMachine(RuleBasedStateMachine):
     def move(self, to: str) -> None:
         self.story.give("move", to=to)
 
+    @rule(to=st.sampled_from(["new", "work"]), days=st.lists(st.dates(date(2026, 3, 1), date(2026, 5, 1)), max_size=2))
+    def move_with_dates(self, to: str, days: list[date]) -> None:
+        first = [{"type": "record", "fields": {"lesson": day.isoformat()}} for day in days]
+        self.story.give("move", to=to, first=first)
+
     @rule()
     def undo(self) -> None:
         self.story.give("undo")

@@ -67,6 +67,7 @@ OFFER = e.OfferMade.model_validate({"volume": "1", "price": {"amount": "1", "cur
         ("message", joined("message")),
         ("visit", VISIT),
         ("event, type: leadline.lead.offer_made", OFFER),
+        ("event, type: leadline.deal.offer_made", OFFER),
     ],
 )
 def test_R5_every_kind_of_trigger_moves_the_lead_by_what_it_waits_for_and_by_nothing_else(

@@ -11,8 +11,8 @@ from typing import Any
 
 from contracts.commands import Missing
 from contracts.pipeline import UNKNOWN, ContactCriterion, Criterion, FactCriterion, FieldCriterion, Pipeline, Titles
-from services.leads.domain.card import plain_value
 from services.leads.domain.state import FactHeld, LeadState
+from services.pipelines.card_values import plain_value
 from services.pipelines.conditions import holds
 from services.pipelines.templates import LeadValues
 

@@ -19,7 +19,7 @@ from contracts.commands import Refusal
 from contracts.meta import Meta
 from contracts.pipeline import Pipeline, Stage
 from services.leads.domain.activities import deciding as planning
-from services.leads.domain.card import Unreadable, read_value
+from services.leads.domain.card import read_value
 from services.leads.domain.case import Case
 from services.leads.domain.criteria import held
 from services.leads.domain.identities import normalise_email, normalise_phone
@@ -27,6 +27,7 @@ from services.leads.domain.permissions import Permission
 from services.leads.domain.reviews import judging
 from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES, broken_against, no_such_stage, refused
 from services.leads.domain.state import LeadState, evolve_lead
+from services.pipelines.card_values import Unreadable
 
 MOST_MOVES = 10
 """Automatic moves without a person or an inbound message between them; the next one is a loop (decision 8, N3)."""

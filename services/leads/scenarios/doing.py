@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from contracts import commands as c
 from contracts.pipeline import CardField, Fact, Titles
-from services.leads.domain.card import Unreadable, read_value
+from services.leads.domain.card import read_value
 from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.reviews.judging import waiting
 from services.leads.domain.state import CONTACT_FIELDS
@@ -25,6 +25,7 @@ from services.leads.scenarios.play import REGION, Play
 from services.leads.scenarios.script import Detail, Step
 from services.leads.scenarios.texts import TEXTS, say
 from services.leads.scenarios.times import day, later, moment_of
+from services.pipelines.card_values import Unreadable
 
 
 class StepError(ValueError):

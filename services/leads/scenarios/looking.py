@@ -10,7 +10,7 @@ from typing import Final
 
 from contracts import events as e
 from contracts.commands import Missing, Refusal
-from services.leads.domain.card import Unreadable, read_value
+from services.leads.domain.card import read_value
 from services.leads.domain.criteria import held
 from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.proposals import proposals
@@ -24,6 +24,7 @@ from services.leads.scenarios.naming import Names, UnknownNameError, near, same
 from services.leads.scenarios.play import REGION, Play
 from services.leads.scenarios.script import Step
 from services.leads.scenarios.texts import TEXTS, say
+from services.pipelines.card_values import Unreadable
 
 Difference = tuple[str, str]
 """What was expected, what came out."""

@@ -185,6 +185,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "skipped.rules": ("правила не дают", "the rules do not let it"),
     "skipped.loop": ("переходы пошли по кругу", "moves went round in a circle"),
     "skipped.removed": ("в воронке его больше нет", "the pipeline has it no longer"),
+    "skipped.date_passed": ("дата уже прошла", "its date has passed"),
     "skipped.once": ("этому клиенту уже было", "this client had it once"),
     "cancelled.left_stage": ("лид ушёл со стадии", "the lead left the stage"),
     "cancelled.retimed": ("дата изменилась", "the date was changed"),

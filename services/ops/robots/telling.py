@@ -79,6 +79,7 @@ WORDS = {
     "skip.rules": ("не пускает правило: {count}", "{count} stopped by a rule"),
     "skip.loop": ("слишком много переходов подряд: {count}", "{count} stopped as a loop"),
     "skip.removed": ("робота в воронке больше нет: {count}", "{count} that the pipeline no longer has"),
+    "skip.date_passed": ("дата уже прошла: {count}", "{count} whose date has passed"),
     "skip.once": ("для этого клиента уже срабатывал: {count}", "{count} that ran for this client before"),
     "failed": (
         "Не смогут сработать (например, шаблон без значения): {count}; о каждом будет дело.",

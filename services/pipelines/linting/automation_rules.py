@@ -60,6 +60,40 @@ AUTOMATION_RULES: tuple[LintRule, ...] = (
         robots.not_allowed,
     ),
     LintRule(
+        "R2.unreadable_value",
+        "error",
+        Said(
+            "Робот пишет в поле то, что поле может хранить.",
+            "A robot writes into a field what the field can hold.",
+        ),
+        Said(
+            "Правила не примут такое значение: робот всегда будет пропущен.",
+            "The rules take no such value: the robot is always skipped.",
+        ),
+        Said(
+            "Исправьте value по типу поля: число, сумму, дату, вариант.",
+            "Mend value by the field's type: a number, an amount, a date, an option.",
+        ),
+        robots.unreadable_value,
+    ),
+    LintRule(
+        "R5.unknown_event",
+        "error",
+        Said(
+            "Триггер ждёт того, что с лидами бывает.",
+            "A trigger waits for what happens to leads.",
+        ),
+        Said(
+            "Он не сработает никогда, и никто этого не увидит.",
+            "It will never run, and nobody sees that.",
+        ),
+        Said(
+            "Исправьте type; виды событий: contracts/schemas, leadline.lead.….v1.json.",
+            "Mend type; the types of events: contracts/schemas, leadline.lead.….v1.json.",
+        ),
+        robots.unknown_event,
+    ),
+    LintRule(
         "R1.never_starts",
         "warning",
         Said(

@@ -6,35 +6,41 @@ What is told is what holds of every lead: a robot that may never run because of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Final
 
-from contracts.pipeline import MoveTo, Period, RejectAs, Robot, Stage
+from contracts.events import EVENT_TYPES
+from contracts.events.deal import AS_OF_LEADS
+from contracts.pipeline import MoveTo, Period, RejectAs, Robot, SetField, Stage, Trigger
+from services.pipelines.card_values import Unreadable, read_typed
 from services.pipelines.linting.case import Case
 from services.pipelines.linting.finding import Found, Path, Said
 from services.pipelines.linting.paths import stays, way_round
 from services.pipelines.linting.ways import Way, machine_target, trigger_sources
 
-OF_MACHINES: Final = frozenset(
-    f"leadline.lead.{name}"
-    for name in (
-        "stage_entered",
-        "robot_armed",
-        "robot_ran",
-        "robot_skipped",
-        "activity_planned",
-        "activity_closed",
-        "effect_requested",
-        "effect_done",
-        "effect_failed",
-        "tag_added",
-        "tag_removed",
-        "trigger_fired",
-    )
-)
-"""Events that nobody need act for: a trigger on one of them goes on by itself. What a client or a person does breaks a circle."""
+_SENDS: Final = frozenset({"email", "sms", "audience", "webhook"})
+ALWAYS: Final = frozenset({"stage_entered", "trigger_fired"})
+"""Events that come by themselves to every lead in a stage."""
+BY_ANY_ROBOT: Final = frozenset({"robot_armed", "robot_ran", "robot_skipped"})
+BY_ROBOTS: Final[Mapping[str, frozenset[str]]] = {
+    "activity_planned": frozenset({"plan", "notify_head"}),
+    "activity_closed": frozenset({"plan", "notify_head"}),
+    "effect_requested": _SENDS | {"notify_head"},
+    "effect_done": _SENDS,
+    "effect_failed": _SENDS,
+    "tag_added": frozenset({"tag"}),
+    "tag_removed": frozenset({"tag"}),
+    "card_recorded": frozenset({"field"}),
+    "assigned": frozenset({"assign"}),
+    "incident_raised": frozenset({"incident"}),
+}
+"""Events that nobody need act for where a robot of the stage does such a thing: a trigger on one of them goes on by itself. What
+a client or a person does breaks a circle."""
+ON_LEADS: Final = frozenset(kind for kind, event in EVENT_TYPES.items() if event.KIND in ("lead", "deal"))
+"""Types of events that a trigger can answer."""
 _HOUR = timedelta(hours=1)
 _WORKING_DAY, _WORKING_HOUR = timedelta(days=7 / 5), _HOUR * (24 * 7 / (5 * 8))
 
@@ -101,19 +107,28 @@ def _steps(case: Case) -> dict[str, list[Step]]:
                 said = Said(f"робот {robot.id}", f"robot {robot.id}")
                 found[stage.id].append(Step(to, ("stages", n, "robots", m), sure, said))
         for m, trigger in enumerate(stage.triggers):
-            if (
-                trigger.on != "event"
-                or trigger.type not in OF_MACHINES
-                or case.conditions.get(trigger.when or "") is False
-            ):
+            if trigger.on != "event" or case.conditions.get(trigger.when or "") is False:
                 continue
             said = Said(f"триггер {trigger.id}", f"trigger {trigger.id}")
             for here in trigger_sources(trigger, stage, case.pipeline):
                 way = next((way for way in case.ways.out[here] if way.to == stage.id), None)
-                if way is not None:
-                    sure = _holds(trigger.when, case) and _sure(way, case)
+                comes = _comes_by_itself(trigger, case.pipeline.by_id[here], case)
+                if way is not None and comes is not None:
+                    sure = comes and _holds(trigger.when, case) and _sure(way, case)
                     found[here].append(Step(stage.id, ("stages", n, "triggers", m), sure, said))
     return found
+
+
+def _comes_by_itself(trigger: Trigger, here: Stage, case: Case) -> bool | None:
+    """Whether the event that a trigger answers comes to a lead in a stage without anybody's act: surely, perhaps, or not."""
+    name = AS_OF_LEADS.get(trigger.type or "", trigger.type or "").removeprefix("leadline.lead.")
+    if name in ALWAYS:
+        return True
+    does = BY_ROBOTS.get(name, frozenset())
+    by = [
+        robot for robot in here.robots if (name in BY_ANY_ROBOT or robot.does in does) and not _never(robot, here, case)
+    ]
+    return any(_holds(robot.when, case) for robot in by) if by else None
 
 
 def _holds(when: str | None, case: Case) -> bool:
@@ -134,7 +149,7 @@ def not_allowed(case: Case) -> Iterator[Found]:
     for n, stage in enumerate(case.pipeline.stages):
         for m, robot in enumerate(stage.robots):
             to = machine_target(robot)
-            if to is not None and stage.kind in ("open", "won") and to not in case.ways.possible[stage.id]:
+            if to is not None and not _may(stage, to, case):
                 target = case.pipeline.by_id[to].titles
                 yield Found(
                     ("stages", n, "robots", m, "do"),
@@ -146,9 +161,7 @@ def not_allowed(case: Case) -> Iterator[Found]:
                 )
         for m, trigger in enumerate(stage.triggers):
             sources = trigger_sources(trigger, stage, case.pipeline)
-            if any(
-                stage.id in case.ways.possible[here] or case.pipeline.by_id[here].kind != "open" for here in sources
-            ):
+            if any(_may(case.pipeline.by_id[here], stage.id, case) for here in sources):
                 continue
             yield Found(
                 ("stages", n, "triggers", m),
@@ -158,6 +171,62 @@ def not_allowed(case: Case) -> Iterator[Found]:
                 ),
                 (stage.id,),
             )
+
+
+def _may(stage: Stage, to: str, case: Case) -> bool:
+    """Whether there is a way that a robot or trigger could go. Out of an outcome only stated moves lead: bringing a lead back
+    (`reopen`) is a person's act."""
+    if stage.kind in ("lost", "postponed"):
+        return any(move.to == to for move in stage.moves or ())
+    return to in case.ways.possible[stage.id]
+
+
+def unknown_event(case: Case) -> Iterator[Found]:
+    """A trigger on an event that does not happen to leads."""
+    for n, stage in enumerate(case.pipeline.stages):
+        for m, trigger in enumerate(stage.triggers):
+            if trigger.type is None or trigger.type in ON_LEADS:
+                continue
+            near = get_close_matches(trigger.type, ON_LEADS, n=1, cutoff=0.85)
+            yield Found(
+                ("stages", n, "triggers", m, "type"),
+                Said(
+                    f"триггер «{trigger.titles.ru}» ждёт события {trigger.type}, а у лидов такого нет"
+                    + (f"; возможно, {near[0]}" if near else ""),
+                    f"the trigger “{trigger.titles.en}” waits for the event {trigger.type}, which no lead has"
+                    + (f"; did you mean {near[0]}?" if near else ""),
+                ),
+                (stage.id,),
+            )
+
+
+def unreadable_value(case: Case) -> Iterator[Found]:
+    """A robot that writes into a field what the field cannot hold."""
+    for n, stage in enumerate(case.pipeline.stages):
+        for m, robot in enumerate(stage.robots):
+            if not isinstance(robot.do, SetField):
+                continue
+            field = case.pipeline.fields_by_id.get(robot.do.field)
+            read = read_typed(field, robot.do.value, lambda number: number) if field is not None else _contact(robot.do)
+            if isinstance(read, Unreadable):
+                yield Found(
+                    ("stages", n, "robots", m, "do", "value"),
+                    Said(
+                        f"робот «{robot.titles.ru}» пишет «{robot.do.value[:60]}»; {read.ru.rstrip('.')}",
+                        f"the robot “{robot.titles.en}” writes “{robot.do.value[:60]}”; {read.en.rstrip('.')}",
+                    ),
+                    (stage.id,),
+                )
+
+
+def _contact(do: SetField) -> str | Unreadable:
+    """What is written into a field of the client's: a phone has digits, an e-mail an @."""
+    wrong = (do.field == "phone" and not any(map(str.isdecimal, do.value))) or (
+        do.field == "email" and "@" not in do.value
+    )
+    if wrong and do.value.strip():
+        return Unreadable(f"{do.field}: это не телефон и не e-mail", f"{do.field}: this is no phone or e-mail")
+    return do.value
 
 
 def never_starts(case: Case) -> Iterator[Found]:
@@ -193,7 +262,7 @@ def _never(robot: Robot, stage: Stage, case: Case) -> bool:
     if robot.when is not None and case.conditions[robot.when] is False:
         return True
     to = machine_target(robot)
-    if to is not None and stage.kind in ("open", "won") and to not in case.ways.possible[stage.id]:
+    if to is not None and not _may(stage, to, case):
         return True
     before = stage.robots_by_id.get(robot.start.after or "")
     return before is not None and robot.when_predecessor_did_not_run == "skip" and _never(before, stage, case)

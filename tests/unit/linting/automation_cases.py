@@ -11,6 +11,7 @@ SEEN: list[dict[str, Any]] = [{"fact": "seen"}]
 OWN = {"id": "agreed", "titles": titles("договорились")}
 OWN_VISIT = {**OWN, "holds": "visit"}
 DAY = {"id": "day", "titles": titles("День"), "type": "date"}
+TAGGED = {"on": "event", "type": "leadline.lead.tag_added"}
 ENTERED = {"on": "event", "type": "leadline.lead.stage_entered"}
 
 
@@ -45,6 +46,27 @@ def to_and_fro(**of_the_robots: Any) -> Pipeline:
     )
 
 
+def to_and_fro_by(do: dict[str, Any], kind: str) -> Pipeline:
+    """Two stages: what a robot does in the first pulls a trigger to the second, whose robot moves leads back."""
+    return pipeline(
+        stage("s0", robots=[robot("r0", do)]),
+        stage("s1", triggers=[trigger("t0", on="event", type=kind)], robots=[robot("r1", {"move": "s0"})]),
+    )
+
+
+def writing(field: str, value: str) -> Pipeline:
+    """A robot that writes into a field."""
+    glass = {
+        "id": "glass",
+        "titles": titles("Стекло"),
+        "type": "choice",
+        "options": [{"id": "single", "titles": titles("Одно")}],
+    }
+    size, price = {"id": "size", "titles": titles("Длина")}, {"id": "price", "titles": titles("Цена")}
+    fields = [DAY, glass, {**size, "type": "number"}, {**price, "type": "money"}]
+    return pipeline(stage("s0", robots=[robot("r0", {"field": field, "value": value})]), fields=fields)
+
+
 def chain(before: dict[str, Any], **more: Any) -> Pipeline:
     """A stage with a robot, and one that follows it."""
     follows = robot("r1", {"tag": "hot"}, start={"after": "r0"}, **more)
@@ -70,6 +92,9 @@ FLAGGED_ROBOTS: dict[str, list[Pipeline]] = {
             stage("s1"),
             stage("s2", triggers=[trigger("t0", **ENTERED)], robots=[robot("r1", {"move": "s0"})]),
         ),
+        to_and_fro_by({"field": "company", "value": "ООО"}, "leadline.lead.card_recorded"),
+        to_and_fro_by({"assign": "next"}, "leadline.lead.assigned"),
+        to_and_fro_by({"tag": "hot"}, "leadline.deal.tag_added"),
     ],
     "N3.conditional_circle": [
         to_and_fro(when="has(facts.agreed)"),
@@ -80,7 +105,29 @@ FLAGGED_ROBOTS: dict[str, list[Pipeline]] = {
             facts=[OWN_VISIT],
         ),
     ],
+    "R2.unreadable_value": [
+        writing("day", "завтра"),
+        writing("size", "много"),
+        writing("price", "даром"),
+        writing("glass", "triple"),
+        writing("phone", "нет"),
+        writing("email", "нет"),
+    ],
+    "R5.unknown_event": [
+        pipeline(stage("s0"), stage("s1", triggers=[trigger("t0", on="event", type="leadline.lead.offer_mode")])),
+        pipeline(stage("s0"), stage("s1", triggers=[trigger("t0", on="event", type="leadline.contact.made")])),
+    ],
     "R2.move_not_allowed": [
+        pipeline(stage("s0"), stage("lost", "Отказ", "lost", "Refused", robots=[robot("r0", {"move": "s0"})])),
+        pipeline(
+            stage("s0"),
+            stage("lost", "Отказ", "lost", "Refused", reopen={"to": "s0"}, robots=[robot("r0", {"move": "s0"})]),
+        ),
+        pipeline(stage("s0"), stage("later", "Отложен", "postponed", "Later", robots=[robot("r0", {"move": "s0"})])),
+        pipeline(
+            stage("s0", triggers=[trigger("t0", from_stages=["later"])]),
+            stage("later", "Отложен", "postponed", "Later"),
+        ),
         pipeline(stage("s0", moves=[{"to": "won"}], robots=[robot("r0", {"move": "s1"})]), stage("s1")),
         pipeline(stage("s0", robots=[robot("r0", {"move": "s2"})]), stage("s1"), stage("s2")),
         pipeline(
@@ -154,13 +201,40 @@ RIGHT_ROBOTS: dict[str, list[Pipeline]] = {
         pipeline(  # a client has to write each time
             stage("s0"), stage("s1", triggers=[trigger("t0")], robots=[robot("r0", {"move": "s0"})])
         ),
+        pipeline(  # a person has to put the tag on each time
+            stage("s0"),
+            stage("s1", triggers=[trigger("t0", **TAGGED)], robots=[robot("r0", {"move": "s0"})]),
+        ),
         pipeline(  # of automatic moves alone: N3.automatic_loop
             stage("s0", moves=[{"to": "s1", "auto": True, "needs": SEEN}, {"to": "won"}]),
             stage("s1", moves=[{"to": "s0", "auto": True, "needs": SEEN}]),
         ),
     ],
     "N3.conditional_circle": [to_and_fro(), to_and_fro(when="1 > 2"), pipeline(stage("s0"), stage("s1"))],
+    "R2.unreadable_value": [
+        writing("day", "24.12.2026"),
+        writing("day", ""),
+        writing("size", "2,4"),
+        writing("price", "120 000 ₽"),
+        writing("glass", "single"),
+        writing("phone", "+7 900 123-45-67"),
+        writing("email", "info@example.org"),
+        writing("company", "ООО «Ромашка»"),
+    ],
+    "R5.unknown_event": [
+        pipeline(stage("s0"), stage("s1", triggers=[trigger("t0", on="event", type="leadline.lead.offer_made")])),
+        pipeline(stage("s0"), stage("s1", triggers=[trigger("t0", on="event", type="leadline.deal.offer_made")])),
+        pipeline(stage("s0"), stage("s1", triggers=[trigger("t0")])),
+    ],
     "R2.move_not_allowed": [
+        pipeline(
+            stage("s0"),
+            stage("lost", "Отказ", "lost", "Refused", moves=[{"to": "s0"}], robots=[robot("r0", {"move": "s0"})]),
+        ),
+        pipeline(
+            stage("s0", triggers=[trigger("t0", from_stages=["later"])]),
+            stage("later", "Отложен", "postponed", "Later", moves=[{"to": "s0"}]),
+        ),
         pipeline(stage("s0", robots=[robot("r0", {"move": "s1"})]), stage("s1", robots=[robot("r1", {"move": "s0"})])),
         pipeline(stage("s0", by=[], robots=[robot("r0", {"move": "s1"})]), stage("s1")),
         pipeline(stage("s0"), stage("lost", "Отказ", "lost", "Refused", triggers=[trigger("t0")])),

@@ -9,6 +9,7 @@ what was waiting goes on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time
 from functools import cache
 from typing import Any, Final
@@ -35,7 +36,6 @@ _MOVING: Final = (
     e.DealRestored,
     e.LeadMerged,
     e.LeadPaused,
-    e.CardRecorded,
     e.MeetingHeld,
     e.RobotRan,
     e.RobotSkipped,
@@ -51,7 +51,8 @@ def react(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline, times: 
     """What follows for the robots from events that just happened; `state`: the lead after them."""
     if state.erased or not just:
         return ()
-    found: list[e.Event] = []
+    written = {name for event in just if isinstance(event, e.CardRecorded) for name in event.names}
+    found = list(_retimed(state, written, pipeline, times, just)) if written else []
     for event in just:
         if not _moves_robots(type(event)):
             continue
@@ -68,8 +69,6 @@ def react(state: LeadState, just: Sequence[e.Event], pipeline: Pipeline, times: 
                 found += [_cancelled(armed, "merged") for armed in state.automation.armed.values()]
             case e.LeadPaused() if state.kind == "postponed":
                 found += _pause(state, event, times)
-            case e.CardRecorded():
-                found += _retimed(state, event, pipeline, times)
             case e.MeetingHeld():
                 found += _result_recorded(state)
             case e.RobotRan() | e.EffectDone():
@@ -203,37 +202,37 @@ def _return_at(day: date, times: Times) -> datetime:
     return in_hours(times, times.calendar.instant(day, time(0)))
 
 
-def _retimed(state: LeadState, recorded: e.CardRecorded, pipeline: Pipeline, times: Times) -> Iterator[e.Event]:
-    """N6: a date on the card was written: the robots that go by it wait for the new instant, or for none."""
-    changed = set(recorded.names)
+def _retimed(
+    state: LeadState, written: AbstractSet[str], pipeline: Pipeline, times: Times, just: Sequence[e.Event]
+) -> Iterator[e.Event]:
+    """N6: a date on the card was written: the robots that go by it wait for the new instant, or for none.
+
+    Where the lead came to its stage in the same act, the entry arms the robots of that stage, by the card as it is now, and the
+    policies of those of the stage it left say whether they wait at all.
+    """
+    entered = any(isinstance(event, e.StageEntered) for event in just)
     for stage in pipeline.stages:
         for robot in stage.robots:
-            if robot.start.date is None or not changed & {robot.start.date, robot.start.time}:
+            if robot.start.date is None or written.isdisjoint((robot.start.date, robot.start.time)):
                 continue
             waiting = [a for a in state.automation.armed.values() if a.robot == robot.id]
-            begin = state.entered_at or times.now
-            for armed in waiting:
-                if not robot.retime:
-                    continue
-                due_at = instant(robot, begin, state, times)
-                if due_at == armed.due_at:
-                    continue
-                yield _cancelled(armed, "retimed")
-                if due_at is not None:
-                    calendar = counted_in(robot, times)
-                    yield arm(
-                        state,
-                        robot.id,
-                        due_at,
-                        "retimed",
-                        calendar=calendar,
-                        visit=armed.visit,
-                        replaces=armed.timer,
-                    )
-            if not waiting and stage.id == state.stage and not had(state, robot):
-                due_at = instant(robot, begin, state, times)
+            if robot.retime and (not entered or robot.on_leave == "keep"):
+                for armed in waiting:
+                    yield from _waits_anew(state, robot, armed, times)
+            if not entered and not waiting and stage.id == state.stage and not had(state, robot):
+                due_at = instant(robot, state.entered_at or times.now, state, times)
                 if due_at is not None:
                     yield arm(state, robot.id, due_at, "date", calendar=counted_in(robot, times))
+
+
+def _waits_anew(state: LeadState, robot: Robot, armed: Armed, times: Times) -> Iterator[e.Event]:
+    due_at = instant(robot, state.entered_at or times.now, state, times)
+    if due_at == armed.due_at:
+        return
+    yield _cancelled(armed, "retimed")
+    if due_at is not None:
+        calendar = counted_in(robot, times)
+        yield arm(state, robot.id, due_at, "retimed", calendar=calendar, visit=armed.visit, replaces=armed.timer)
 
 
 def _result_recorded(state: LeadState) -> Iterator[e.Event]:
@@ -256,6 +255,8 @@ def restart(
     if here is not None:
         robots = [robot for robot in here.robots if only in (None, robot.id) and robot.id not in waited]
         found += entry(state, robots, times, because="started", at=at)
+        begun = {armed.robot for armed in found if isinstance(armed, e.RobotArmed)}
+        found += chains.catching_up(state, [r for r in robots if r.start.after not in begun], times, at)
     paused = state.kind == "postponed" and only in (None, PAUSE) and PAUSE not in waited
     if paused and state.paused_until is not None and not state.automation.waits(state.root, PAUSE):
         begins = max(_return_at(state.paused_until, times), at)

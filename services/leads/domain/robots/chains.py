@@ -7,11 +7,12 @@ otherwise. Chains may be of any length.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from contracts import events as e
 from contracts.pipeline import Pipeline, Robot
-from services.leads.domain.robots.instants import Times, arm, counted_in, due, in_hours, instant, next_by_months
+from services.leads.domain.robots.instants import Times, arm, counted_in, instant, next_time
 from services.leads.domain.state import LeadState
 
 
@@ -37,8 +38,7 @@ def _place(state: LeadState, event: e.Event) -> tuple[int, str] | None:
 
 
 def comes_again(state: LeadState, event: e.Event, pipeline: Pipeline, times: Times) -> Iterator[e.Event]:
-    """P7: a robot that comes again waits for its next time, counted from the last, months from the first, as long as the lead
-    stands there."""
+    """P7: a robot that comes again waits for its next time, as long as the lead stands there."""
     if not isinstance(event, e.RobotRan | e.RobotSkipped | e.RobotFailed):
         return
     found = pipeline.robots_by_id.get(event.robot)
@@ -48,16 +48,7 @@ def comes_again(state: LeadState, event: e.Event, pipeline: Pipeline, times: Tim
     settled = state.automation.settled[(event.visit, event.robot)]
     if robot.start.every is None or settled.timer != event.timer:
         return
-    every, after = robot.start.every, max(settled.due_at, times.now)
-    due_at = due(times, settled.due_at, every)
-    if every.months:
-        first = state.automation.first.get((event.visit, event.robot), settled.due_at)
-        due_at = next_by_months(times, first, every, after)
-    elif due_at <= times.now:  # after a long outage it comes once, not for every time that was missed
-        due_at = due(times, times.now, every)
-    if robot.start.in_hours:
-        due_at = in_hours(times, due_at)
-    yield arm(state, robot.id, due_at, "again", calendar=counted_in(robot, times, again=True))
+    yield arm(state, robot.id, next_time(robot, settled, times), "again", calendar=counted_in(robot, times, again=True))
 
 
 def _armed_after(
@@ -91,11 +82,33 @@ def without_predecessor(state: LeadState, event: e.Event, pipeline: Pipeline, ti
         if follower.when_predecessor_did_not_run == "run":
             yield from _armed_after(state, follower, robot, visit, pipeline, times)
         elif not isinstance(event, e.EffectFailed):
-            armed = arm(state, follower.id, times.now, "after_robot", calendar=None, visit=visit, after=robot)
-            yield armed
-            yield e.RobotSkipped(
-                robot=follower.id, timer=armed.timer, visit=visit, reason="predecessor", predecessor=robot
-            )
+            yield from _skipped_after(state, follower, robot, visit, times)
+
+
+def _skipped_after(state: LeadState, follower: Robot, robot: str, visit: int, times: Times) -> Iterator[e.Event]:
+    armed = arm(state, follower.id, times.now, "after_robot", calendar=None, visit=visit, after=robot)
+    yield armed
+    yield e.RobotSkipped(robot=follower.id, timer=armed.timer, visit=visit, reason="predecessor", predecessor=robot)
+
+
+def catching_up(state: LeadState, robots: Iterable[Robot], times: Times, at: datetime) -> Iterator[e.Event]:
+    """N5: of these robots of the stage where the lead stands, those whose predecessor was over before they were there: armed, or
+    skipped, as if it were over at `at`. One whose effect is on its way, or failed, is still waited for."""
+    visit, now = state.root, state.automation
+    for robot in robots:
+        after = robot.start.after or ""
+        before = now.settled.get((visit, after))
+        if before is None or now.waits(visit, after) or now.had(visit, robot.id):
+            continue
+        effect = now.effects.get(before.effect) if before.effect is not None else None
+        outside = effect.state if effect is not None else "done"
+        did_not_run = before.how in ("skipped", "failed") or before.by == "by_hand"
+        may_run = robot.when_predecessor_did_not_run == "run" and (did_not_run or outside == "failed")
+        if may_run or (before.how == "ran" and outside == "done"):
+            if (due_at := instant(robot, at, state, times)) is not None:
+                yield arm(state, robot.id, due_at, "started", calendar=counted_in(robot, times), after=after)
+        elif did_not_run:
+            yield from _skipped_after(state, robot, after, visit, times)
 
 
 def _of(pipeline: Pipeline, robot: str) -> Iterator[Robot]:

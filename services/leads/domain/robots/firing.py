@@ -27,6 +27,7 @@ from services.leads.domain.decide import MOST_MOVES, decide
 from services.leads.domain.robots import acting
 from services.leads.domain.robots.acting import Around, Skip
 from services.leads.domain.robots.arming import MEETING, PAUSE
+from services.leads.domain.robots.instants import is_past
 from services.leads.domain.robots.standing import Armed
 from services.leads.domain.state import LeadState
 from services.pipelines.conditions import failing
@@ -135,6 +136,8 @@ def _not_now(firing: Firing, robot: Robot) -> Skip | None:
     state = firing.state
     if robot.once == "person" and robot.id in firing.around.ran_for_person:
         return {"reason": "once"}
+    if is_past(robot, state, firing.around.times):
+        return {"reason": "date_passed"}
     if robot.when is not None:
         fails = failing(robot.when, values_of(state, firing.pipeline))
         if fails is not None:

@@ -22,6 +22,14 @@ Closing = Literal["ran", "skipped", "cancelled", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
+class Series:
+    """Where a robot that comes again counts from: its first instant, and how often it came again at least."""
+
+    first: datetime
+    again: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Armed:
     """A robot that waits for its instant. `visit`: of the stage it belongs to."""
 
@@ -31,6 +39,7 @@ class Armed:
     due_at: datetime
     because: str
     after: str | None = None
+    series: Series | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,7 @@ class Settled:
     by: str | None = None
     effect: UUID | None = None
     after: str | None = None
+    series: Series | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +79,6 @@ class Automation:
     settled: Mapping[Place, Settled] = field(default_factory=dict)
     armings: Mapping[Place, int] = field(default_factory=dict)
     """How often each was armed."""
-    first: Mapping[Place, datetime] = field(default_factory=dict)
-    """When each was to start, before it came again: months count from there (P7)."""
     effects: Mapping[UUID, Effect] = field(default_factory=dict)
     triggered: e.TriggerFired | None = None
     """The trigger that moved the lead last."""
@@ -104,10 +112,13 @@ def of_the_lead(robot: str) -> bool:
 
 def _armed(now: Automation, _: Meta, data: e.RobotArmed) -> Automation:
     place = (data.visit, data.robot)
-    armed = Armed(data.timer, data.robot, data.visit, data.due_at, data.because, data.after)
+    before = now.settled.get(place)
+    series = Series(data.due_at)
+    if before is not None and before.series is not None and data.because in ("again", "undone"):
+        series = Series(before.series.first, before.series.again + (data.because == "again"))
+    armed = Armed(data.timer, data.robot, data.visit, data.due_at, data.because, data.after, series)
     return replace(
         now,
-        first=now.first if data.because == "again" else {**now.first, place: data.due_at},
         armed={**now.armed, data.timer: armed},
         armings={**now.armings, place: now.armings.get(place, 0) + 1},
     )
@@ -123,6 +134,7 @@ def _closed(how: Closing) -> Callable[[Automation, Meta, Any], Automation]:
             getattr(data, "by", None),
             getattr(data, "effect", None),
             before.after if before is not None else None,
+            before.series if before is not None else None,
         )
         return replace(
             now,

@@ -14,6 +14,7 @@ from uuid import UUID, uuid5
 from contracts import commands as c
 from contracts import events as e
 from contracts.commands import Refusal
+from contracts.events.deal import AS_OF_LEADS
 from contracts.meta import Actor
 from contracts.pipeline import Pipeline, Stage, Trigger
 from services.leads.domain.criteria import values_of
@@ -76,7 +77,12 @@ def _answers(trigger: Trigger, event: e.Event, before: LeadState | None) -> bool
         case "visit":
             return isinstance(event, e.VisitRecorded)
         case "event":
-            return trigger.type == event.TOPIC
+            return _as_of_leads(trigger.type) == _as_of_leads(event.TOPIC)
+
+
+def _as_of_leads(kind: str | None) -> str | None:
+    """The type of an event by which a trigger knows it: what happens to leads and deals alike has one, whichever was named."""
+    return AS_OF_LEADS.get(kind or "", kind)
 
 
 def _newly_answered(event: e.CallFacts, before: LeadState | None) -> bool:
