@@ -440,7 +440,9 @@ async def test_N5_the_command_says_what_would_happen_and_does_it(
     told = json.loads(capsys.readouterr().out)
     assert (told["preview"]["starting"], told["started"]["leads"], told["started"]["refused"]) == (9, 9, [])
     armed = Counter(event.because for _, event in await old.events(e.RobotArmed))
-    assert armed == {"started": told["started"]["robots"], "after_robot": 1}, "one at once, after a letter without an address"
+    assert armed == {"started": told["started"]["robots"], "after_robot": 1}, (
+        "one at once, after a letter without an address"
+    )
     assert await start(place, Typed(old.pipeline, yes=True, language="en")) == 0
     assert "There is nothing to start" in capsys.readouterr().out
     with pytest.raises(OpsError, match="no pipeline nowhere"):

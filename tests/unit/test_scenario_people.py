@@ -82,7 +82,7 @@ def test_C4_loads_quotas_and_absences() -> None:
 
 def test_C4_a_lead_that_nobody_touched_goes_to_somebody_else_and_one_of_the_pool_is_looked_at_again() -> None:
     idle = f"{TEAM}{FORM}Когда через 1 рабочий день\nТогда ответственный «boris»\n"
-    holds(f"{idle}И сотруднику «anna» лид не достался, причина: у него и забирают")
+    holds(f"{idle}И сотруднику «anna» лид не достался, причина: от него и передают")
     holds(f"{TEAM}{FORM}Когда продавец видит заявку\nИ через 7 рабочих часов\nТогда ответственный «anna»")
     pool = f"{TEAM}И в команде «sales»: anna\nИ сотрудник «anna» лидов не берёт\n{FORM}Тогда лид ждёт в пуле\n"
     holds(f"{pool}Когда через 3 рабочих часа\nТогда лид ждёт в пуле")

@@ -1,4 +1,4 @@
-"""Why somebody does not get a lead, in words, by what `LeadAssigned` and `LeadPooled` say of each (N19). Plain values."""
+"""Why somebody does not get a lead or deal, in words, by what `LeadAssigned` and `LeadPooled` say of each (N19). Plain values."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ WHY_NOT: Final[dict[str, tuple[str, str]]] = {
     "off_hours": ("сейчас не рабочее время", "not their working time now"),
     "quota_open": ("открытых лидов уже сколько можно", "has as many open leads as they may"),
     "quota_day": ("на сегодня лидов хватит", "has as many as they may take today"),
-    "replaced": ("у него и забирают", "it is taken from them"),
+    "replaced": ("от него и передают", "it is taken from them"),
 }
