@@ -26,8 +26,16 @@ from contracts.recorded import Recorded
 from services.privacy.cipher import Opener, TamperedError, key_id_of, open_sealed, seal
 
 __all__ = [
-    *("Head", "LeadlineMapper", "MalformedError", "Recorded", "UnknownTypeError"),
-    *("decode", "encode", "head", "keys_of", "peek"),
+    "Head",
+    "LeadlineMapper",
+    "MalformedError",
+    "Recorded",
+    "UnknownTypeError",
+    "decode",
+    "encode",
+    "head",
+    "keys_of",
+    "peek",
 ]
 
 
