@@ -8,10 +8,10 @@ from uuid import uuid4
 from contracts import events as e
 from contracts.meta import Actor, Meta
 from services.delivery import domain
-from services.delivery.reading import of_effects
 from services.delivery.making import Making, Shown, Unsendable
 from services.delivery.notices import NOTICES, as_effect
 from services.delivery.port import Letter
+from services.delivery.reading import of_effects
 
 NOW = datetime(2026, 11, 16, 9, tzinfo=UTC)
 MAKING = Making({"anna": "anna@firm.example"}, "leads.example", lambda lead: None)
