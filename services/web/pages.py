@@ -18,7 +18,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.channels.http import read_body
-from services.leads.domain.state import LeadState
 from services.web.door import Door, TheDoor, door_of, language_of
 from services.web.problems import ProblemError
 from services.web.sessions import COOKIE, SESSION_SECONDS, Session, from_our_page, local_path, same_csrf
@@ -57,9 +56,9 @@ class Visitor:
     session: Session
     words: Words
 
-    def about(self, state: LeadState) -> Visitor:
-        """The same visitor, told of a lead or of a deal, whichever this is."""
-        return replace(self, words=self.words.about(state.deal_of))
+    def about(self, deal: object) -> Visitor:
+        """The same visitor, told of a deal where this is one (or names the lead it is of), else of a lead."""
+        return replace(self, words=self.words.about(deal))
 
 
 def is_page(request: Request) -> bool:

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from services.web import store
 from services.web.door import TheDoor, current_pipeline
 from services.web.pages import Visiting, render
+from services.web.pipelines_in_force import of_deals
 from services.web.reading_forecast import DAYS, MOST_DAYS, StageAhead, forecast_of
 
 BAR_WIDTH, ROW_HEIGHT, LABEL_WIDTH = 500, 34, 200
@@ -40,6 +41,7 @@ async def forecast_page(
     now, zone = await door.clock.now(), ZoneInfo(door.settings.time_zone)
     async with door.pool.acquire() as connection:
         known, _ = await current_pipeline(connection, pipeline)
+        visitor = visitor.about(await of_deals(connection, known.pipeline))
         seen = await forecast_of(connection, known, now, zone, days)
         pipelines = await store.pipelines(connection)
     return render(

@@ -21,6 +21,7 @@ from services.web import store
 from services.web.api_funnels import PAGE
 from services.web.door import TheDoor, current_pipeline
 from services.web.pages import Visiting, render
+from services.web.pipelines_in_force import of_deals
 from services.web.reading_funnel import Question, asked_of, behind_of, funnel_of, late_of
 from services.web.shapes_funnel import FunnelGroup
 
@@ -77,6 +78,7 @@ async def funnel_page(
     drawn: Counting = "reached" if counting == "reached" else "visited"
     async with door.pool.acquire() as connection:
         known, number = await current_pipeline(connection, pipeline)
+        visitor = visitor.about(await of_deals(connection, known.pipeline))
         asked = await asked_of(connection, known, number, asked_for, ZoneInfo(door.settings.time_zone))
         funnel = await funnel_of(connection, known, number, asked, asked_for, now, grace, f"/funnels/{pipeline}")
         pipelines = await store.pipelines(connection)
@@ -117,6 +119,7 @@ async def behind_page(
     which = Which(number, stage, status, reason, asked_for.by, group)
     async with door.pool.acquire() as connection:
         known, version = await current_pipeline(connection, pipeline)
+        visitor = visitor.about(await of_deals(connection, known.pipeline))
         asked = await asked_of(connection, known, version, asked_for, ZoneInfo(door.settings.time_zone))
         found = await behind_of(connection, asked, which, after or None, PAGE)
     said = {"number": number, "stage": stage, "status": status, "reason": reason, "by": asked_for.by}
@@ -153,6 +156,7 @@ async def late_page(
     now, grace = await door.clock.now(), timedelta(hours=door.settings.funnel_grace_hours)
     async with door.pool.acquire() as connection:
         known, version = await current_pipeline(connection, pipeline)
+        visitor = visitor.about(await of_deals(connection, known.pipeline))
         asked = await asked_of(connection, known, version, asked_for, ZoneInfo(door.settings.time_zone))
         found = await late_of(connection, asked, now, grace, after or None, PAGE)
     return render(

@@ -96,7 +96,7 @@ async def lead_command(request: Request, door: TheDoor, visitor: Visiting, lead:
     if name in ("reject", "pause"):
         looked = await look(door, lead)
         if name == "reject" and _deletes(given, looked.pipeline) and not given.get(SURE):
-            said = visitor.about(looked.state).words("delete_not_sure")
+            said = visitor.about(looked.state.deal_of).words("delete_not_sure")
             return await _again(request, door, visitor, looked, replace(attempt, said=said), back)
         given = _with_reason(given, looked.pipeline, visitor.words) if name == "pause" else given
     try:
@@ -173,7 +173,7 @@ async def _page(
     attempt: Attempt | None = None,
     past: Past | None = None,
 ) -> HTMLResponse:
-    visitor = visitor.about(looked.state)
+    visitor = visitor.about(looked.state.deal_of)
     person, deals, ledger = None, list[board.Card](), list[Told]()
     zone, now = ZoneInfo(door.settings.time_zone), past.at if past else await door.clock.now()
     by_itself = automation_out(looked.history, looked.state, looked.pipeline, looked.under, zone, now)

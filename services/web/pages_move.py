@@ -55,7 +55,7 @@ async def show_move(
     back: str = "",
 ) -> HTMLResponse:
     """The page: a form for the stage's kind. `attempt`: the move that was refused."""
-    visitor = visitor.about(looked.state)
+    visitor = visitor.about(looked.state.deal_of)
     state, pipeline, words = looked.state, looked.pipeline, visitor.words
     maker = FormMaker(pipeline, words, visitor.holder.role, state)
     answer = check_out(state, stage.id, pipeline)

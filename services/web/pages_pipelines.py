@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 from services.web.api_pipelines import pipelines_of, version_of, whole_of
 from services.web.door import TheDoor
 from services.web.pages import Visiting, render
+from services.web.pipelines_in_force import of_deals
 
 router = APIRouter()
 
@@ -36,5 +37,6 @@ async def pipeline_page(
     """A pipeline, and one of its versions (the one in force unless another is asked for) with its changes and its text."""
     async with door.pool.acquire() as connection:
         whole = await whole_of(door, connection, pipeline)
+        visitor = visitor.about(await of_deals(connection, pipeline))
         shown = await version_of(connection, pipeline, version or whole.number)
     return render(request, visitor, "pipeline.html", whole=whole, shown=shown, page_path=f"/pipelines/{pipeline}")

@@ -17,6 +17,7 @@ from projections.response.times import By
 from services.web import store
 from services.web.door import TheDoor, current_pipeline
 from services.web.pages import Visiting, render
+from services.web.pipelines_in_force import of_deals
 from services.web.reading_reports import (
     CARD_DAYS,
     card_report,
@@ -81,6 +82,7 @@ async def people_stages_page(request: Request, door: TheDoor, visitor: Visiting,
     visitor.holder.must(OPERATE, "see people and stages")
     async with door.pool.acquire() as connection:
         known, _ = await current_pipeline(connection, pipeline or door.settings.default_pipeline)
+        visitor = visitor.about(await of_deals(connection, known.pipeline))
         report = await people_stages(connection, known)
         pipelines = await store.pipelines(connection)
     now = await door.clock.now()

@@ -7,7 +7,13 @@ from contextlib import suppress
 
 from contracts.pipeline import Pipeline
 from services.database import Database
+from services.leads.publishing.deals import deals_come_from
 from services.pipelines import registry
+
+
+async def of_deals(connection: Database, pipeline: str) -> bool:
+    """Whether it is a pipeline that deals go through: another one in force opens them there (C6)."""
+    return bool(await deals_come_from(connection, pipeline))
 
 
 async def in_force(connection: Database, named: Iterable[str | None]) -> dict[str, Pipeline]:

@@ -112,15 +112,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     "pipeline.lost": ("Забракованы", "Rejected"),
     "pipeline.behind": ("По старым версиям", "Under older versions"),
     "pipeline.robots_added": (
-        "Версия {number} добавила роботов. Лиды, которые стояли на этих стадиях до неё, получат их, когда их запустят; "
+        "Версия {number} добавила роботов. ⟨Лиды|Сделки⟩, которые стояли на этих стадиях до неё, получат их, когда их запустят; "
         "команда покажет, сколько дел это даст каждому:",
-        "Version {number} added robots. Leads that stood in these stages before it get them once they are started; the "
+        "Version {number} added robots. ⟨Leads|Deals⟩ that stood in these stages before it get them once they are started; the "
         "command says how many tasks that makes for each person:",
     ),
-    "pipeline.standing_there": ("лидов там сейчас: {count}", "{count} leads stand there now"),
+    "pipeline.standing_there": ("⟨лидов|сделок⟩ там сейчас: {count}", "{count} ⟨leads|deals⟩ stand there now"),
     "pipeline.behind_help": (
-        "По старым версиям идут лиды: {count}. Перевести их: leadline publish ФАЙЛ --adopt-open.",
-        "{count} leads go on under older versions. To move them: leadline publish FILE --adopt-open.",
+        "По старым версиям идут ⟨лиды|сделки⟩: {count}. Перевести их: leadline publish ФАЙЛ --adopt-open.",
+        "{count} ⟨leads|deals⟩ go on under older versions. To move them: leadline publish FILE --adopt-open.",
     ),
     "pipeline.default": ("сюда приходят новые лиды", "new leads come here"),
     "pipeline.archived": ("в архиве с {at}", "archived since {at}"),

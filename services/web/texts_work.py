@@ -140,8 +140,8 @@ WORK: dict[str, tuple[str, str]] = {
     # board
     "people": ("Люди и стадии", "People and stages"),
     "people_help": (
-        "Сколько лидов у кого в какой стадии, сейчас. Число открывает эти лиды.",
-        "How many leads of whom stand in which stage, now. A number opens those leads.",
+        "Сколько ⟨лидов|сделок⟩ у кого в какой стадии, сейчас. Число открывает их.",
+        "How many ⟨leads|deals⟩ of whom stand in which stage, now. A number opens them.",
     ),
     "total": ("Всего", "Total"),
     "sort": ("Порядок", "Order"),

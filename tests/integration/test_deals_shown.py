@@ -131,6 +131,23 @@ async def test_D1_pages_and_answers_about_a_deal_speak_of_a_deal(web: Web) -> No
             assert words in answer.json()["ru"]
 
 
+async def test_D1_pages_of_a_pipeline_of_deals_speak_of_deals(web: Web) -> None:
+    await won(web.leads)
+    await shown(web)
+    browser = await web.signed_in("head")
+    for path, of_leads, of_deals in (
+        ("/funnels/{}", "Берутся лиды", "Берутся сделки"),
+        ("/forecast/{}", "как лиды шли", "как сделки шли"),
+        ("/boards/{}/people", "Сколько лидов", "Сколько сделок"),
+    ):
+        for pipeline, words, not_said in (("english", of_leads, of_deals), (PIPELINE, of_deals, of_leads)):
+            answer = await browser.get(f"{path.format(pipeline)}?lang=ru")
+            assert answer.status_code == 200, path
+            assert words in answer.text
+            assert not_said not in answer.text
+            assert "⟨" not in answer.text
+
+
 async def test_N12_a_withdrawn_deal_stands_on_no_board_and_comes_back(web: Web) -> None:
     lead, deal = await won(web.leads)
     await web.leads.send(lead, "undo", by=HEAD, reason="поспешили")
