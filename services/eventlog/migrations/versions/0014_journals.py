@@ -1,4 +1,4 @@
-"""Where the incident journals are found (`0015_journals.sql`).
+"""Where the incident journals are found (`0014_journals.sql`).
 
 Invariant: a revision that was released is never edited; a change is a new revision. There is no way down: a backup is.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0015"
+revision = "0014"
 down_revision: str | None = "0013"
 branch_labels: str | None = None
 depends_on: str | None = None
@@ -24,4 +24,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Not offered: going back would throw facts away."""
-    raise NotImplementedError("there is no way back from 0015; restore a backup")
+    raise NotImplementedError("there is no way back from 0014; restore a backup")
