@@ -75,6 +75,7 @@ class Worker:
         self._making, self._patience, self._health, self._draw = making, patience, health, draw
         self._part = f"way {way.provider}" + (f" {number + 1}" if number else "")
         self._mine: set[UUID] = set()
+        self._idle_before = False
         self._due = asyncio.Event()
 
     def wake(self) -> None:
@@ -116,7 +117,10 @@ class Worker:
     async def _round(self, stop: asyncio.Event) -> float:
         """One call, if something is due and may go. Seconds until it is worth looking again."""
         now = await self._clock.now()
+        if self._idle_before and not await self._any_due(now):
+            return IDLE_SECONDS
         effects, wait = await self._claim(now)
+        self._idle_before = not effects
         if not effects:
             return wait
         self._mine.update(effect.effect for effect in effects)
@@ -125,6 +129,11 @@ class Worker:
         finally:
             self._mine.difference_update(effect.effect for effect in effects)
         return 0.0
+
+    async def _any_due(self, now: datetime) -> bool:
+        """Asked first while there was nothing: one statement, where a claim is a transaction of several."""
+        async with self._pool.acquire() as connection:
+            return await store.any_due(connection, self._way.provider, now)
 
     async def _claim(self, now: datetime) -> tuple[list[Effect], float]:
         """Take what is due and may go, each attempt written and committed; else seconds to wait."""
