@@ -127,6 +127,18 @@ async def next_due(database: Database, provider: str, now: datetime, mine: Colle
     return None
 
 
+async def any_due(database: Database, provider: str, now: datetime) -> bool:
+    """Whether `next_due` may find something, others' turns not looked at. Locks nothing."""
+    found: bool = await database.fetchval(
+        f"""SELECT EXISTS (SELECT FROM leadline.effects AS e WHERE e.provider = $1 AND {_LAPSED})
+                OR EXISTS (SELECT FROM leadline.effects AS e
+                           WHERE e.provider = $1 AND e.state = 'waiting' AND e.next_at <= $2)""",  # noqa: S608 - constants
+        provider,
+        now,
+    )
+    return found
+
+
 async def due_with(database: Database, first: Effect, now: datetime, most: int, mine: Collection[UUID]) -> list[Effect]:
     """What can go with it, itself not counted: what is due of the same group, and what waited for it to grow."""
     if most <= 1:

@@ -88,6 +88,7 @@ class Worker:
         self._running: dict[asyncio.Task[Called], Sequence[Effect]] = {}
         self._reserved: _Reserved | None = None
         self._pause = domain.CLEAR
+        self._idle_before = False
         self._due = asyncio.Event()
 
     def wake(self) -> None:
@@ -132,14 +133,16 @@ class Worker:
             return IDLE_SECONDS
         if self._reserved is None:
             now = await self._clock.now()
+            if self._idle_before and not await self._any_due(now):
+                return IDLE_SECONDS
             effects, wait = await self._claim(now, free)
+            self._idle_before = not effects
             if not effects:
                 return wait
             if self._way.tells_repeats:
                 orders = await self._patiently(lambda: self._orders(effects), stop)
-                if (
-                    orders is not None
-                ):  # else told to stop with Postgres away: nothing was sent, the leases end by themselves
+                # None: told to stop with Postgres away; nothing was sent, the leases end by themselves
+                if orders is not None:
                     for together in [[e] for e in effects] if self._way.most == 1 else [effects]:
                         self._start(together, orders, now)
                 return 0.0
@@ -147,6 +150,11 @@ class Worker:
             taken = await self._take(connection)
         await self._start_taken(taken, stop)
         return 0.0
+
+    async def _any_due(self, now: datetime) -> bool:
+        """Asked first while there was nothing: one statement, where a claim is a transaction of several."""
+        async with self._pool.acquire() as connection:
+            return await store.any_due(connection, self._way.provider, now)
 
     async def _claim(self, now: datetime, free: int) -> tuple[list[Effect], float]:
         """Take what is due and may go, each attempt written and committed (only reserved where it will go one by one); else

@@ -17,12 +17,14 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
+from services.eventlog.consuming import fetch_codec
+
 Records: TypeAlias = dict[TopicPartition, list[ConsumerRecord]]
 Fetch: TypeAlias = Callable[[], Awaitable[Records]]
 Poll: TypeAlias = Callable[[Fetch], Awaitable[Records]]
 
 SESSION_MS: Final = 10_000
-POLL_MS: Final = 100  # a poll returns with the first records; how long it waits for them
+POLL_MS: Final = 500  # a poll returns with the first records; how long it waits for them
 REBALANCE_MS: Final = 30_000  # how long a running batch may hold a rebalance up
 
 DEFAULTS: Final[dict[str, Any]] = {
@@ -80,6 +82,7 @@ async def make_broker(
 
     Returns both: the subscriber's `consumer` is there once it starts.
     """
+    fetch_codec.install()
     broker = KafkaBroker(
         bootstrap,
         client_id="leadline",
