@@ -76,9 +76,14 @@ async def of_state(house: House, state: str) -> set[UUID]:
     return {r[0] for r in await house.pool.fetch("SELECT effect FROM leadline.effects WHERE state = $1", state)}
 
 
-async def leases_end(house: House) -> None:
-    """As if their time had passed."""
-    await house.pool.execute("UPDATE leadline.effects SET lease_until = now() WHERE lease_until IS NOT NULL")
+async def leases_end(house: House, *states: str) -> None:
+    """As if their time had passed. Locked in the order of their ids, as the service does."""
+    await house.pool.execute(
+        """WITH held AS (SELECT effect FROM leadline.effects WHERE lease_until IS NOT NULL AND state = ANY($1)
+                         ORDER BY effect FOR UPDATE)
+           UPDATE leadline.effects SET lease_until = now() WHERE effect IN (SELECT effect FROM held)""",
+        states or ("waiting", "working"),
+    )
 
 
 async def test_N1_a_crash_amid_many_letters_leaves_one_in_doubt_at_most(settings: Settings, house: House) -> None:
@@ -276,7 +281,7 @@ async def test_N1_what_another_process_took_after_its_time_is_not_sent_by_whoeve
 
         await until(one_under_way, "a letter is on its way")
         async with delivering(settings, Way("email", quick, tells_repeats=False)):
-            await house.pool.execute("UPDATE leadline.effects SET lease_until = now() WHERE state = 'waiting'")
+            await leases_end(house, "waiting")
             await house.settled(*(effect for effect in letters if effect not in slow.began))
             gate.set()
             await house.settled(*letters)

@@ -705,6 +705,14 @@ def test_C7_who_follows_a_letter_that_was_stopped_waits_for_its_repeat_or_runs_a
     assert story.of(e.RobotSkipped) == []
 
 
+@pytest.mark.parametrize(("reason", "taken_out"), [("gave_up: no_answer", True), ("no_usable_contact", False)])
+def test_C7_who_may_have_got_into_an_audience_unheard_is_taken_out_too(reason: str, taken_out: bool) -> None:
+    story = school(robot("ads", "{audience: Ученики, service: yandex}")).until(seconds=1)
+    story.report("failed", kind="audience", reason=reason).refuse("ads")
+    removals = [asked for asked in story.of(e.EffectRequested) if asked.action == "remove"]
+    assert bool(removals) is taken_out
+
+
 def test_C9_nobody_is_written_to_at_an_address_that_is_proven_wrong_or_not_there() -> None:
     for known, wrong in (({"email": None}, {}), ({}, {("email", "anna@example.org"): "wrong"})):
         story = school(robot("letter", "{email: thanks}", start="{delay: {hours: 1}}"), **known)

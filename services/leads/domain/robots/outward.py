@@ -134,7 +134,7 @@ def refused(state: LeadState, channels: frozenset[str], command: UUID) -> Iterat
             continue
         if known.state == "requested":
             yield e.EffectFailed(effect=effect, effect_kind=known.kind, attempts=0, reason=REFUSED)
-        if known.kind == "audience" and known.state != "failed":
+        if known.kind == "audience" and (known.state != "failed" or known.gave_up):
             inside[(known.service or "", known.audience or "")] = known
     for (service, audience), known in inside.items():
         yield e.EffectRequested(

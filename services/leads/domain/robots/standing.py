@@ -69,6 +69,12 @@ class Effect:
     service: str | None = None
     audience: str | None = None
     action: str | None = None
+    gave_up: bool = False
+    """Failed only because no answer came, however often it was tried: it may be done all the same."""
+
+
+GAVE_UP: Final = "gave_up"
+"""How the reason of an effect begins that was tried until there was no more patience (`services.delivery.domain`)."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +172,10 @@ def _effect(state: Literal["requested", "done", "failed"]) -> Callable[[Automati
         if effect is None:
             return now
         email, phone = known(getattr(data, "email", None)), known(getattr(data, "phone", None))
-        changed = replace(effect, state=state, email=email or effect.email, phone=phone or effect.phone)
+        gave_up = effect.gave_up or (isinstance(data, e.EffectFailed) and data.reason.startswith(GAVE_UP))
+        changed = replace(
+            effect, state=state, email=email or effect.email, phone=phone or effect.phone, gave_up=gave_up
+        )
         return replace(now, effects={**now.effects, data.effect: changed})
 
     return change
