@@ -133,6 +133,9 @@ class RobotFailed(RobotEvent):
     TOPIC: ClassVar[str] = "leadline.lead.robot_failed"
 
     reason: str = Field(max_length=500)
+    """In English."""
+    reason_ru: str | None = Field(default=None, max_length=500)
+    """The same in Russian."""
 
 
 class EffectRequested(LeadEvent):

@@ -37,7 +37,7 @@ from services.leads.handing_over import hand_over
 from services.leads.imports.store import RowAnswer
 from services.leads.people import effects as people
 from services.leads.people.deleting import deletion, erase_person
-from services.leads.people.looking_up import returning
+from services.leads.people.looking_up import open_lead_for, returning
 from services.leads.publishing.places import Place
 from services.leads.robots import ROBOT_COMMANDS, decide_robots, obey_refusal
 from services.leads.work import ArrivalWork, CommandWork, Done, EraseWork, Understood
@@ -181,7 +181,7 @@ async def take_in(batch: LeadBatch, work: ArrivalWork, database: Database, pipel
     if work.understood is None:
         return _outcome(batch, work, Recognised("quarantined", reason=work.problem))
     arrival = _arrival(work, work.understood)
-    known = _known(batch, arrival, pipeline.pipeline)
+    known = _known(batch, arrival)
     found = recognise(arrival, known, pipeline, batch.settings.default_region)
     if found.lead_is_new:
         await assigning.have(batch, database, pipeline)
@@ -226,13 +226,13 @@ def _arrival(work: ArrivalWork, read: Understood) -> Arrival:
     )
 
 
-def _known(batch: LeadBatch, arrival: Arrival, pipeline: str) -> Known:
+def _known(batch: LeadBatch, arrival: Arrival) -> Known:
     """What the batch knows, up to this piece of work, of the people and messages an arrival names."""
     owners = {i.hmac: owner for i in arrival.identities if (owner := batch.owners.get(i.hmac)) is not None}
     referred = {r.hmac: found for r in arrival.names if (found := batch.referred.get(r.hmac)) is not None}
     people = {owner.contact for owner in owners.values()}
     people.update(found.contact for found in referred.values() if found.contact is not None)
-    open_leads = {c: lead for c in people if (lead := batch.open_lead_of(c, pipeline)) is not None}
+    open_leads = {c: lead for c in people if (lead := open_lead_for(batch, c)) is not None}
     leads = {*open_leads.values(), *(found.lead for found in referred.values() if found.lead is not None)}
     back = {c: brought for c in people - open_leads.keys() if (brought := returning(batch, c)) is not None}
     leads.update(brought.lead for brought in back.values())

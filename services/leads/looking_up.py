@@ -22,6 +22,7 @@ from services.leads.domain.own_letters import read_own
 from services.leads.imports import store as imports
 from services.leads.locks import LocksMissedError
 from services.leads.people import looking_up as people
+from services.leads.people import store as people_store
 from services.leads.work import ArrivalWork, CommandWork, EraseWork, ImportWork, brought_along
 
 if TYPE_CHECKING:
@@ -41,14 +42,13 @@ async def look_up(batch: LeadBatch, database: Database) -> None:
     hmacs |= {identity.hmac for row in rows for identity in row.identities}
     batch.answered = await store.done_before(database, commands)
     batch.outcomes = await store.outcomes(database, arrivals)
-    pipeline = batch.settings.default_pipeline
     streams: set[UUID] = set()
-    for owned in await store.owners(database, sorted(hmacs), pipeline):
+    for owned in await store.owners(database, sorted(hmacs)):
         batch.owners[owned.hmac] = Owner(owned.contact, owned.shared)
         batch.persons.learn({owned.contact: owned.head, owned.head: owned.head})
         streams |= {owned.contact, owned.head}
-        if owned.lead is not None:
-            batch.open_leads[(owned.head, pipeline)] = owned.lead
+        if owned.lead is not None and owned.pipeline is not None:
+            batch.open_leads[(owned.head, owned.pipeline)] = owned.lead
             streams.add(owned.lead)
     streams |= await _look_up_references(batch, database)
     await batch.hold_streams(database, streams)
@@ -116,8 +116,7 @@ async def _look_up_conversations(batch: LeadBatch, database: Database) -> None:
     if not contacts:
         return
     heads = await people.look_up_persons(batch, database, contacts)
-    pipeline = batch.settings.default_pipeline
-    found = await store.open_leads(database, sorted((head, pipeline) for head in heads))
+    found = await people_store.open_leads_of(database, heads)
     batch.open_leads |= found
     await batch.have(database, found.values())
 

@@ -29,7 +29,7 @@ class CommandRow:
 
 @dataclass(frozen=True, slots=True)
 class OwnerRow:
-    """Whose an identity is, and that person's open lead in the pipeline asked for."""
+    """Whose an identity is, and one of that person's open leads with its pipeline; none of both where there is none."""
 
     hmac: bytes
     contact: UUID
@@ -37,6 +37,7 @@ class OwnerRow:
     head: UUID
     """The contact that goes on for that one (N16)."""
     lead: UUID | None
+    pipeline: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +138,16 @@ async def forget_old_commands(database: Database, before: datetime, most: int = 
     return int(tag.rpartition(" ")[2])
 
 
-async def owners(database: Database, hmacs: Sequence[bytes], pipeline: str) -> list[OwnerRow]:
-    """Who owns these identities, each with their open lead in the pipeline."""
+async def owners(database: Database, hmacs: Sequence[bytes]) -> list[OwnerRow]:
+    """Who owns these identities: a row for each of their open leads, one row where there is none."""
     if not hmacs:
         return []
     rows = await database.fetch(
-        """SELECT i.hmac, i.contact, i.shared, coalesce(m.head, i.contact), o.lead FROM leadline.identities AS i
+        """SELECT i.hmac, i.contact, i.shared, coalesce(m.head, i.contact), o.lead, o.pipeline FROM leadline.identities AS i
            LEFT JOIN leadline.merged_contacts AS m ON m.contact = i.contact
-           LEFT JOIN leadline.open_leads AS o ON o.contact = coalesce(m.head, i.contact) AND o.pipeline = $2
+           LEFT JOIN leadline.open_leads AS o ON o.contact = coalesce(m.head, i.contact)
            WHERE i.hmac = ANY($1::bytea[])""",
         hmacs,
-        pipeline,
     )
     return [OwnerRow(*row) for row in rows]
 

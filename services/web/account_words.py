@@ -36,7 +36,7 @@ def told_run(run: Run, named: Named, now: datetime) -> str:
                 said = f"{said}, {run.by.id}"
             return f"{said}: {comment}" if (comment := known(closed.comment)) else said
         case e.RobotFailed():
-            return words("robot_failed", at=at, why=closed.reason)
+            return words("robot_failed", at=at, why=named.could_not(closed.model_dump()))
 
 
 def _with_sight(said: str, event: e.RobotSkipped | e.TriggerRefused, named: Named) -> str:

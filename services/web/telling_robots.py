@@ -51,7 +51,7 @@ def told_of_robots(
         case "robot_cancelled":
             values["why"] = words(f"cancelled.{data['by']}")
         case "robot_failed":
-            values["why"] = data["reason"]
+            values["why"] = named.could_not(data)
         case "effect_requested" | "effect_done" | "effect_failed" | "effect_repeated":
             values["what"] = named.effect(data)
             if kind == "effect_done":
@@ -118,6 +118,10 @@ class Named:
         if data["reason"] == "other_trigger":
             return self.words("refused.other_trigger", other=self.robot(data.get("other")))
         return self.words(f"refused.{data['reason']}")
+
+    def could_not(self, data: Data) -> str:
+        """Why a robot could not."""
+        return str((data.get("reason_ru") if self.words.language == "ru" else None) or data["reason"])
 
     def failed(self, reason: str) -> str:
         """Why an effect could not be carried out."""

@@ -113,6 +113,28 @@ async def test_C3_closed_lead_frees_the_person_for_a_new_one_and_reopening_claim
     assert (await leads.send(lead, "reopen", by=HEAD)).outcome == "done"
 
 
+async def test_C3_a_message_joins_the_persons_open_lead_in_whichever_pipeline_it_is(leads: Leads) -> None:
+    lead, again = uuid4(), uuid4()
+    who = {"name": "Анна", "phone": "+79001115577"}
+    assert (await leads.send(lead, "capture", pipeline="services", **who)).outcome == "done"
+    assert await leads.lead_of(**who, comment="Когда вы позвоните?") == lead
+    await leads.send(again, "capture", pipeline="english", **who)
+    assert await leads.lead_of(**who) == again, "of several the newest"
+    usual = uuid4()
+    await leads.send(usual, "capture", **who)
+    assert await leads.lead_of(**who) == usual, "and before all that of the pipeline that messages come to"
+
+
+async def test_P4_the_clients_own_word_brings_a_closed_lead_back_in_whichever_pipeline_it_is(leads: Leads) -> None:
+    lead = uuid4()
+    who = {"name": "Анна", "phone": "+79001115588"}
+    await leads.send(lead, "capture", pipeline="services", **who)
+    rejected = await leads.send(lead, "reject", by=HEAD, status="closed", reason="not_interested")
+    assert rejected.outcome == "done", rejected
+    assert await leads.lead_of(**who) == lead
+    assert (await leads.types(lead)).count("reopened") == 1
+
+
 async def test_C3_two_forms_of_one_new_person_in_one_batch_are_one_lead(leads: Leads) -> None:
     works = [leads.arrival(name="Иван", phone="8 900 123-45-67", comment=str(n)) for n in range(20)]
     await leads.take(*works)

@@ -93,6 +93,7 @@ class Robots:
         self.heads: tuple[str, ...] = ("helen",)
         self.stopped: int | None = None
         self.fill_fails: str | None = None
+        self.fill_fails_ru: str | None = None
         first = pipeline.first
         who = {"name": "Анна", "phone": "+79161234567", "email": "anna@example.org", **known}
         captured = e.LeadCaptured(
@@ -231,7 +232,7 @@ class Robots:
 
     def _fill(self, state: LeadState, template: Template, language: str) -> Words:
         if self.fill_fails is not None:
-            raise TemplateError(self.fill_fails, self.fill_fails)
+            raise TemplateError(self.fill_fails, self.fill_fails_ru or self.fill_fails)
         told = template.ru if language == "ru" else template.en
         return Words(told.subject, f"{told.text} {state.name}", told.html)
 

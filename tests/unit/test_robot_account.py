@@ -156,6 +156,14 @@ def test_N5_an_imported_lead_says_that_an_import_starts_no_robots() -> None:
     assert [(w.robot, w.why) for w in found] == [("call", "imported")]
 
 
+def test_R3_why_a_robot_could_not_is_told_in_the_readers_language() -> None:
+    story = school(LETTER)
+    story.fill_fails, story.fill_fails_ru = "card.day has no value here", "у card.day здесь нет значения"
+    out = said(story.until(seconds=1), "letter")
+    assert out.ru.endswith("не смог: у card.day здесь нет значения")
+    assert out.en.endswith(": card.day has no value here")
+
+
 def test_N4_nowhere_to_write_to_is_told_by_what_is_lacking() -> None:
     story = school(f"{LETTER}, {robot('text', '{sms: place}')}, {robot('ads', '{audience: x, service: vk}')}")
     nobody = school(f"{LETTER}, {robot('text', '{sms: place}')}", email=None, phone=None).until(seconds=1)

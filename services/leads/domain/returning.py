@@ -13,15 +13,13 @@ from services.leads.domain.arrivals import Returning
 from services.leads.domain.state import LeadState
 
 
-def brought_back(
-    leads: Iterable[LeadState], pipeline: str, pinned: Callable[[LeadState], Pipeline | None]
-) -> Returning | None:
-    """The person's lead that ended last in a pipeline, where its stage lets the client bring it back. `pinned`: the version a
-    lead stands in."""
+def brought_back(leads: Iterable[LeadState], pinned: Callable[[LeadState], Pipeline | None]) -> Returning | None:
+    """The person's lead that ended last, where its stage lets the client bring it back. `pinned`: the version a lead stands in;
+    None for what takes none back."""
     ended = [
         lead
         for lead in leads
-        if lead.pipeline == pipeline and not lead.is_open and lead.merged_into is None and not lead.erased
+        if not lead.is_open and lead.merged_into is None and not lead.erased and pinned(lead) is not None
     ]
     if not ended:
         return None

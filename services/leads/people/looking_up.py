@@ -14,6 +14,7 @@ from uuid import UUID
 from contracts import commands as c
 from contracts.pipeline import MoveTo, Pipeline, RejectAs, Robot
 from services.database import Database
+from services.leads import adopting
 from services.leads.domain.arrivals import Returning
 from services.leads.domain.persons import head_of
 from services.leads.domain.returning import brought_back
@@ -184,7 +185,6 @@ async def _deleted_by_rows(batch: LeadBatch, database: Database, work: Sequence[
 
 async def look_up_returning(batch: LeadBatch, database: Database, arrivals: Sequence[ArrivalWork]) -> None:
     """For messages of people without an open lead: the leads they had, one of which their word may bring back (P4)."""
-    pipeline = batch.settings.default_pipeline
     people: set[UUID] = set()
     for piece in arrivals:
         people.update(o.contact for i in piece.identities if (o := batch.owners.get(i.hmac)) is not None)
@@ -192,8 +192,8 @@ async def look_up_returning(batch: LeadBatch, database: Database, arrivals: Sequ
             r.contact for n in piece.references if (r := batch.referred.get(n.hmac)) and r.contact is not None
         )
     heads = {batch.person(contact) for contact in people}
-    for head in heads:
-        if (lead := batch.open_leads.get((head, pipeline))) is not None:
+    for (head, _), lead in batch.open_leads.items():
+        if head in heads:
             batch.had.setdefault(head, set()).add(lead)
     if alone := heads - batch.had.keys():
         members = await store.members(database, alone)
@@ -204,16 +204,30 @@ async def look_up_returning(batch: LeadBatch, database: Database, arrivals: Sequ
             batch.had.setdefault(batch.person(contact), set()).update(leads)
         await batch.have(database, {lead for leads in owned.values() for lead in leads})
     states = [state for leads in batch.had.values() for lead in leads if (state := batch.lead(lead)) is not None]
+    usual = batch.settings.default_pipeline  # it is never archived
+    closed = {state.pipeline for state in states if not state.is_open} - {usual}
     for name, number in {(state.pipeline, state.pipeline_number) for state in states} - batch.pinned.keys():
-        batch.pinned[(name, number)] = await registry.version(database, name, number)
+        if name not in closed or not await adopting.takes_none(batch, database, name):
+            batch.pinned[(name, number)] = await registry.version(database, name, number)
+
+
+def open_lead_for(batch: LeadBatch, contact: UUID) -> UUID | None:
+    """The open lead that a message of the person's joins (C3): that of the pipeline new leads come to, else the one that came
+    last, whichever pipeline it is in."""
+    person = batch.person(contact)
+    usual = batch.open_leads.get((person, batch.settings.default_pipeline))
+    if usual is not None:
+        return usual
+    theirs = (batch.lead(lead) for lead in batch.had.get(person, ()))
+    found = [lead for lead in theirs if lead is not None and lead.is_open and lead.deal_of is None]
+    open_leads = [lead for lead in found if batch.open_leads.get((person, lead.pipeline)) == lead.lead]
+    return max(open_leads, key=lambda lead: (lead.captured_at, lead.lead)).lead if open_leads else None
 
 
 def returning(batch: LeadBatch, contact: UUID) -> Returning | None:
-    """The lead of the default pipeline that the person's own word brings back."""
+    """The person's lead that their own word brings back, in whichever pipeline that is not archived."""
     had = (state for lead in batch.had.get(batch.person(contact), ()) if (state := batch.lead(lead)) is not None)
-    return brought_back(
-        had, batch.settings.default_pipeline, lambda lead: batch.pinned.get((lead.pipeline, lead.pipeline_number))
-    )
+    return brought_back(had, lambda lead: batch.pinned.get((lead.pipeline, lead.pipeline_number)))
 
 
 def stale(batch: LeadBatch, looked_up: Iterable[UUID]) -> set[UUID]:

@@ -40,7 +40,8 @@ def in_words(event: e.Event | None, names: Names) -> str:
         case e.RobotCancelled():
             return say(names.language, "robot_cancelled", by=say(names.language, f"cancelled.{event.by}"))
         case e.RobotFailed():
-            return say(names.language, "robot_failed", why=event.reason)
+            in_russian = event.reason_ru if names.language == "ru" else None
+            return say(names.language, "robot_failed", why=in_russian or event.reason)
     return say(names.language, "robot_nothing")
 
 

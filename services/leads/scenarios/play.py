@@ -401,7 +401,7 @@ class Play:
         lead = self.lead
         open_leads = {lead.contact: lead.lead} if lead is not None and lead.is_open else {}
         leads = {lead.lead: lead} if lead is not None else {}
-        back = brought_back(leads.values(), self.pipeline.pipeline, lambda lead: self.pipeline)
+        back = brought_back(leads.values(), lambda lead: self.pipeline)
         returning = {lead.contact: back} if lead is not None and back is not None else {}
         return Known(self._owners, self._contacts, open_leads, leads, self._referred, returning=returning)
 

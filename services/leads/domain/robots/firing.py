@@ -105,7 +105,7 @@ class Firing:
             robot=self.armed.robot,
             visit=self.armed.visit,
         )
-        return e.RobotFailed(**self.of, reason=reason[:500]), task
+        return e.RobotFailed(**self.of, reason=reason[:500], reason_ru=ru[:500]), task
 
 
 def _run(firing: Firing) -> Iterator[e.Event]:
