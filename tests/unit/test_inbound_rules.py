@@ -410,6 +410,18 @@ def test_C9_bounce_without_an_open_lead_still_proves() -> None:
     assert (outcome(found), world.state_of("email", "anna@example.org")) == (("no_lead", "bounce"), "wrong")
 
 
+def test_C9_a_bounce_of_an_address_that_is_somebody_elses_makes_no_duplicates_of_the_two() -> None:
+    world = World()
+    world.arrives("form", "site", email="anna@example.org")
+    lead = world.arrives("form", "site", email="boris@example.org").lead
+    forwarded = {"address": "anna@example.org", "status": "5.1.1", "permanent": True}
+    bounce = letter(
+        "mailer-daemon@example.org", message_id="b1@e", kind="bounce", thread=str(lead), bounced=[forwarded]
+    )
+    found = world.arrives("mail", "sales", **bounce)
+    assert (found.lead, types(found.lead_events)) == (lead, ["automatic_mail_received"])
+
+
 def test_C3_automatic_answer_is_recorded_and_proves_nothing() -> None:
     world = World()
     assert outcome(world.arrives("mail", "sales", **letter(kind="auto_reply"))) == ("no_lead", "auto_reply")

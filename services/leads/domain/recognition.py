@@ -62,7 +62,8 @@ def _join(case: Case, verdict: Verdict, before: LeadState | None, found: Recogni
             found.ruled += _reopened(before, verdict.reopens)
         found.lead_events.append(fact_of(arrival, reply=case.answers_ours()) or _joined(arrival))
         keep_identities(arrival, case.known, found)
-        suspect(case.whose, case.known, found)
+        if not _is_bounce(arrival):  # the addresses that it names are not its sender's
+            suspect(case.whose, case.known, found)
     elif verdict.reason == FURTHER_REPORT:
         assert isinstance(arrival.body, CallBody)
         earlier = before.calls.get(arrival.body.call_id) if before is not None else None
@@ -118,6 +119,10 @@ def from_form(arrival: Arrival, card: Mapping[str, str], pipeline: Pipeline, reg
     return (e.CardRecorded(names=tuple(sorted(values)), values=values),) if values else ()
 
 
+def _is_bounce(arrival: Arrival) -> bool:
+    return isinstance(arrival.body, MailBody) and arrival.body.kind == "bounce"
+
+
 def suspect(whose: Whose, known: Known, found: Recognised) -> None:
     """Say on the lead who else has an identity of it (C3): a person decides."""
     for other, identity in whose.others:
@@ -130,7 +135,7 @@ def suspect(whose: Whose, known: Known, found: Recognised) -> None:
 def keep_identities(arrival: Arrival, known: Known, found: Recognised) -> None:
     """Add the arrival's identities to its contact: claimed where nobody has them, else marked as shared (C3)."""
     assert found.contact is not None
-    if isinstance(arrival.body, MailBody) and arrival.body.kind == "bounce":
+    if _is_bounce(arrival):
         return
     have = known.contacts[found.contact].identities if found.contact in known.contacts else frozenset()
     for identity in arrival.identities:
