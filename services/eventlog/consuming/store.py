@@ -173,18 +173,13 @@ async def save_seen(connection: Database, consumer: str, build: int, seen: dict[
         )
 
 
-async def move_and_see(
-    connection: Database,
-    moves: Sequence[PositionMove],
-    changes: Sequence[tuple[str, tuple[int, bytes] | None, tuple[int, bytes]]],
-) -> None:
-    """Make all these moves of one consumer, and write what was seen of streams: (stream, what stood there, what is to stand).
+async def move_and_see(connection: Database, moves: Sequence[PositionMove], seen: dict[str, tuple[int, bytes]]) -> None:
+    """Make all these moves of one consumer, and write the last version and digest of these streams.
 
-    All of it or nothing, without a transaction around it, by compare-and-set: raises FencedError when a position or a stream is
-    not as it was read. A division by zero is the way in which one statement, seeing that, fails with all that it has done.
+    All of it or nothing, without a transaction around it: raises FencedError when a position is not as expected, or a stream not
+    behind what is to be written. A division by zero is the way in which one statement that sees that fails with all it has done.
     """
-    again = [(stream, before, after) for stream, before, after in changes if before is not None]
-    first = [(stream, after) for stream, before, after in changes if before is None]
+    streams = sorted(seen)
     try:
         await connection.fetchval(
             """WITH moved AS (
@@ -194,18 +189,14 @@ async def move_and_see(
                    WHERE p.consumer = $1 AND p.build = $2 AND p.topic = m.topic AND p.partition = m.partition
                      AND p.next_offset = m.expected_offset AND p.witness = m.expected_witness
                    RETURNING 1),
-               again AS (
-                   UPDATE leadline.seen AS s SET version = c.version, digest = c.digest
-                   FROM unnest($9::uuid[], $10::bigint[], $11::bytea[], $12::bigint[], $13::bytea[])
-                       AS c (stream, expected_version, expected_digest, version, digest)
-                   WHERE s.consumer = $1 AND s.build = $2 AND s.stream = c.stream
-                     AND s.version = c.expected_version AND s.digest = c.expected_digest
-                   RETURNING 1),
-               first AS (
-                   INSERT INTO leadline.seen (consumer, build, stream, version, digest)
-                   SELECT $1, $2, n.* FROM unnest($14::uuid[], $15::bigint[], $16::bytea[]) AS n)
+               noted AS (
+                   INSERT INTO leadline.seen AS s (consumer, build, stream, version, digest)
+                   SELECT $1, $2, n.* FROM unnest($9::uuid[], $10::bigint[], $11::bytea[]) AS n
+                   ON CONFLICT (consumer, build, stream)
+                       DO UPDATE SET version = excluded.version, digest = excluded.digest WHERE s.version < excluded.version
+                   RETURNING 1)
                SELECT 1 / ((SELECT count(*) FROM moved) = cardinality($4::int[])
-                           AND (SELECT count(*) FROM again) = cardinality($9::uuid[]))::int""",
+                           AND (SELECT count(*) FROM noted) = cardinality($9::uuid[]))::int""",
             moves[0].consumer,
             moves[0].build,
             [move.slot.topic for move in moves],
@@ -214,14 +205,9 @@ async def move_and_see(
             [move.expected.witness for move in moves],
             [move.new.next_offset for move in moves],
             [move.new.witness for move in moves],
-            [stream for stream, _, _ in again],
-            [before[0] for _, before, _ in again],
-            [before[1] for _, before, _ in again],
-            [after[0] for _, _, after in again],
-            [after[1] for _, _, after in again],
-            [stream for stream, _ in first],
-            [after[0] for _, after in first],
-            [after[1] for _, after in first],
+            streams,
+            [seen[s][0] for s in streams],
+            [seen[s][1] for s in streams],
         )
-    except (asyncpg.DivisionByZeroError, asyncpg.UniqueViolationError) as error:
+    except asyncpg.DivisionByZeroError as error:
         raise FencedError([move.slot for move in moves]) from error

@@ -126,7 +126,6 @@ class Streams:
         self._consumer = consumer
         self._build = build
         self._types = types
-        self._before: dict[str, tuple[int, bytes]] = {}
         self._seen: dict[str, tuple[int, bytes]] = {}
         self._changed: set[str] = set()
         self._waiting: set[str] = set()
@@ -158,8 +157,8 @@ class Streams:
             await self._place_all(connection, arrived)
             if self._sorted.park or self._waiting & self._changed:
                 return False
-            changes = [(stream, self._before.get(stream), self._seen[stream]) for stream in self._changed]
-            await store.move_and_see(connection, batch.moves, changes)
+            # others write `seen` only with a move of the position, or by a release, whose record would stand parked above
+            await store.move_and_see(connection, batch.moves, {stream: self._seen[stream] for stream in self._changed})
         return True
 
     async def sort(self, connection: Database, records: Sequence[RawRecord | Parked]) -> Sorted:
@@ -177,10 +176,9 @@ class Streams:
     async def _place_all(self, connection: Database, arrived: Sequence[Arrived]) -> None:
         if not arrived:
             return
-        self._before, self._waiting = await store.load_seen(
+        self._seen, self._waiting = await store.load_seen(
             connection, self._consumer, self._build, list({event.stream for event in arrived})
         )
-        self._seen = dict(self._before)
         for event in arrived:
             self._place(event)
 
