@@ -192,9 +192,13 @@ def _under_another_version(state: LeadState, pipeline: Pipeline) -> Iterator[e.E
 
 def _pause(state: LeadState, paused: e.LeadPaused, times: Times) -> Iterator[e.Event]:
     """S3: on its date the lead comes back by itself: in the morning of that day, or of the next working day (C2)."""
-    if state.automation.waits(state.root, PAUSE):
+    due_at = _return_at(paused.until, times)
+    waiting = [a for a in state.automation.armed.values() if (a.visit, a.robot) == (state.root, PAUSE)]
+    if any(armed.due_at == due_at for armed in waiting):
         return
-    yield arm(state, PAUSE, _return_at(paused.until, times), "pause", calendar=times.name)
+    yield from (_cancelled(armed, "retimed") for armed in waiting)
+    replaces = waiting[0].timer if waiting else None
+    yield arm(state, PAUSE, due_at, "pause", calendar=times.name, replaces=replaces)
 
 
 def _return_at(day: date, times: Times) -> datetime:
