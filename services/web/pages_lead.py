@@ -281,6 +281,10 @@ def _recording(maker: FormMaker, state: LeadState) -> dict[str, Any]:
         kind = dict(form.hidden).get("kind", "")
         key = titles.get(form.command, {}).get(kind)
         shown.append(replace(form, title=maker.words(key)) if key and not facts[f"{kind}_held"].options else form)
+    if state.kind == "postponed":
+        pause, title = maker.pause(state.stage), maker.words("pause_anew")
+        anew = replace(pause, title=title, button=title) if pause is not None else None
+        return {"recording": shown, "reject": None, "pause": anew}
     return {"recording": shown, "reject": maker.reject(), "pause": maker.pause()}
 
 

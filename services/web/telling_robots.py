@@ -110,7 +110,7 @@ class Named:
             channel = str(data.get("channel"))
             return self.words(key, channel=self.words.get(f"channel.{channel}", channel))
         if reason == "no_address":
-            return self.words(f"{key}.{data.get('channel') or 'ads'}")
+            return self.words.get(f"{key}.{data.get('channel')}", self.words(key))
         return self.words(key)
 
     def refused(self, data: Data) -> str:

@@ -171,6 +171,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reject": ("Забраковать", "Reject"),
     "status": ("Причина", "Reason"),
     "pause": ("Приостановить", "Pause"),
+    "pause_anew": ("Отложить до другого дня", "Put off to another day"),
     "until_date": ("Вернуть", "Comes back on"),
     "reason": ("Причина", "Reason"),
     "convert": ("Сконвертировать в сделку", "Convert to a deal"),

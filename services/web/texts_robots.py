@@ -74,6 +74,7 @@ ROBOTS: dict[str, tuple[str, str]] = {
         "клиент просил не обращаться к нему так: {channel}",
         "the client asked not to be contacted in this way: {channel}",
     ),
+    "skipped.no_address": ("нет рабочего адреса", "there is no address that works"),
     "skipped.no_address.email": ("нет рабочего e-mail", "there is no e-mail that works"),
     "skipped.no_address.sms": ("нет рабочего телефона", "there is no phone that works"),
     "skipped.no_address.ads": ("нет ни рабочего телефона, ни e-mail", "there is no phone and no e-mail that works"),

@@ -249,7 +249,7 @@ async def test_U_the_automation_page_says_what_happens_by_itself_with_counts(web
     ):
         assert said in new, said
     assert "Пришло письмо клиента: переводит сюда из любой открытой стадии раньше этой" in work
-    assert "«Бюджет» известно" in work
+    assert "«Бюджет» заполнено" in work
     assert (await browser.get("/pipelines/nowhere/automation")).status_code == 404
     await browser.aclose()
 

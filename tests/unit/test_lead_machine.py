@@ -144,9 +144,11 @@ class LeadMachine(RuleBasedStateMachine):
 
     @rule(days=st.integers(-1, 30))
     def pause(self, days: int) -> None:
-        allowed = self.outcome == "open" and days > 0 and self.answer != "consent"
+        allowed = self.outcome in ("open", "paused") and days > 0 and self.answer != "consent"
         until = (NOW + timedelta(days=days)).date()
+        was, visits = self.outcome, len(self.visits)
         if self.give("pause", allowed, until=until, reason="отпуск") is not None:
+            assert len(self.visits) - visits == (was == "open"), "another date is no visit of its own"
             self.outcome, self.returns_to = "paused", self.place
 
     @rule(head=st.booleans())

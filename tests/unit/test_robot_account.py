@@ -148,6 +148,18 @@ def test_N6_a_date_that_was_taken_off_the_card_is_waited_for_again() -> None:
     assert waits(story.given("record", fields={"lesson": "2026-03-11"})) == {"after": "armed"}
 
 
+def test_N6_a_kept_robot_waits_for_another_date_also_where_its_stage_was_left() -> None:
+    for policy, waits_for in (("keep", {"remind": "date"}), ("cancel", {}), ("run_now", {})):
+        remind = robot("remind", CALL, start="{date: lesson, before: {days: 1}}", on_leave=policy)
+        story = school(remind, card={"lesson": "2026-03-10"}).given("move", to="work")
+        story.given("record", fields={"lesson": ""})
+        assert waits(story) == waits_for, policy
+        story.given("record", fields={"lesson": "2026-03-20"})
+        due = [armed.due_at.date().isoformat() for armed in story.lead.automation.armed.values()]
+        assert due == {"keep": ["2026-03-19"], "cancel": [], "run_now": ["2026-03-02"]}[policy]
+        assert waits(story) == {}
+
+
 def test_N5_an_imported_lead_says_that_an_import_starts_no_robots() -> None:
     story = school()
     [captured, entered, *_] = history(story)

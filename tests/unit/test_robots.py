@@ -534,6 +534,27 @@ def test_S3_a_pause_comes_back_by_itself_in_the_morning_of_its_date_to_the_stage
     assert ran.did == "come_back"
 
 
+def test_S3_C7_a_pause_gets_another_date_where_it_is_and_no_robot_of_a_stage_runs_for_that() -> None:
+    story = school(robot("hello", "{email: thanks}")).until(seconds=1)
+    story.given("pause", until=date(2026, 3, 16), reason="в отпуске")
+    story.given("pause", until=date(2026, 4, 16), reason="ещё в отпуске", status="later")
+    assert (story.lead.stage, story.lead.visit, story.lead.paused_until) == ("later", 2, date(2026, 4, 16))
+    first, second = story.of(e.RobotArmed, robot="pause")
+    assert (second.replaces, second.due_at) == (first.timer, datetime(2026, 4, 16, 6, 0, tzinfo=UTC))
+    assert story.why("pause") is second
+    assert story.until(datetime(2026, 4, 1, tzinfo=UTC)).lead.stage == "later"
+    assert story.ran() == ["hello"]
+    back = story.until(datetime(2026, 4, 17, tzinfo=UTC))
+    assert (back.lead.stage, back.of(e.LeadPaused)[-1].from_stage) == ("new", "new")
+
+
+def test_S3_a_closed_lead_is_not_put_off() -> None:
+    story = school().given("reject", status="poor", reason="silent")
+    refused = story.give("pause", until=date(2026, 3, 16), reason="в отпуске")
+    assert isinstance(refused, Refusal)
+    assert "S3.closed_stays_closed" in refused.rules
+
+
 def test_S3_a_pause_that_a_person_ended_comes_back_no_second_time() -> None:
     story = school().given("pause", until=date(2026, 3, 16), reason="в отпуске").given("reopen")
     assert story.lead.automation.armed == {}

@@ -222,7 +222,8 @@ class Engine(RuleBasedStateMachine):
         until = (self.story.now + timedelta(days=9)).date().isoformat()
         may = self.is_open() and not (self.told.place == "closing" and by is SELLER)
         may = may and not self.told.result_forbids("waiting")
-        if self.give("pause", may, until=until, reason="r", by=by):
+        anew = self.told.place == "waiting"
+        if self.give("pause", may or anew, until=until, reason="r", by=by) and not anew:
             self.told.enter("waiting")
 
     @rule(by=ACTORS, reason=st.sampled_from([None, "r"]))

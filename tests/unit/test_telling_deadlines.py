@@ -64,7 +64,7 @@ def set_for(clause: str | None, hours: int, **more: Any) -> e.DeadlineSet:
     ("clause", "hours", "why"),
     [
         ("has(lead.phone)", 4, "4 рабочих часа — есть телефон"),
-        ("has(lead.email)", 8, "8 рабочих часов — e-mail известно"),
+        ("has(lead.email)", 8, "8 рабочих часов — e-mail есть"),
         (None, 16, "16 рабочих часов — для всех остальных"),
     ],
 )

@@ -26,6 +26,7 @@ from services.leads.domain.identities import normalise_email, normalise_phone
 from services.leads.domain.permissions import Permission
 from services.leads.domain.reviews import judging
 from services.leads.domain.rules import COMMAND_RULES, RULES, STAGE_RULES, broken_against, no_such_stage, refused
+from services.leads.domain.stage_rules import put_off_anew
 from services.leads.domain.state import LeadState, evolve_lead
 from services.pipelines.card_values import Unreadable
 
@@ -124,8 +125,9 @@ def _target_of(state: LeadState, body: c.CommandBody, pipeline: Pipeline) -> str
     return leads_to(state, body, pipeline) if leads_to else None
 
 
-def _pause_stage(_: LeadState, body: c.Pause, pipeline: Pipeline) -> str:
-    return body.status or next((s.id for s in pipeline.stages if s.kind == "postponed"), "postponed")
+def _pause_stage(state: LeadState, body: c.Pause, pipeline: Pipeline) -> str:
+    here = state.stage if state.kind == "postponed" else None
+    return body.status or here or next((s.id for s in pipeline.stages if s.kind == "postponed"), "postponed")
 
 
 def reopens_to(state: LeadState, pipeline: Pipeline) -> str:
@@ -193,14 +195,15 @@ def _stage_change(case: Case, target: Stage, around: Surroundings) -> tuple[e.Ev
             )
             return (rejected, entered(state, target, "rejected", "out", basis=_basis(case)))
         case c.Pause():
+            anew = put_off_anew(case)
             paused = e.LeadPaused(
                 status=target.id,
-                from_stage=state.stage,
+                from_stage=(state.left_open_stage if anew else None) or state.stage,
                 until=body.until,
                 reason=body.reason,
                 reason_id=body.reason_id,
             )
-            return (paused, entered(state, target, "paused", "out", basis=_basis(case)))
+            return (paused,) if anew else (paused, entered(state, target, "paused", "out", basis=_basis(case)))
         case c.Review():
             return _returned(case, target, body, around)
         case c.Reopen():

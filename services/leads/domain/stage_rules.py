@@ -13,8 +13,19 @@ from services.leads.domain.criteria import lacking, values_of
 from services.pipelines.conditions import holds
 
 
+def put_off_anew(case: Case) -> bool:
+    """Whether a lead that is put off gets another date: it stays where it is, and nothing of an open stage begins (S3)."""
+    return (
+        isinstance(body_of(case), c.Pause)
+        and not case.history
+        and case.state.kind == "postponed"
+        and case.target is not None
+        and case.target.id == case.state.stage
+    )
+
+
 def already_there(case: Case) -> Broken | None:
-    if case.target and case.target.id == case.state.stage:
+    if case.target and case.target.id == case.state.stage and not put_off_anew(case):
         return Broken(
             f"⟨Лид|Сделка⟩ уже в стадии «{case.target.titles.ru}».",
             f"The ⟨lead|deal⟩ is in the stage “{case.target.titles.en}” already.",
@@ -24,6 +35,8 @@ def already_there(case: Case) -> Broken | None:
 
 def closed_stays_closed(case: Case) -> Broken | None:
     if case.state.is_open or isinstance(body_of(case), c.Reopen | c.Undo | c.Review) or among_won(case):
+        return None
+    if put_off_anew(case):
         return None
     if stated_move(case) is None:
         return Broken(

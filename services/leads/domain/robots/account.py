@@ -17,7 +17,7 @@ from contracts import events as e
 from contracts.meta import Actor, Meta
 from contracts.pipeline import Pipeline, Robot, Stage
 from contracts.recorded import Recorded
-from services.leads.domain.robots.instants import date_on_card
+from services.leads.domain.robots.instants import date_on_card, lost_its_date
 from services.leads.domain.robots.standing import Place
 from services.leads.domain.state import LeadState
 
@@ -166,7 +166,12 @@ def _waiting(state: LeadState, pipeline: Pipeline, visits: Mapping[int, _Visit])
         if left is None:
             continue
         # a follower waits in vain once its stage was left, unless its policy is another one
-        robots = [robot for robot in left.robots if robot.start.after is not None and robot.on_leave != "cancel"]
+        robots = [
+            robot
+            for robot in left.robots
+            if (robot.start.after is not None and robot.on_leave != "cancel")
+            or (robot.on_leave == "keep" and robot.retime and lost_its_date(state, robot, visit))
+        ]
         yield from _of_visit(state, robots, visit, left.id, "never")
 
 
@@ -216,7 +221,7 @@ def _of_visit(
     left = [
         robot
         for robot in robots
-        if not now.waits(visit, robot.id) and (robot.id not in had or _lost_its_date(state, robot, visit))
+        if not now.waits(visit, robot.id) and (robot.id not in had or lost_its_date(state, robot, visit))
     ]
     found = {robot.id: _unarmed(state, robot, visit, stage, unstarted) for robot in left if robot.start.after is None}
     while more := {
@@ -226,12 +231,6 @@ def _of_visit(
     }:
         found |= more  # and with them those that follow them
     yield from (found[robot.id] for robot in left if robot.id in found)
-
-
-def _lost_its_date(state: LeadState, robot: Robot, visit: int) -> bool:
-    """Whether it was cancelled because its date was taken off the card: it waits for another one."""
-    settled = state.automation.settled[(visit, robot.id)]
-    return robot.start.date is not None and (settled.how, settled.by) == ("cancelled", "retimed")
 
 
 def _unarmed(state: LeadState, robot: Robot, visit: int, stage: str, unstarted: WaitsFor) -> Waiting:

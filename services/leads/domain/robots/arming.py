@@ -15,11 +15,11 @@ from functools import cache
 from typing import Any, Final
 
 from contracts import events as e
-from contracts.pipeline import Pipeline, Robot
+from contracts.pipeline import Pipeline, Robot, Stage
 from services.leads.domain.assigning.waiting import IDLE, POOL
 from services.leads.domain.deadlines.setting import WARNING
 from services.leads.domain.robots import chains
-from services.leads.domain.robots.instants import Times, arm, counted_in, had, in_hours, instant
+from services.leads.domain.robots.instants import Times, arm, counted_in, had, in_hours, instant, lost_its_date
 from services.leads.domain.robots.standing import Armed, of_the_lead
 from services.leads.domain.state import LeadState
 
@@ -192,9 +192,13 @@ def _under_another_version(state: LeadState, pipeline: Pipeline) -> Iterator[e.E
 
 def _pause(state: LeadState, paused: e.LeadPaused, times: Times) -> Iterator[e.Event]:
     """S3: on its date the lead comes back by itself: in the morning of that day, or of the next working day (C2)."""
-    if state.automation.waits(state.root, PAUSE):
+    due_at = _return_at(paused.until, times)
+    waiting = [a for a in state.automation.armed.values() if (a.visit, a.robot) == (state.root, PAUSE)]
+    if any(armed.due_at == due_at for armed in waiting):
         return
-    yield arm(state, PAUSE, _return_at(paused.until, times), "pause", calendar=times.name)
+    yield from (_cancelled(armed, "retimed") for armed in waiting)
+    replaces = waiting[0].timer if waiting else None
+    yield arm(state, PAUSE, due_at, "pause", calendar=times.name, replaces=replaces)
 
 
 def _return_at(day: date, times: Times) -> datetime:
@@ -219,13 +223,26 @@ def _retimed(
             if robot.retime and (not entered or robot.on_leave == "keep"):
                 for armed in waiting:
                     yield from _waits_anew(state, robot, armed, times)
-            if not entered and not waiting and stage.id == state.stage and not had(state, robot):
-                due_at = instant(robot, state.entered_at or times.now, state, times)
-                if due_at is not None:
-                    yield arm(state, robot.id, due_at, "date", calendar=counted_in(robot, times))
+            visit = None if entered or waiting else _waits_for_date(state, stage, robot)
+            due_at = instant(robot, state.entered_at or times.now, state, times) if visit is not None else None
+            if due_at is not None:
+                yield arm(state, robot.id, due_at, "date", calendar=counted_in(robot, times), visit=visit)
+
+
+def _waits_for_date(state: LeadState, stage: Stage, robot: Robot) -> int | None:
+    """The stage visit in which a robot waits for a date to be written: the one the lead is in, or, of a robot that is kept, the
+    last one in which its date was taken off the card."""
+    if stage.id == state.stage and not had(state, robot):
+        return state.root
+    if robot.on_leave != "keep" or not robot.retime:
+        return None
+    last = max((visit for visit, name in state.automation.settled if name == robot.id), default=state.root)
+    return last if last != state.root and lost_its_date(state, robot, last) else None
 
 
 def _waits_anew(state: LeadState, robot: Robot, armed: Armed, times: Times) -> Iterator[e.Event]:
+    if armed.because == "left_stage":
+        return  # it runs now because the lead left, whatever the date
     due_at = instant(robot, state.entered_at or times.now, state, times)
     if due_at == armed.due_at:
         return

@@ -239,6 +239,14 @@ def counted_in(robot: Robot, times: Times, *, again: bool = False) -> str | None
     return times.name if counted else None
 
 
+def lost_its_date(state: LeadState, robot: Robot, visit: int) -> bool:
+    """Whether it was cancelled in a stage visit because its date was taken off the card: it waits for another one."""
+    settled = state.automation.settled.get((visit, robot.id))
+    return (
+        robot.start.date is not None and settled is not None and (settled.how, settled.by) == ("cancelled", "retimed")
+    )
+
+
 def date_on_card(state: LeadState, field: str) -> date | None:
     """A date on the card; None where it is empty or unknown."""
     try:
