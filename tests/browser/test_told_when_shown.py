@@ -32,7 +32,7 @@ async def web(settings: Settings, pool: Pool) -> AsyncIterator[Web]:
     """The application, to be served."""
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine: apt-get install chromium")
-    async with door_over(settings, pool) as made_here:
+    async with door_over(settings, pool, at_once=False) as made_here:
         await publish(pool, SystemClock(), PIPELINE, HEAD)
         yield made_here
 

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from contracts.commands import Command
+from contracts.commands import Command, Fire
 from contracts.topics import LEADS_REFUSALS
 from services.database import Pool
 from services.eventlog.consuming import Batch, RawRecord
@@ -162,8 +162,11 @@ class World:
         due = {t: m for t, m in self.timers.items() if m.state == "pending" and m.due_at <= self.clock.at}
         self.way.went.clear()
         assert await self.firing.fire(self.clock.at) == len(due)
-        assert {c.id for c in self.way.went} == {uuid5(t, f"fire:{m.attempts + 1}") for t, m in due.items()}
-        assert len(self.way.went) == len(due)
+        sent = [c.id for c in self.way.went]
+        along = [(t.timer, t.attempt) for c in self.way.went if isinstance(c.body, Fire) for t in c.body.also]
+        sent += [uuid5(timer, f"fire:{attempt}") for timer, attempt in along]
+        assert sorted(sent) == sorted(uuid5(t, f"fire:{m.attempts + 1}") for t, m in due.items())
+        assert all(attempt == 1 for _, attempt in along), "what had no outcome goes alone"
         for model in due.values():
             model.attempts += 1
             model.sent_at = self.wall.at

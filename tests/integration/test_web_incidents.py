@@ -62,7 +62,7 @@ PAGES_OF_HEADS = (
 @pytest.fixture
 async def web(settings: Settings, pool: Pool) -> AsyncIterator[Web]:
     """API and pages over the aggregate service's own door, with this pipeline."""
-    async with door_over(settings, pool) as made:
+    async with door_over(settings, pool, at_once=False) as made:
         await publish(pool, SystemClock(), PIPELINE, HEAD)
         yield made
 
