@@ -27,7 +27,7 @@ from tests.integration.leads_case import HEAD, Leads, running
 
 @pytest.fixture
 async def leads(settings: Settings, pool: Pool) -> AsyncIterator[Leads]:
-    async with running(settings, pool) as it:
+    async with running(settings, pool, at_once=False) as it:
         yield it
 
 
@@ -137,7 +137,7 @@ async def test_C6_repeats_and_races_open_one_deal(leads: Leads) -> None:
 
 
 async def test_C6_a_call_that_wins_opens_one_deal_however_often_it_is_delivered(settings: Settings, pool: Pool) -> None:
-    async with running(settings.model_copy(update={"default_pipeline": "english"}), pool) as leads:
+    async with running(settings.model_copy(update={"default_pipeline": "english"}), pool, at_once=False) as leads:
         lead = await applied(leads)
         assert (await leads.send(lead, "record", fields=LESSON)).outcome == "done"
         call = {

@@ -31,7 +31,7 @@ WHERE s.version IS DISTINCT FROM e.last
 
 @pytest.fixture
 async def web(settings: Settings, pool: Pool) -> AsyncIterator[Web]:
-    async with whole_system(settings, pool) as system, door_over(system, pool) as it:
+    async with whole_system(settings, pool) as system, door_over(system, pool, at_once=False) as it:
         yield it
 
 
