@@ -160,7 +160,7 @@ def write(file: Path, text: str) -> None:
 async def test_S5_a_dry_run_names_the_robots_that_wait_and_would_wait_no_more(
     settings: Settings, pool: Pool, leads: Leads, pipeline: str, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    robot = '- {{id: {0}, titles: {{ru: "{0}", en: "{0}"}}, do: {{tag: {0}}}, start: {{delay: {{days: 3}}}}}}'
+    robot = '- {{id: {0}, titles: {{ru: "{0}", en: "{0}"}}, do: {{tag: {0}}}, start: {{delay: {{days: 3000}}}}}}'
     with_robots = seven(pipeline).replace(
         "kind: open}", "kind: open, robots: [" + ", ".join(robot.format(n)[2:] for n in ("stays", "goes")) + "]}", 1
     )
