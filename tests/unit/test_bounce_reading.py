@@ -170,7 +170,7 @@ def test_C9_mail_ru_in_words_proves_by_what_the_other_server_said() -> None:
     [
         # Exim on a file or a pipe of the mailbox; Gmail's and Postfix's reports that name nobody
         "Action: failed\r\nFinal-Recipient: rfc822;/var/mail/client.example/anna\r\nStatus: 5.0.0\r\n",
-        "Action: failed\r\nFinal-Recipient: rfc822;|/usr/bin/filter anna@client.example /home/anna\r\nStatus: 5.0.0\r\n",
+        "Action: failed\r\nFinal-Recipient: rfc822;|/usr/bin/filter anna@client.example /var/anna\r\nStatus: 5.0.0\r\n",
         "",
     ],
 )

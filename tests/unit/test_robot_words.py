@@ -79,7 +79,7 @@ def test_U_a_robot_says_when_on_which_condition_and_what() -> None:
     assert ring.start.ru == "через 2 рабочих дня после робота «Спасибо», в рабочие часы"
     assert ring.start.en == "2 working days after the robot “Thanks”, in working hours"
     assert ring.action.ru == "запланировать звонок: Перезвонить; срок — 1 рабочий час"
-    assert [more.en for more in ring.more] == ["runs even when the lead has left the stage", "once for each client"]
+    assert [more.en for more in ring.more] == ["runs even when the stage was left", "once for each client"]
     assert remind.start.en == "3 hours before the date “Lesson” at the time “Hour”"
     assert remind.start.ru == "за 3 часа до даты «Занятие», время «Час»"
     assert remind.action.ru == "отправить SMS «Место» по-английски"
