@@ -22,6 +22,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from services.database import Pool
 from services.eventlog.consuming.log import Log, raw
+from services.eventlog.consuming.pace import Pace
 from services.eventlog.consuming.positions import Positions
 from services.eventlog.consuming.records import Batch, FencedError, PositionMove, RawRecord, Slot
 from services.eventlog.consuming.subscriber import REBALANCE_MS, Fetch, Records, make_broker
@@ -67,6 +68,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._log = Log(settings.kafka_bootstrap, settings.kafka_topic_prefix)
         self._positions = Positions(pool, self._log, consumer=consumer, build=build)
         self._trouble = Trouble(health, part, consumer, build)
+        self._pace = Pace()
         self._lock = asyncio.Lock()
         self._subscriber: Any = None
         self._epoch: dict[Slot, int] = {}  # of the partitions assigned: counts up whenever fetched records are void
@@ -217,6 +219,8 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _poll(self, fetch: Fetch) -> Records:
         self._health.beat(self._part)
+        if (left := self._pace.left()) > 0:
+            await asyncio.sleep(left)
         try:
             if self._one_by_one:
                 records, passed = await read_one_by_one(self._subscriber.consumer)
@@ -238,6 +242,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         # an empty poll proves little: aiokafka keeps a broker's absence to itself
         self._trouble.well("poll", after=0.0 if records else 15.0)
         self._fetched = dict(self._epoch)
+        self._pace.came(sum(map(len, records.values())))
         return records
 
     async def _take(self, records: tuple[ConsumerRecord, ...]) -> None:

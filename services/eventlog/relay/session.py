@@ -32,7 +32,7 @@ from services.health import Health
 from services.settings import Settings
 
 SHORTEST_PAUSE: Final = 0.004
-LONGEST_PAUSE: Final = 0.010
+LONGEST_PAUSE: Final = 0.020
 """Seconds between polls: after traffic, and when there has been none for a while."""
 GATHER_SECONDS: Final = 0.025
 LARGE: Final = 500
