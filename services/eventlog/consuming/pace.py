@@ -1,12 +1,12 @@
 """How soon a consumer asks for more: records that trickle in gather, so that they share the cost of a batch.
 
 A batch costs some milliseconds whatever it holds: a fetch that names every partition, a transaction, its statements, on this
-side, in the broker and in Postgres. While each record is taken as it comes, a machine is busy with batches of one long before it
-has much to do, and whoever has real work waits for its turn.
+side, in the broker and in Postgres. While each record is taken as it comes, a machine is busy with batches of one long before
+it has much to do, and whoever has real work waits for its turn.
 
 Invariants: a record that comes after a rest waits for nothing; the next ones at most `GATHER_SECONDS` after the batch before
-them was fetched (aiokafka fetches the next while it waits, and no further one); after a batch of `LARGE` records nothing is waited
-for, so a backlog is worked off as fast as can be.
+them was fetched (aiokafka fetches the next while it waits, and no further one); after a batch of `LARGE` records nothing is
+waited for, so a backlog is worked off as fast as can be.
 """
 
 from __future__ import annotations

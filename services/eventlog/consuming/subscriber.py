@@ -17,8 +17,6 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import FAKE_CONSUMER
 
-from services.eventlog.consuming import fetch_codec
-
 Records: TypeAlias = dict[TopicPartition, list[ConsumerRecord]]
 Fetch: TypeAlias = Callable[[], Awaitable[Records]]
 Poll: TypeAlias = Callable[[Fetch], Awaitable[Records]]
@@ -82,7 +80,6 @@ async def make_broker(
 
     Returns both: the subscriber's `consumer` is there once it starts.
     """
-    fetch_codec.install()
     broker = KafkaBroker(
         bootstrap,
         client_id="leadline",
