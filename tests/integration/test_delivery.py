@@ -438,6 +438,8 @@ async def test_N1_a_call_under_way_is_finished_when_told_to_stop(settings: Setti
         await delivery.ready()
         effect, waiting = await house.ask(), await house.ask()
         await asyncio.wait_for(begun.wait(), 60)
+        for each in (effect, waiting):  # which of them is under way is the way's choice
+            await until(lambda each=each: house.state(each), "it stands in the ledger")
         delivery.stop.set()
         await asyncio.sleep(0.3)
         assert not delivery.task.done()
