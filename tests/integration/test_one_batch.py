@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from services.leads.work import Work
 from services.pipelines.registry import publish
 from services.privacy.store import KeyRing
 from services.settings import Settings
+from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD, Leads, running
 
 
@@ -145,7 +147,15 @@ stages:
             "DELETE FROM leadline.events WHERE kind = 'lead' OR (kind = 'pipeline' AND originator_version = 2)",
             "DELETE FROM leadline.open_leads",
         )
+        await until(lambda: _answers(pool), "the pool has a new connection")
         assert await moves("talk") == "done"
+
+
+async def _answers(pool: Pool) -> bool:
+    """Whether the pool's connection works; one that was just cut says so once."""
+    with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        return bool(await pool.fetchval("SELECT true"))
+    return False
 
 
 async def _older_copy(settings: Settings, *gone: str) -> None:
