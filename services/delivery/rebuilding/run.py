@@ -22,11 +22,14 @@ from services.clock import Clock
 from services.database import Database, Pool
 from services.delivery import store as ledger
 from services.delivery.domain import LOST, Effect
+from services.delivery.handlers import BUILD, CONSUMER
 from services.delivery.reading import TYPES, Said, read
 from services.delivery.rebuilding import store
 from services.delivery.rebuilding.domain import ReportRefused, as_it_must_be, differing, folded
-from services.delivery.rebuilding.store import EffectEvent, Row
+from services.delivery.rebuilding.store import Row
 from services.delivery.reports import send_reports
+from services.eventlog.consuming.reread import store as reread
+from services.eventlog.consuming.reread.store import ReadEvent
 from services.eventlog.mapper import MalformedError, peek
 from services.eventlog.recording import store as recording
 
@@ -35,7 +38,6 @@ EFFECTS_AT_ONCE: Final = 200
 """Put right while whoever works on one of them waits: some milliseconds."""
 NAMED: Final = 20
 ROUNDS: Final = 5
-FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 LOCK: Final = recording.lock_number(hashlib.sha256(b"rebuild:effects").digest())
 """Two rebuilds put right one after the other."""
 
@@ -117,10 +119,8 @@ async def _compare(
     """All in one snapshot."""
     found = Found()
     async with pool.acquire() as database, database.transaction(isolation="repeatable_read", readonly=True):
-        begin: UUID | None = FIRST
-        while begin is not None:
-            end = await store.range_end(database, begin, range_events) or LAST
-            events = await store.events_between(database, begin, end, TYPES)
+        async for begin, end in reread.ranges(database, range_events):
+            events = await reread.events_between(database, CONSUMER, BUILD, begin, end, TYPES)
             rows = await store.rows_between(database, begin, end)
             says = _read(events, with_address)
             refused = await store.refused(database, [effect.report for effect in says.said.values()])
@@ -129,11 +129,10 @@ async def _compare(
             for effect in says.said.keys() | rows.keys():
                 _differ(found, effect, says, rows.get(effect), refused, now)
             progress("effects", found.effects, None)
-            begin = UUID(int=end.int + 1) if end != LAST else None
     return found
 
 
-def _read(events: Iterable[EffectEvent], with_address: Collection[str]) -> Events:
+def _read(events: Iterable[ReadEvent], with_address: Collection[str]) -> Events:
     said: list[Said] = []
     unread: set[tuple[UUID, int]] = set()
     for event in events:
@@ -204,7 +203,7 @@ async def _put_right_some(
     """First the rows are locked, then the events read: no event of theirs is taken meanwhile."""
     rows = await ledger.hold(database, effects)
     streams = {*effects.values(), *(row.stream for row in rows.values())}
-    says = _read(await store.events_of(database, streams, TYPES), with_address)
+    says = _read(await reread.events_of(database, CONSUMER, BUILD, streams, TYPES), with_address)
     reports = [said.report for effect in effects if (said := says.said.get(effect)) is not None]
     refused = await store.refused(database, reports)
     must = {effect: _must(effect, says, rows.get(effect), refused, now) for effect in effects}

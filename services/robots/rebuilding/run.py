@@ -16,18 +16,18 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.database import Database, Pool
+from services.eventlog.consuming.reread import store as reread
+from services.eventlog.consuming.reread.store import ReadEvent
 from services.eventlog.mapper import peek
 from services.robots.domain import TYPES, UNREADABLE, Armed, read
 from services.robots.rebuilding import store
-from services.robots.rebuilding.store import RobotEvent
-from services.robots.store import Robot, count_more, hold_alone
+from services.robots.store import BUILD, CONSUMER, Robot, count_more, hold_alone
 
 RANGE_EVENTS: Final = 50_000
 STREAMS_AT_ONCE: Final = 200
 """Replaced while the live service waits: some milliseconds."""
 NAMED: Final = 20
 ROUNDS: Final = 5
-FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -94,17 +94,14 @@ async def _compare(pool: Pool, progress: Progress, range_events: int) -> Found:
     found = Found()
     said: Counter[tuple[str, Robot]] = Counter()
     async with pool.acquire() as database, database.transaction(isolation="repeatable_read", readonly=True):
-        begin: UUID | None = FIRST
-        while begin is not None:
-            end = await store.range_end(database, begin, range_events) or LAST
-            events = await store.events_read(database, begin, end, TYPES)
+        async for begin, end in reread.ranges(database, range_events):
+            events = _read(await reread.events_between(database, CONSUMER, BUILD, begin, end, TYPES))
             waiting = waiting_of(events, said)
             rows = await store.timers_between(database, begin, end)
             found.events, found.timers = found.events + len(events), found.timers + len(waiting)
             found.rows += len(rows)
             _differ(found, waiting, rows)
             progress("timers", found.timers, None)
-            begin = UUID(int=end.int + 1) if end != LAST else None
         have = await store.counted(database)
     for key in sorted(have.keys() | said.keys()):
         if missing := said[key] - have.get(key, 0):
@@ -115,7 +112,12 @@ async def _compare(pool: Pool, progress: Progress, range_events: int) -> Found:
     return found
 
 
-def waiting_of(events: Iterable[RobotEvent], said: Counter[tuple[str, Robot]]) -> dict[UUID, Armed]:
+def _read(events: Iterable[ReadEvent]) -> list[ReadEvent]:
+    """Those that the live service has read."""
+    return [event for event in events if event.read]
+
+
+def waiting_of(events: Iterable[ReadEvent], said: Counter[tuple[str, Robot]]) -> dict[UUID, Armed]:
     """Timers armed and not closed by these events; adds to `said` what was armed and closed, by robot."""
     waiting: dict[UUID, Armed] = {}
     ended: set[UUID] = set()
@@ -158,5 +160,5 @@ async def _replace(pool: Pool, streams: Iterable[UUID], progress: Progress) -> N
 
 
 async def _replace_some(database: Database, streams: list[UUID]) -> None:
-    events = await store.events_read_of(database, streams, TYPES)
+    events = _read(await reread.events_of(database, CONSUMER, BUILD, streams, TYPES))
     await store.replace(database, streams, list(waiting_of(events, Counter()).values()))

@@ -1,60 +1,17 @@
-"""SQL of making timers anew: what was read of the events, the rows there are, putting right.
+"""SQL of making timers anew: the rows there are, and putting them right.
 
-Invariants: events count as far as the live service has read their streams; what was sent of a timer is left as noted.
+Invariant: what was sent of a timer is left as noted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import astuple
-from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.database import Database
 from services.robots.domain import OUTCOMES, Armed
-from services.robots.store import ARMED_COLUMNS, BUILD, CONSUMER, Robot
-
-EVENTS_READ: Final = """SELECT e.originator_id, e.originator_version, e.topic, e.state FROM leadline.events AS e
-    JOIN leadline.seen AS s ON s.consumer = $1 AND s.build = $2 AND s.stream = e.originator_id
-                           AND s.version >= e.originator_version
-    WHERE e.topic = ANY($3::text[]) AND"""
-IN_ORDER: Final = "ORDER BY e.originator_id, e.originator_version"
-
-
-class RobotEvent(NamedTuple):
-    """An event that arms or closes, as it is stored."""
-
-    stream: UUID
-    version: int
-    type: str
-    state: bytes
-
-
-async def range_end(database: Database, begin: UUID, events: int) -> UUID | None:
-    """The last stream of a range that begins at `begin` and holds about `events` events; None: all that is left."""
-    last: UUID | None = await database.fetchval(
-        """SELECT originator_id FROM leadline.events WHERE originator_id >= $1
-           ORDER BY originator_id, originator_version OFFSET $2 LIMIT 1""",
-        begin,
-        events,
-    )
-    return last
-
-
-async def events_read(database: Database, begin: UUID, end: UUID, types: Collection[str]) -> list[RobotEvent]:
-    """The events of these types in the streams from `begin` to `end` that this build has read, in (stream, version) order."""
-    rows = await database.fetch(
-        f"{EVENTS_READ} e.originator_id BETWEEN $4 AND $5 {IN_ORDER}", CONSUMER, BUILD, list(types), begin, end
-    )
-    return [RobotEvent(*row) for row in rows]
-
-
-async def events_read_of(database: Database, streams: Collection[UUID], types: Collection[str]) -> list[RobotEvent]:
-    """The same of these streams."""
-    rows = await database.fetch(
-        f"{EVENTS_READ} e.originator_id = ANY($4::uuid[]) {IN_ORDER}", CONSUMER, BUILD, list(types), list(streams)
-    )
-    return [RobotEvent(*row) for row in rows]
+from services.robots.store import ARMED_COLUMNS, Robot
 
 
 async def timers_between(database: Database, begin: UUID, end: UUID) -> dict[UUID, Armed]:
