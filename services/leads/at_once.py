@@ -16,6 +16,7 @@ that no robot takes with it what armed it.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -80,33 +81,32 @@ def armed(meta: Meta, event: RobotArmed) -> Due:
     return Due(meta.stream, timer, meta.correlation, meta.autodepth, asked=False)
 
 
-def _next(batch: LeadBatch, had: Counter[UUID]) -> list[CommandWork]:
-    """The commands to carry out next, and note them in `had`, by lead."""
+def _next(batch: LeadBatch, had: Counter[UUID], named: Collection[UUID]) -> list[CommandWork]:
+    """The commands to carry out next. `had`: by lead, how many of timers that the batch armed; `named`: leads that commands
+    name."""
     found: list[CommandWork] = []
     left, batch.due = batch.due, []
     for due in left:
         if not batch.waits.may(due):
             continue
         if not due.asked:
-            if had.total() >= MOST or had[due.stream] >= MOST_OF_A_LEAD or not _stands(batch, due):
+            enough = batch.tally.at_once >= MOST or had[due.stream] >= MOST_OF_A_LEAD
+            if enough or not _stands(batch, due, named):
                 continue
             had[due.stream] += 1
+            batch.tally.at_once += 1
         command = fire_command(due.stream, due.timer, due.correlation, due.autodepth)
         found.append(CommandWork(command, body_hash(batch.settings.pepper_bytes, command)))
     return found
 
 
-def _stands(batch: LeadBatch, due: Due) -> bool:
+def _stands(batch: LeadBatch, due: Due, named: Collection[UUID]) -> bool:
     """Whether the timer waits still, on a lead about which everything is known that a robot may need: of one that is over and
     that no command named, it was not looked up whether its person has another open lead."""
     lead = batch.lead(due.stream)
     if lead is None or due.timer.timer not in lead.automation.armed:
         return False
-    return (
-        lead.is_open
-        or lead.deal_of is not None
-        or any(isinstance(piece, CommandWork) and piece.command.lead == due.stream for piece in batch.work)
-    )
+    return lead.is_open or lead.deal_of is not None or due.stream in named
 
 
 async def run(batch: LeadBatch, database: Database) -> None:
@@ -116,10 +116,8 @@ async def run(batch: LeadBatch, database: Database) -> None:
         for command, timer in brought_along(batch.work)
     ]
     had: Counter[UUID] = Counter()
-    while batch.due:
-        work = _next(batch, had)
-        if not work:
-            return
+    named = {piece.command.lead for piece in batch.work if isinstance(piece, CommandWork)}
+    while work := _next(batch, had, named):
         await look_up_further(batch, database, work)
         for piece in work:
             assert isinstance(piece.command.body, Fire)
@@ -129,4 +127,3 @@ async def run(batch: LeadBatch, database: Database) -> None:
                 raise
             except Exception as error:
                 raise AtOnceFailedError(piece.command.body.timer) from error
-    batch.tally.at_once = had.total()

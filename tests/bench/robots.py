@@ -268,7 +268,8 @@ async def _delivery_rate(stack: Stack) -> tuple[float, int]:
 def _calm(leads: int, calm: Load, rest: list[float]) -> str:
     parts = ", ".join(f"{name} {spent / leads * 1e6:,.0f}" for name, spent in sorted(calm.spent.items(), key=_dearest))
     return (
-        f"(h) {leads:,} leads, {ROBOTS} robots each; the baseline is the same leads moved at the same rate into a stage without\n"
+        f"(h) {leads:,} leads, {ROBOTS} robots each; the baseline is the same leads moved at the same rate into a stage without "
+        "robots\n"
         f"    processor: a move alone {sum(calm.spent.values()) / leads * 1e6:,.0f} µs ({parts})"
     )
 
