@@ -117,7 +117,7 @@ async def measure_robots(stack: Stack, leads: int, seconds: float, stages: Seque
             async with _sampling(browser, rest):
                 await asyncio.sleep(REST_SECONDS)
             calm = await _enter(stack, browser, ids, WITHOUT, seconds)
-            told = [_calm(leads, calm, sorted(rest))]
+            told = [_calm(leads, calm)]
             for stage in stages:
                 busy = await _enter(stack, browser, ids, stage, seconds)
                 told.append(await _report(stack, leads, sorted(rest), calm, busy))
@@ -265,7 +265,7 @@ async def _delivery_rate(stack: Stack) -> tuple[float, int]:
     return (before - after) / (time.perf_counter() - began), after
 
 
-def _calm(leads: int, calm: Load, rest: list[float]) -> str:
+def _calm(leads: int, calm: Load) -> str:
     parts = ", ".join(f"{name} {spent / leads * 1e6:,.0f}" for name, spent in sorted(calm.spent.items(), key=_dearest))
     return (
         f"(h) {leads:,} leads, {ROBOTS} robots each; the baseline is the same leads moved at the same rate into a stage without "

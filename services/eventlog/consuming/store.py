@@ -6,6 +6,7 @@ Each function is a statement or two in the caller's transaction or connection; n
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any, Final
 
 import asyncpg
 
@@ -49,15 +50,17 @@ async def read_positions(
     return {Slot(row[0], row[1]): Position(row[2], row[3]) for row in rows}
 
 
-async def compare_and_set(connection: Database, moves: Sequence[PositionMove]) -> set[Slot]:
-    """Make all these moves of one consumer; the partitions whose position was as expected, and so was moved."""
-    rows = await connection.fetch(
-        """UPDATE leadline.positions AS p SET next_offset = m.next_offset, witness = m.witness
-           FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[])
-               AS m (topic, partition, expected_offset, expected_witness, next_offset, witness)
-           WHERE p.consumer = $1 AND p.build = $2 AND p.topic = m.topic AND p.partition = m.partition
-             AND p.next_offset = m.expected_offset AND p.witness = m.expected_witness
-           RETURNING p.topic, p.partition""",
+_MOVE: Final = """UPDATE leadline.positions AS p SET next_offset = m.next_offset, witness = m.witness
+    FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[])
+        AS m (topic, partition, expected_offset, expected_witness, next_offset, witness)
+    WHERE p.consumer = $1 AND p.build = $2 AND p.topic = m.topic AND p.partition = m.partition
+      AND p.next_offset = m.expected_offset AND p.witness = m.expected_witness
+    RETURNING p.topic, p.partition"""
+
+
+def _moved(moves: Sequence[PositionMove]) -> tuple[Any, ...]:
+    """What `_MOVE` is given, $1 to $8."""
+    return (
         moves[0].consumer,
         moves[0].build,
         [move.slot.topic for move in moves],
@@ -67,6 +70,11 @@ async def compare_and_set(connection: Database, moves: Sequence[PositionMove]) -
         [move.new.next_offset for move in moves],
         [move.new.witness for move in moves],
     )
+
+
+async def compare_and_set(connection: Database, moves: Sequence[PositionMove]) -> set[Slot]:
+    """Make all these moves of one consumer; the partitions whose position was as expected, and so was moved."""
+    rows = await connection.fetch(_MOVE, *_moved(moves))
     return {Slot(row[0], row[1]) for row in rows}
 
 
@@ -182,13 +190,7 @@ async def move_and_see(connection: Database, moves: Sequence[PositionMove], seen
     streams = sorted(seen)
     try:
         await connection.fetchval(
-            """WITH moved AS (
-                   UPDATE leadline.positions AS p SET next_offset = m.next_offset, witness = m.witness
-                   FROM unnest($3::text[], $4::int[], $5::bigint[], $6::bytea[], $7::bigint[], $8::bytea[])
-                       AS m (topic, partition, expected_offset, expected_witness, next_offset, witness)
-                   WHERE p.consumer = $1 AND p.build = $2 AND p.topic = m.topic AND p.partition = m.partition
-                     AND p.next_offset = m.expected_offset AND p.witness = m.expected_witness
-                   RETURNING 1),
+            f"""WITH moved AS ({_MOVE}),
                noted AS (
                    INSERT INTO leadline.seen AS s (consumer, build, stream, version, digest)
                    SELECT $1, $2, n.* FROM unnest($9::uuid[], $10::bigint[], $11::bytea[]) AS n
@@ -196,15 +198,8 @@ async def move_and_see(connection: Database, moves: Sequence[PositionMove], seen
                        DO UPDATE SET version = excluded.version, digest = excluded.digest WHERE s.version < excluded.version
                    RETURNING 1)
                SELECT 1 / ((SELECT count(*) FROM moved) = cardinality($4::int[])
-                           AND (SELECT count(*) FROM noted) = cardinality($9::uuid[]))::int""",
-            moves[0].consumer,
-            moves[0].build,
-            [move.slot.topic for move in moves],
-            [move.slot.partition for move in moves],
-            [move.expected.next_offset for move in moves],
-            [move.expected.witness for move in moves],
-            [move.new.next_offset for move in moves],
-            [move.new.witness for move in moves],
+                           AND (SELECT count(*) FROM noted) = cardinality($9::uuid[]))::int""",  # noqa: S608 (a statement of ours)
+            *_moved(moves),
             streams,
             [seen[s][0] for s in streams],
             [seen[s][1] for s in streams],
