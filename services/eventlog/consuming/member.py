@@ -68,7 +68,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._log = Log(settings.kafka_bootstrap, settings.kafka_topic_prefix)
         self._positions = Positions(pool, self._log, consumer=consumer, build=build)
         self._trouble = Trouble(health, part, consumer, build)
-        self._pace = Pace()
+        self._pace = Pace(max_records)
         self._lock = asyncio.Lock()
         self._subscriber: Any = None
         self._epoch: dict[Slot, int] = {}  # of the partitions assigned: counts up whenever fetched records are void

@@ -5,8 +5,8 @@ side, in the broker and in Postgres. While each record is taken as it comes, a m
 it has much to do, and whoever has real work waits for its turn.
 
 Invariants: a record that comes after a rest waits for nothing; the next ones at most `GATHER_SECONDS` after the batch before
-them was fetched (aiokafka fetches the next while it waits, and no further one); after a batch of `LARGE` records nothing is
-waited for, so a backlog is worked off as fast as can be.
+them was fetched (aiokafka fetches the next while it waits, and no further one); after a batch of `LARGE` records, or of as
+many as the consumer takes at once, nothing is waited for, so a backlog is worked off as fast as can be.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ LARGE: Final = 200
 
 
 class Pace:
-    """The pace of one consumer. `monotonic` gives seconds; it is no business time."""
+    """The pace of one consumer, which takes `at_most` records at once. `monotonic` gives seconds; it is no business time."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, at_most: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._large = min(LARGE, at_most)
         self._monotonic = monotonic
         self._next = float("-inf")
 
     def came(self, records: int) -> None:
         """So many records were fetched."""
-        self._next = self._monotonic() + GATHER_SECONDS if 0 < records < LARGE else float("-inf")
+        self._next = self._monotonic() + GATHER_SECONDS if 0 < records < self._large else float("-inf")
 
     def left(self) -> float:
         """Seconds until more is to be asked for; 0: now."""
