@@ -7,7 +7,7 @@ to the caller, who retries the whole unit of work; a transaction is never half d
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -18,6 +18,9 @@ Pool: TypeAlias = "asyncpg.Pool[Any]"
 
 CONNECT_SECONDS = 10.0
 STATEMENT_SECONDS = 60.0
+
+BY_INDEX: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+"""Settings of a session whose statements go by indexes, whatever the planner knows of the tables."""
 
 LOST = (
     asyncpg.PostgresConnectionError,
@@ -51,11 +54,15 @@ async def open_pool(
     largest: int = 8,
     on_connect: Callable[[], None] | None = None,
     cleaned: bool = True,
+    by_index: bool = False,
 ) -> Pool:
     """A pool whose sessions carry the service's name (`application_name`) and limits. Raises one of `LOST` when it is away.
 
     `cleaned` False: for users who leave nothing behind in a session, no lock, no setting, no temporary table: transactions
     only.
+
+    `by_index`: for users who look up and take rows in the order of an index, never through a whole table. A plan that a session
+    made and keeps while a table was as good as empty must not read all of it, or sort it, once it has filled up.
 
     `on_connect` is called for each new connection: the database behind it may be another than before, an older copy put
     back, say, and the pool replaces idle connections without a word.
@@ -77,5 +84,6 @@ async def open_pool(
             "application_name": f"leadline-{service}",
             "idle_in_transaction_session_timeout": "60s",
             "jit": "off",
+            **(BY_INDEX if by_index else {}),
         },
     )

@@ -44,10 +44,10 @@ class StoredRows:
     async def save(self, connection: Database) -> None:
         """Write the new rows whole, and of the others what can have changed."""
         rows = self.rows
+        known = rows.changed - rows.begun
         for table, held in (("runs", rows.runs), ("effects", rows.effects)):
             await self._copy(connection, table, [row for place, row in held.items() if place in rows.begun])
-            changed = [row for place, row in held.items() if place in rows.changed - rows.begun]
-            if changed:
+            if changed := [row for place, row in held.items() if place in known]:
                 await self._update(connection, table, changed)
         await self._copy_pulls(connection)
 

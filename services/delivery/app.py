@@ -37,6 +37,8 @@ LEDGER: Final = "effects"
 """The part of the service's health that says whether the ledger is as far as the log was at the start."""
 LOOK_SECONDS: Final = 0.2
 SECOND: Final = 1.0
+GATHER_SECONDS: Final = 0.2
+"""For which events that trickle in wait for more: a lone request goes at once, and a letter may wait so long."""
 FIGURES_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 2.0
 
@@ -62,7 +64,7 @@ async def run(
     there = ways(settings)
     # a connection for each worker, and for consumer, reports and figures
     largest = len(there) + 4
-    pool = await open_pool(settings.database_url, service="delivery", largest=largest, cleaned=False)
+    pool = await open_pool(settings.database_url, service="delivery", largest=largest, cleaned=False, by_index=True)
     try:
         watched = Watched(clock or clock_of(settings.clock, pool))
         making, patience = making_of(settings), timedelta(hours=settings.delivery_patience_hours)
@@ -94,6 +96,7 @@ async def run(
             health=health,
             stop=halt,
             part="effects read",
+            gather=GATHER_SECONDS,
         )
         await _until_one_ends({"consumer": consumed, "workers": work()}, stop, halt, settings.stop_within)
     finally:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from services.ops.place import OpsError, load_settings
 
@@ -26,6 +26,11 @@ GATE_SECONDS = 400.0
 GATE_POLL = 0.02
 
 
+BEHIND: Final = 10
+"""How much nicer (`nice`(1)) a service is on whose work nobody waits: on a machine that is full it gets a tenth of what each other
+process gets, so that a move is on the board as soon as ever, and letters go later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """Where a service's `run` is, and whether it answers `/health` and `/metrics` on an address of its own."""
@@ -33,16 +38,20 @@ class Service:
     module: str
     own_web: bool
     what: str
+    nice: int = 0
 
 
 SERVICES = {
     "leads": Service("services.leads.app", True, "aggregate service: rules, event store, command door"),
     "relay": Service("services.eventlog.relay.app", False, "publishes the outbox to Kafka"),
     "projections": Service("projections.app", False, "builds board, timeline, people, funnel, robots"),
-    "reactors": Service("services.ops.reactors", False, "robots, delivery and incidents, in one process"),
+    "reactors": Service("services.ops.reactors", False, "robots, delivery and incidents, in one process", nice=BEHIND),
     "door": Service("services.web.app", True, "channels' intake, web API and pages"),
     "delivery": Service(
-        "services.delivery.app", False, "sends letters, messages, audience changes; reports what came of it"
+        "services.delivery.app",
+        False,
+        "sends letters, messages, audience changes; reports what came of it",
+        nice=BEHIND,
     ),
     "robots": Service("services.robots.app", False, "the robots' timers; part of reactors"),
     "incidents": Service(
@@ -67,6 +76,7 @@ def serve(name: str) -> int:
     run: Run = import_module(service.module).run
     if not _pass_gate(os.environ.get("LEADLINE_GATE", "")):
         return 0
+    os.nice(service.nice)
     return serve_process(name, run, settings, own_web=service.own_web, watch_supervisor=_watcher(settings.stop_within))
 
 

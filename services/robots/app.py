@@ -22,6 +22,8 @@ from services.robots.store import BUILD, CONSUMER
 from services.settings import Settings
 
 BATCH_RECORDS = 1_000
+GATHER_SECONDS = 0.1
+"""For which events that trickle in wait for more: what starts at once does not wait for its timer (decision 0022)."""
 INPUT = "timers"
 """Its name among the parts of a process that runs several services."""
 
@@ -30,7 +32,7 @@ async def run(
     settings: Settings, health: Health, stop: asyncio.Event, *, clock: Clock | None = None, wall: Clock | None = None
 ) -> None:
     """Keep timers and fire them until `stop`. `clock` and `wall`: other than the settings' clock and the world's time."""
-    pool = await open_pool(settings.database_url, service="robots", largest=4, cleaned=False)
+    pool = await open_pool(settings.database_url, service="robots", largest=4, cleaned=False, by_index=True)
     kafka = Log(settings.kafka_bootstrap, settings.kafka_topic_prefix)
     wall = wall or SystemClock()
     gate = Gate(pool, kafka, EVENT_TOPICS, settings.kafka_partitions)
@@ -60,6 +62,7 @@ async def run(
                 stop=stop,
                 max_records=BATCH_RECORDS,
                 part=INPUT,
+                gather=GATHER_SECONDS,
             ),
             name=INPUT,
         )

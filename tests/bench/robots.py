@@ -44,7 +44,7 @@ DELIVERY_SECONDS = 10
 PAGES_PER_SECOND = 5
 WATCHED = 20
 """Every so many leads one is looked for on the board."""
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.1
 ANNA = Actor(id="anna", kind="person", role="seller")
 ROBOTS = 5
 PER_MINUTE = 600
@@ -348,7 +348,7 @@ def _share(values: list[float], limit: float) -> str:
 
 
 def _producer(stack: Stack) -> AIOKafkaProducer:
-    return AIOKafkaProducer(bootstrap_servers=stack.servers.bootstrap, enable_idempotence=True, linger_ms=5)
+    return AIOKafkaProducer(bootstrap_servers=stack.servers.bootstrap, enable_idempotence=True, linger_ms=20)
 
 
 @asynccontextmanager

@@ -171,7 +171,9 @@ async def test_K4_rebalance_while_batches_run_doubles_and_loses_nothing(
             await put(settings, producer, more)
             bodies.extend(more)
             # never far ahead, or what is left to read at the end depends on how fast this machine writes
-            while not enough.is_set() and len(bodies) - await pool.fetchval("SELECT count(*) FROM taken_records") > 2000:
+            while (
+                not enough.is_set() and len(bodies) - await pool.fetchval("SELECT count(*) FROM taken_records") > 2000
+            ):
                 await asyncio.sleep(0.02)
 
     async def took(*names: str) -> bool:

@@ -19,7 +19,7 @@ class Hand:
 
 def test_N7_the_first_record_after_a_rest_waits_for_nothing() -> None:
     hand = Hand()
-    pace = Pace(500, hand)
+    pace = Pace(500, GATHER_SECONDS, hand)
     assert pace.left() == 0
     pace.came(1)
     hand.now += GATHER_SECONDS * 2
@@ -28,7 +28,7 @@ def test_N7_the_first_record_after_a_rest_waits_for_nothing() -> None:
 
 def test_N7_what_follows_a_small_batch_gathers_for_so_long() -> None:
     hand = Hand()
-    pace = Pace(500, hand)
+    pace = Pace(500, GATHER_SECONDS, hand)
     pace.came(3)
     assert pace.left() == pytest.approx(GATHER_SECONDS)
     hand.now += GATHER_SECONDS / 2
@@ -37,14 +37,14 @@ def test_N7_what_follows_a_small_batch_gathers_for_so_long() -> None:
 
 @pytest.mark.parametrize("records", [0, LARGE, 10_000])
 def test_N7_a_backlog_and_an_empty_poll_wait_for_nothing(records: int) -> None:
-    pace = Pace(500, Hand())
+    pace = Pace(500, GATHER_SECONDS, Hand())
     pace.came(3)
     pace.came(records)
     assert pace.left() == 0
 
 
 def test_N7_a_full_batch_of_a_consumer_that_takes_few_at_once_is_a_backlog() -> None:
-    pace = Pace(50, Hand())
+    pace = Pace(50, GATHER_SECONDS, Hand())
     pace.came(49)
     assert pace.left() == pytest.approx(GATHER_SECONDS)
     pace.came(50)

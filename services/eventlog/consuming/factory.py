@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from services.database import Pool
 from services.eventlog.consuming.member import EverySecond, Handle, Member
+from services.eventlog.consuming.pace import GATHER_SECONDS
 from services.health import Health
 from services.settings import Settings
 
@@ -30,14 +31,16 @@ async def consume(
     max_records: int = 500,
     every_second: EverySecond | None = None,
     part: str = "input",
+    gather: float = GATHER_SECONDS,
 ) -> None:
     """Take records of `topics` (names without prefix) until `stop` is set; returns with the running batch finished.
 
     `handle` gets one batch at a time, see the package's docstring. `every_second` is called between batches with moves that
     move nothing, one for each partition this member holds: what it does in a transaction with `move_positions` of these is
-    fenced like a batch. `part` is the name under which the consumer appears in `health`.
+    fenced like a batch. `part` is the name under which the consumer appears in `health`. `gather`: seconds for which records that
+    trickle in wait for more (`pace`).
     Raises GroupStoppedError after a minute of trouble, or whatever `handle` raised that is no passing trouble.
     """
     health.expect(part, limit=STUCK_SECONDS)
-    group = Member(settings, pool, consumer, build, topics, handle, health, max_records, every_second, part)
+    group = Member(settings, pool, consumer, build, topics, handle, health, max_records, every_second, part, gather)
     await group.run(stop)

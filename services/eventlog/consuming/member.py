@@ -56,6 +56,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         max_records: int,
         every_second: EverySecond | None,
         part: str,
+        gather: float,
     ) -> None:
         self._settings = settings
         self._topics = [settings.kafka_topic_prefix + topic for topic in topics]
@@ -68,7 +69,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._log = Log(settings.kafka_bootstrap, settings.kafka_topic_prefix)
         self._positions = Positions(pool, self._log, consumer=consumer, build=build)
         self._trouble = Trouble(health, part, consumer, build)
-        self._pace = Pace(max_records)
+        self._pace = Pace(max_records, gather)
         self._lock = asyncio.Lock()
         self._subscriber: Any = None
         self._epoch: dict[Slot, int] = {}  # of the partitions assigned: counts up whenever fetched records are void

@@ -16,7 +16,7 @@ from typing import Final
 
 import asyncpg
 
-from services.database import CONNECT_SECONDS, Database
+from services.database import BY_INDEX, CONNECT_SECONDS, Database
 from services.eventlog.relay import store
 from services.settings import Settings
 
@@ -61,9 +61,7 @@ class ShardConnection:
                 "idle_session_timeout": f"{SILENT_SECONDS}s",
                 "idle_in_transaction_session_timeout": "60s",
                 "jit": "off",
-                # a plan made while the outbox was empty must not read all of a bloated one later
-                "enable_seqscan": "off",
-                "enable_bitmapscan": "off",
+                **BY_INDEX,  # the outbox is empty most of the time
             },
         )
         _keep_alive(connection)

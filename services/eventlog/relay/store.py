@@ -15,7 +15,8 @@ from contracts.topics import LEADS_REFUSALS
 from services.database import Database
 
 _ROW = """o.n, o.topic, o.key, o.headers::text, o.value, e.state, e.digest, e.recorded_at"""
-# OFFSET 0 keeps the planner from turning the look-ups by key into a join over the whole store
+# OFFSET 0, here and below, keeps the planner from turning look-ups by key into a join over the whole table: a plan that was made
+# while the table was empty lives on when it has filled up
 _EVENT = """LEFT JOIN LATERAL (
         SELECT s.state, s.digest, s.recorded_at FROM leadline.events AS s
         WHERE o.value IS NULL AND s.originator_id = o.stream AND s.originator_version = o.version OFFSET 0
@@ -74,7 +75,7 @@ async def in_ranges(database: Database, ranges: Sequence[tuple[int, int]], topic
     """Outbox rows whose number lies in one of the ranges (both ends included), oldest first."""
     rows: list[Any] = await database.fetch(
         f"""SELECT {_ROW} FROM unnest($1::bigint[], $2::bigint[]) AS g (low, high)
-            JOIN leadline.outbox AS o ON o.n BETWEEN g.low AND g.high {_EVENT}
+            CROSS JOIN LATERAL (SELECT * FROM leadline.outbox WHERE n BETWEEN g.low AND g.high OFFSET 0) AS o {_EVENT}
             WHERE o.topic = ANY($3::text[]) ORDER BY o.n""",  # noqa: S608 - constants
         [low for low, _ in ranges],
         [high for _, high in ranges],

@@ -20,7 +20,7 @@ from services.eventlog.relay import store
 from services.eventlog.relay.lock import ShardConnection
 
 SWEEP_SECONDS: Final = 1.0
-SWEEP_SHARE: Final = 20
+SWEEP_SHARE: Final = 100
 """A sweep that took long (dead rows that a transaction held open keeps) is repeated no sooner than this many times its length."""
 SMALLEST, LARGEST, CHUNK_BYTES = 100, 2_000, 8 * 1024 * 1024
 
