@@ -27,8 +27,8 @@ GATE_POLL = 0.02
 
 
 BEHIND: Final = 10
-"""How much nicer (`nice`(1)) a service is on whose work nobody waits: on a machine that is full it gets a tenth of what each other
-process gets, so that a move is on the board as soon as ever, and letters go later."""
+"""How much nicer (`nice`(1)) a service is on whose work nobody waits: on a machine that is full it gets a tenth of what each
+other process gets, so that a move is on the board as soon as ever, and letters go later."""
 
 
 @dataclass(frozen=True, slots=True)

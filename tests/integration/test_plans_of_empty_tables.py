@@ -1,6 +1,6 @@
 """A plan that a session made while a table was empty does not read all of it, or sort it, once it has filled up (decision 0007).
 
-Postgres keeps the plan of a statement for the session's life, until the table is analysed; a burst on a young system comes before.
+Postgres keeps the plan of a statement for the session's life, until the table is analysed; a burst on a young system comes first.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ PLANNED = 12
 async def session(settings: Settings, pool: Pool) -> AsyncIterator[Database]:
     """A session as the relay, robots and delivery have it, on tables that were vacuumed while they were empty."""
     await pool.execute("VACUUM (ANALYZE) leadline.effects, leadline.timers, leadline.outbox")
-    async with await open_pool(settings.database_url, service="test", by_index=True) as by_index:
-        async with by_index.acquire() as connection:
-            yield connection
+    async with (
+        await open_pool(settings.database_url, service="test", by_index=True) as by_index,
+        by_index.acquire() as connection,
+    ):
+        yield connection
 
 
 async def rows_read(session: Database, table: str, what: Callable[[], Awaitable[object]]) -> int:
