@@ -9,10 +9,12 @@ holds nothing personal.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from contracts.commands import Command, DueTimer, Fire
 from contracts.meta import Actor
+from contracts.trusted import trusted
 
 
 def attempt_id(timer: UUID, attempt: int) -> UUID:
@@ -25,12 +27,18 @@ def fire_command(
 ) -> Command:
     """The command of a timer's attempt on the stream it belongs to. `correlation` and `autodepth`: of the event that armed it;
     `also`: timers of the same stream that are due with it, of the same correlation and depth."""
-    return Command(
+    return trusted(
+        Command,
         id=attempt_id(due.timer, due.attempt),
         lead=stream,
-        actor=Actor(id=due.robot, kind="robot"),
-        body=Fire(timer=due.timer, robot=due.robot, also=tuple(also)),
+        actor=_actor(due.robot),
+        body=trusted(Fire, timer=due.timer, robot=due.robot, also=tuple(also)),
         causation=f"{stream}-{due.armed_version}",
         correlation=correlation,
         autodepth=autodepth,
     )
+
+
+@lru_cache(maxsize=1_000)
+def _actor(robot: str) -> Actor:
+    return Actor(id=robot, kind="robot")

@@ -200,6 +200,7 @@ ACTIONS: Final[dict[str, type[Model]]] = {
     "incident": RaiseIncident,
 }
 """What a robot can do, by the word that says it."""
+_WORDS: Final = {action: word for word, action in ACTIONS.items()}
 
 
 def _kind_of_action(value: Any) -> str | None:
@@ -247,7 +248,7 @@ class Robot(Model):
     @property
     def does(self) -> str:
         """The word of its action (`ACTIONS`)."""
-        return next(word for word, action in ACTIONS.items() if isinstance(self.do, action))
+        return _WORDS[type(self.do)]
 
 
 TriggerKind = Literal["letter", "call_answered", "call_missed", "form", "message", "visit", "event"]

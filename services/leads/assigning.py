@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from contracts import commands as c
 from contracts import events as e
-from contracts.pipeline import Pipeline
+from contracts.pipeline import AssignTo, Pipeline
 from contracts.team import Team
 from services.calendars import registry as calendars
 from services.calendars.calendar import Calendar
@@ -201,7 +201,9 @@ def _gives(state: LeadState, body: c.Fire, pipeline: Pipeline) -> bool:
     if armed is None:
         return False
     found = pipeline.robots_by_id.get(armed.robot)
-    return armed.robot in (IDLE, POOL) or (found is not None and getattr(found[1].do, "assign", None) == "next")
+    return armed.robot in (IDLE, POOL) or (
+        found is not None and isinstance(act := found[1].do, AssignTo) and act.assign == "next"
+    )
 
 
 def _may_miss(state: LeadState, pipeline: Pipeline, now: datetime) -> bool:

@@ -50,7 +50,7 @@ def follow(
     now = Following(
         pipeline,
         batch.times,
-        surroundings(batch, state),
+        lambda: surroundings(batch, state),
         envelope["command"],
         record,
         moves,

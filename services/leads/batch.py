@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -75,6 +75,10 @@ class WorkFailedError(Exception):
     def __init__(self, index: int) -> None:
         super().__init__(f"piece {index}")
         self.index = index
+
+
+_UNKNOWN: Final = object()
+"""Neither a key nor the lack of one: a person of whom the batch knows neither."""
 
 
 @dataclass(slots=True)
@@ -270,7 +274,7 @@ class LeadBatch:
         return head.state if head is not None and isinstance(head.state, JournalState) else None
 
     def _is_erased(self, person: UUID) -> bool:
-        return person in self.erased or (person in self.keys and self.keys[person] is None)
+        return self.keys.get(person, _UNKNOWN) is None or (bool(self.erased) and person in self.erased)
 
     def key(self, key_id: UUID) -> AESGCM | None:
         """The key, None when it was destroyed. Raises KeyError when it was neither loaded nor made in this batch."""

@@ -406,6 +406,8 @@ def _keep_direct(batch: LeadBatch, work: ArrivalWork, contact: UUID | None) -> N
 
 
 def _identities_of_record(batch: LeadBatch, work: CommandWork, state: LeadState) -> list[Recognised]:
+    if not work.identities:
+        return []
     contact, known = batch.contact(state.contact), known_people(batch, work.identities, state.pipeline)
     have = contact.identities if contact else frozenset()
     return [keep_recorded_identity(state, identity, known, have) for identity in work.identities]

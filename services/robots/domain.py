@@ -85,19 +85,21 @@ def read(type_: str, meta: Mapping[str, Any], data: Mapping[str, Any]) -> Armed 
         raise ValueError("due_at is no instant with a zone, or lies outside all times that are kept")
     if kind not in KINDS or not 0 <= autodepth < 2**31:
         raise ValueError("its kind has no robots, or its autodepth is no number of moves")
-    armed = Armed(
+    # what does not fit into a command is refused here, where the event is parked, and not when the timer is due
+    robot = _plain(data["robot"] if "robot" in data else data["deadline"], 60)
+    if robot != robot.strip():
+        raise ValueError("a robot's name neither begins nor ends with a space: it acts under it")
+    return Armed(
         timer=timer,
         stream=UUID(meta["stream"]),
         kind=kind,
         pipeline=_plain(meta.get("pipeline") or "@", 200).rpartition("@")[0],
-        robot=_plain(data["robot"] if "robot" in data else data["deadline"], 60),
+        robot=robot,
         due_at=due_at.astimezone(UTC),
         armed_version=meta["version"],
         correlation=_plain(meta["correlation"], 200),
         autodepth=autodepth,
     )
-    command_of(Due(armed, 0))  # raises here, where the event is parked, and not when the timer is due
-    return armed
 
 
 def _plain(text: Any, longest: int) -> str:

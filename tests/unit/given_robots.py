@@ -242,7 +242,7 @@ class Robots:
         now = Following(
             self.pipeline,
             self.times,
-            Surroundings(PEOPLE),
+            lambda: Surroundings(PEOPLE),
             uuid5(LEAD, str(len(self.events))),
             self._record,
         )

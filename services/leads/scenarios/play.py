@@ -326,7 +326,7 @@ class Play:
     def _after(self, before: LeadState | None, events: Sequence[e.Event], by: Actor, *, moves: bool = True) -> None:
         depth = depth_of(before, by, events) if before is not None else 0
         choose = self._choose if self.people.said else None
-        now = Following(self.pipeline, self.times, self._around(), self._id(), self._record, moves, choose=choose)
+        now = Following(self.pipeline, self.times, self._around, self._id(), self._record, moves, choose=choose)
         follow(now, before, self.there(), events, depth)
 
     def _record(self, events: Sequence[e.Event], by: Actor, depth: int) -> LeadState:

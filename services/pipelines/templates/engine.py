@@ -88,11 +88,13 @@ def variables(text: str) -> set[str]:
 
 def _plain(value: object, language: Language) -> Any:
     """A value as the engine gets it."""
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, str):
         # an instance of str itself: a subclass may claim that it needs no escaping; half a character cannot be written out
         return value.encode("utf-8", "replace").decode()
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, dict | Mapping):  # dict apart: whether it is an abstract Mapping is dear to ask
+        return {str(name): told for name, one in value.items() if (told := _plain(one, language)) is not None}
     if isinstance(value, int):
         return value if abs(value) < 2**63 else str(value)
     if isinstance(value, float):
@@ -105,8 +107,6 @@ def _plain(value: object, language: Language) -> Any:
         return day_in(language, value)
     if isinstance(value, time):
         return time_of_day(value)
-    if isinstance(value, Mapping):
-        return {str(name): told for name, one in value.items() if (told := _plain(one, language)) is not None}
     raise TypeError(f"a template takes texts, numbers, dates, yes and no, and maps of them, not {type(value).__name__}")
 
 

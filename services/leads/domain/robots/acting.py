@@ -115,7 +115,7 @@ def refused_contact(state: LeadState, robot: p.Robot, around: Around) -> Skip | 
         return None
     if not may_contact(around.person.permissions, channel, around.today).allowed:
         return {"reason": "contact_refused", "channel": channel}
-    template = around.templates.templates_by_id.get(getattr(robot.do, "email", getattr(robot.do, "sms", "")))
+    template = around.templates.templates_by_id.get(_template(robot))
     if (
         template is not None
         and template.marketing
@@ -138,6 +138,14 @@ def _channel(robot: p.Robot) -> ContactChannel | None:
         case p.PlanActivity(plan="letter"):
             return "email"
     return None
+
+
+def _template(robot: p.Robot) -> str:
+    """The template that it sends; empty: none."""
+    match robot.do:
+        case p.SendEmail(email=name) | p.SendSms(sms=name):
+            return name
+    return ""
 
 
 def reaches(around: Around, kind: str, value: str | None) -> bool:

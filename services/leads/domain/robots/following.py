@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 from uuid import UUID
 
@@ -39,13 +40,14 @@ Record = Callable[[Sequence[Event], Actor, int], LeadState]
 """Records events by an actor at a depth; the lead after them."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what was asked for once is kept
 class Following:
     """Where it happens: under which version of the pipeline, when, with what around, by which command."""
 
     pipeline: Pipeline
     times: Times
-    surroundings: Surroundings
+    around: Callable[[], Surroundings]
+    """What a decision needs to know beyond the lead; asked for where there is one to be made."""
     command: UUID
     record: Record
     moves: bool = True
@@ -57,6 +59,11 @@ class Following:
     """What else may stand against a result of a deadline (C1)."""
     choose: Choose | None = None
     """Who gets a lead that is taken from somebody; None: nobody is looked for now."""
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """What is around the lead, as it was when it was first asked for."""
+        return self.around()
 
     @property
     def circumstances(self) -> Circumstances:
@@ -120,6 +127,8 @@ def _triggers(
 ) -> tuple[LeadState, Sequence[Event]]:
     """The lead after its triggers, and the events of the one that moved it."""
     moved: Sequence[Event] = ()
+    if not now.pipeline.has_triggers:
+        return state, moved
     for pulled in pull(before, state, events, now.pipeline, now.times, now.surroundings, now.command):
         state = now.record(pulled.events, pulled.actor, depth + pulled.moves)
         if pulled.moves:

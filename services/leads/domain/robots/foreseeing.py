@@ -94,7 +94,7 @@ class _Foreseeing:
         now = Following(
             self.pipeline,
             self.around.times,
-            self.around.surroundings,
+            lambda: self.around.surroundings,
             uuid5(before.lead, f"foreseen:{before.version}"),
             self._record,
         )
