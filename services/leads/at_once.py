@@ -25,6 +25,7 @@ from contracts.commands import DueTimer, Fire
 from contracts.events import RobotArmed
 from contracts.meta import Meta
 from contracts.timers import fire_command
+from contracts.trusted import trusted
 from services.database import Database
 from services.leads.locks import BATCHS_OWN
 from services.leads.looking_up import look_up_further
@@ -77,7 +78,7 @@ class Due:
 
 def armed(meta: Meta, event: RobotArmed) -> Due:
     """The timer of an arming event that is due already."""
-    timer = DueTimer(timer=event.timer, robot=event.robot, attempt=1, armed_version=meta.version)
+    timer = trusted(DueTimer, timer=event.timer, robot=event.robot, attempt=1, armed_version=meta.version)
     return Due(meta.stream, timer, meta.correlation, meta.autodepth, asked=False)
 
 

@@ -252,16 +252,16 @@ def _sms(now: Acting, do: p.SendSms) -> Act | Skip:
 
 def _message(now: Acting, kind: Any, name: str, language: Any) -> Act | Skip:
     template = now.around.templates.templates_by_id.get(name) or now.pipeline.templates_by_id[name]
-    words = now.around.fill(now.state, template, language)
+    words, effect = now.around.fill(now.state, template, language), now.effect
     requested = e.EffectRequested(
-        effect=now.effect,
+        effect=effect,
         effect_kind=kind,
         robot=now.robot.id,
         visit=now.armed.visit,
         template=name,
         language=language,
         marketing=template.marketing,
-        message_id=message_id(now.state.lead, now.effect, now.around.message_domain) if kind == "email" else None,
+        message_id=message_id(now.state.lead, effect, now.around.message_domain) if kind == "email" else None,
         email=now.state.email if kind == "email" else None,
         phone=now.state.phone if kind == "sms" else None,
         name=now.state.name,
@@ -269,7 +269,7 @@ def _message(now: Acting, kind: Any, name: str, language: Any) -> Act | Skip:
         text=words.text,
         html=words.html,
     )
-    return Act((requested,), effect=now.effect)
+    return Act((requested,), effect=effect)
 
 
 def _audience(now: Acting, do: p.ChangeAudience) -> Act | Skip:
@@ -293,14 +293,15 @@ def _audience(now: Acting, do: p.ChangeAudience) -> Act | Skip:
 
 
 def _webhook(now: Acting, do: p.CallWebhook) -> Act | Skip:
+    effect = now.effect
     requested = e.EffectRequested(
-        effect=now.effect,
+        effect=effect,
         effect_kind="webhook",
         robot=now.robot.id,
         visit=now.armed.visit,
         service=do.webhook,
     )
-    return Act((requested,), effect=now.effect)
+    return Act((requested,), effect=effect)
 
 
 def _incident(now: Acting, do: p.RaiseIncident) -> Act | Skip:
