@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deploy.embedded.children import ChildSpec
 
-GROUPS = ("leads", "relay", "projections", "reactors", "door")
+GROUPS = ("leads", "relay", "projections", "robots", "reactors", "door")
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,7 +33,7 @@ class Running:
 
 
 def service_groups(running: Running) -> list[ChildSpec]:
-    """The default children: leads, relay, projections, reactors, door, each `leadline serve NAME`.
+    """The default children: leads, relay, projections, robots, reactors, door, each `leadline serve NAME`.
 
     `leads` answers at LEADLINE_LEADS_URL, `door` at LEADLINE_HTTP_PORT, the others at their LEADLINE_METRICS_PORT.
     """

@@ -29,9 +29,16 @@ class EmbeddedServers:
     """
 
     def __init__(
-        self, *, folder: Path | None = None, fsync: bool = True, keep: bool = False, say: Callable[[str], None] = print
+        self,
+        *,
+        folder: Path | None = None,
+        fsync: bool = True,
+        keep: bool = False,
+        lasting: bool = False,
+        say: Callable[[str], None] = print,
     ) -> None:
-        """`fsync=False`: a faster Postgres that is not durable, for tests of logic alone. `keep`: leave the folder.
+        """`fsync=False`: a faster Postgres that is not durable, for tests of logic alone. `keep`: leave the folder. `lasting`: a
+        Kafka as `leadline up` has it, and not one that starts quickly.
 
         `folder` must be one that the account of Postgres can reach; by default a new one among the temporary files.
         """
@@ -47,7 +54,9 @@ class EmbeddedServers:
         taken: set[int] = set()
         ports = [free_port(taken) for _ in range(3)]
         places = (self.logs, self.run, self._lifeline)
-        self.kafka = Kafka(self.folder / "kafka", *places, port=ports[0], controller_port=ports[1], say=say)
+        self.kafka = Kafka(
+            self.folder / "kafka", *places, port=ports[0], controller_port=ports[1], lasting=lasting, say=say
+        )
         passwords = Passwords(*(secrets.token_urlsafe(24) for _ in range(3)))
         self.postgres = Postgres(
             self.folder / "postgres", *places, port=ports[2], passwords=passwords, fsync=fsync, say=say

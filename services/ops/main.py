@@ -55,7 +55,7 @@ def up(
 
 @app.command
 def serve(service: str) -> int:
-    """Run one service against the configured cluster: leads, relay, projections, reactors, door; or one of the reactors."""
+    """Run one service against the configured cluster: leads, relay, projections, robots, reactors, door."""
     from services.ops import serve as serving
 
     return serving.serve(service)

@@ -1,6 +1,7 @@
-"""The process `reactors`: the services that act by themselves, side by side, so that one laptop has memory for all.
+"""The process `reactors`: the services on whose work nobody waits by the second, side by side, so that one laptop has memory for
+all. The robots' timers, which must be on time, are a process of their own (decision 0026).
 
-On a cluster each may run alone (`leadline serve robots`). Invariants: they share nothing but the process, each has its own
+On a cluster each may run alone (`leadline serve delivery`). Invariants: they share nothing but the process, each has its own
 connections; when one ends although nobody said so, all end, the process exits and is started again.
 """
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from services.serving import Run
     from services.settings import Settings
 
-REACTORS: Final = ("robots", "delivery", "incidents")
+REACTORS: Final = ("delivery", "incidents")
 """Each has `services.NAME.app.run`. One that this release does not have is left out."""
 
 

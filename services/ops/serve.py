@@ -45,15 +45,15 @@ SERVICES = {
     "leads": Service("services.leads.app", True, "aggregate service: rules, event store, command door"),
     "relay": Service("services.eventlog.relay.app", False, "publishes the outbox to Kafka"),
     "projections": Service("projections.app", False, "builds board, timeline, people, funnel, robots"),
-    "reactors": Service("services.ops.reactors", False, "robots, delivery and incidents, in one process", nice=BEHIND),
+    "robots": Service("services.robots.app", False, "the robots' timers"),
+    "reactors": Service("services.ops.reactors", False, "delivery and incidents, in one process", nice=BEHIND),
     "door": Service("services.web.app", True, "channels' intake, web API and pages"),
     "delivery": Service(
         "services.delivery.app",
         False,
-        "sends letters, messages, audience changes; reports what came of it",
+        "sends letters, messages, audience changes; reports what came of it; part of reactors",
         nice=BEHIND,
     ),
-    "robots": Service("services.robots.app", False, "the robots' timers; part of reactors"),
     "incidents": Service(
         "services.incidents.app", False, "silent channels, dead letters, digests, card reviews; part of reactors"
     ),

@@ -35,7 +35,7 @@ from services.clock import SystemClock
 from services.leads.domain.recognition import NAMESPACE
 from services.pipelines.registry import publish
 from tests.bench.outside import Outside, outside_world
-from tests.bench.stack import REACTORS, SERVICES, Stack, until
+from tests.bench.stack import REACTORS, SERVICES, TIMERS, Stack, until
 from tests.integration.tokens import make_token
 
 LIMIT = 900.0
@@ -109,7 +109,7 @@ async def measure_robots(stack: Stack, leads: int, seconds: float, stages: Seque
         )
         await publish(stack.pool, SystemClock(), text, Actor(id="helen", kind="person", role="head"))
         stack.environment |= _ways_out(outside)
-        await _restart(stack, (*SERVICES, REACTORS))
+        await _restart(stack, (*SERVICES, TIMERS, REACTORS))
         ids = await _fill(stack, leads)
         token = await make_token(stack.pool, f"bench-{uuid4()}", "head")
         async with _browser(stack, token) as browser:
@@ -188,6 +188,8 @@ async def _read(stack: Stack) -> bool:
 async def _enter(stack: Stack, browser: httpx.AsyncClient, ids: list[UUID], stage: str, seconds: float) -> Load:
     """Move them all within so many seconds, and wait until everything that follows is done."""
     load = Load(stage, began_at=await stack.pool.fetchval("SELECT now()"))
+    commands = (Command(id=uuid4(), lead=lead, actor=ANNA, body=Move(to=stage)) for lead in ids)
+    values = [command.model_dump_json(exclude_none=True).encode() for command in commands]
     before, began = stack.cpu(), time.perf_counter()
     sent: dict[UUID, float] = {}
     fired, counted = await _fired(stack), await _counts(stack)
@@ -199,9 +201,7 @@ async def _enter(stack: Stack, browser: httpx.AsyncClient, ids: list[UUID], stag
                 due = began + n * seconds / len(ids)
                 if (wait := due - time.perf_counter()) > 0:
                     await asyncio.sleep(wait)
-                command = Command(id=uuid4(), lead=lead, actor=ANNA, body=Move(to=stage))
-                value = command.model_dump_json(exclude_none=True).encode()
-                await producer.send(LEADS_COMMANDS.name, value, key=str(lead).encode())
+                await producer.send(LEADS_COMMANDS.name, values[n], key=str(lead).encode())
                 if n % WATCHED == 0:
                     sent[lead] = time.perf_counter()
         load.moments["sent"] = time.perf_counter() - began
@@ -252,7 +252,7 @@ async def _counts(stack: Stack) -> tuple[int, int]:
 async def _fired(stack: Stack) -> int:
     """Timers that the robots service has fired so far."""
     async with httpx.AsyncClient() as client:
-        found = SENT.search((await client.get(f"http://127.0.0.1:{stack.ports[REACTORS]}/metrics")).text)
+        found = SENT.search((await client.get(f"http://127.0.0.1:{stack.ports[TIMERS]}/metrics")).text)
     return int(float(found[1])) if found is not None else 0
 
 

@@ -32,8 +32,9 @@ from services.teams import publishing as teams
 READY_SECONDS = 60.0
 SERVICES = ("leads", "relay", "projections", "door")
 """Those that are on in every figure."""
+TIMERS = "robots"
 REACTORS = "reactors"
-"""Robots and delivery; on in (h)."""
+"""Timers, and delivery; on in (h)."""
 
 
 class Stack:
@@ -44,14 +45,14 @@ class Stack:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="leadline-bench-"))
-        self.servers = EmbeddedServers(folder=self.folder / "servers")
+        self.servers = EmbeddedServers(folder=self.folder / "servers", lasting=True)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.environment: dict[str, str] = {}
         self.ports: dict[str, int] = {}
 
     async def __aenter__(self) -> Stack:
         await self.servers.start()
-        self.ports = {name: _free_port() for name in (*SERVICES, REACTORS)}
+        self.ports = {name: _free_port() for name in (*SERVICES, TIMERS, REACTORS)}
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         values = {
             "KAFKA_BOOTSTRAP": self.servers.bootstrap,

@@ -33,7 +33,7 @@ import psutil
 from tests.beside_others import PORTS, free_port
 
 LEADLINE = Path(sys.executable).with_name("leadline")
-GROUPS = ("leads", "relay", "projections", "reactors", "door")
+GROUPS = ("leads", "relay", "projections", "robots", "reactors", "door")
 RESPONSIBLES = ("anna", "boris", "clara")
 START = "2026-11-30T09:00:00+03:00"
 """Where a practice clock starts."""

@@ -120,11 +120,11 @@ async def robots(
         await asyncio.gather(running.task, return_exceptions=True)
 
 
-SERVE = "from services.ops.serve import serve; import sys; sys.exit(serve('reactors'))"
+SERVE = "from services.ops.serve import serve; import sys; sys.exit(serve('robots'))"
 
 
-def reactors(settings: Settings) -> subprocess.Popen[bytes]:
-    """The process `reactors` as it is served."""
+def robots_process(settings: Settings) -> subprocess.Popen[bytes]:
+    """The process `robots` as it is served."""
     env = {
         **os.environ,
         "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
@@ -134,7 +134,7 @@ def reactors(settings: Settings) -> subprocess.Popen[bytes]:
         "LEADLINE_MASTER_KEY": settings.master_key.get_secret_value(),
         "LEADLINE_PEPPER": settings.pepper.get_secret_value(),
         "LEADLINE_INTERNAL_TOKEN": settings.internal_token.get_secret_value(),
-        "LEADLINE_INSTANCE": "up-reactors",
+        "LEADLINE_INSTANCE": "up-robots",
         **({"LEADLINE_CLOCK": settings.clock.isoformat()} if settings.clock else {}),
     }
     return subprocess.Popen([sys.executable, "-c", SERVE], env=env, stderr=subprocess.DEVNULL)

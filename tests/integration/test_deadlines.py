@@ -1,5 +1,5 @@
-"""Q1-Q4, Q6, N1, N2: deadlines with the real aggregate service, relay and timers on a practice clock; the reactors are killed in
-between, and an outage ends with a check that comes late."""
+"""Q1-Q4, Q6, N1, N2: deadlines with the real aggregate service, relay and timers on a practice clock; the timers' process is killed
+in between, and an outage ends with a check that comes late."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from services.settings import Settings
 from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD, Leads
 from tests.integration.leads_case import running as leads_at_work
-from tests.integration.robots_case import counts, reactors
+from tests.integration.robots_case import counts, robots_process
 
 pytestmark = pytest.mark.kafka
 
@@ -89,7 +89,7 @@ stages:
 
 @dataclass
 class System:
-    """The system at work, but for the reactors: the test starts and kills them."""
+    """The system at work, but for the robots service: the test starts and kills them."""
 
     settings: Settings
     pool: Pool
@@ -97,8 +97,8 @@ class System:
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """The reactors, as their process is served."""
-        self.process = reactors(self.settings)
+        """The robots service, as its process is served."""
+        self.process = robots_process(self.settings)
 
     def kill(self) -> None:
         """Kill -9."""
@@ -155,7 +155,7 @@ class System:
 
 @asynccontextmanager
 async def system(settings: Settings, pool: Pool) -> AsyncIterator[System]:
-    """Aggregate service and relay on a practice clock that stands at `START`; reactors as the test says."""
+    """Aggregate service and relay on a practice clock that stands at `START`; the robots service as the test says."""
     made = settings.model_copy(
         update={
             "leads_url": f"http://127.0.0.1:{free_port(set())}",
@@ -192,7 +192,7 @@ async def system(settings: Settings, pool: Pool) -> AsyncIterator[System]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_Q4_Q6_asked_missed_next_turn_and_moved_on_with_the_reactors_killed_in_between(
+async def test_Q4_Q6_asked_missed_next_turn_and_moved_on_with_the_robots_service_killed_in_between(
     settings: Settings, pool: Pool
 ) -> None:
     async with system(settings, pool) as running:
@@ -212,7 +212,7 @@ async def test_Q4_Q6_asked_missed_next_turn_and_moved_on_with_the_reactors_kille
         await running.kept(2)  # a turn of each lead; the warnings of `take` are over
         running.kill()
 
-        # its end passes while the reactors are dead: the check comes late, and says by how much
+        # its end passes while the robots service is dead: the check comes late, and says by how much
         await running.at(START + 5 * HOUR + timedelta(minutes=30))
         running.start()
         begun = ["set:take", "met:take", "set:qualify"]

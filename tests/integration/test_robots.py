@@ -37,10 +37,10 @@ from tests.integration.robots_case import (
     commands,
     counts,
     fired,
-    reactors,
     read_all,
     refusal,
     robots,
+    robots_process,
     rows,
     states,
 )
@@ -108,7 +108,7 @@ async def test_N1_each_event_delivered_several_times_arms_and_closes_once(
 async def test_N2_timers_outlive_kill_9_and_are_fired_at_once_in_due_order(settings: Settings, pool: Pool) -> None:
     first, second = [Lead() for _ in range(40)], [Lead() for _ in range(40)]
     timers = [lead.arm(due_at=NOON - n * MINUTE) for n, lead in enumerate(first)]
-    running = reactors(settings)
+    running = robots_process(settings)
     try:
         await send(settings, [made for lead in first for made in lead.made])
         await states(pool, sent=40)
@@ -116,7 +116,7 @@ async def test_N2_timers_outlive_kill_9_and_are_fired_at_once_in_due_order(setti
         running.wait(10)
         timers += [lead.arm(due_at=NOON - n * MINUTE) for n, lead in enumerate(second)]
         await send(settings, [made for lead in second for made in lead.made])
-        running = reactors(settings)
+        running = robots_process(settings)
         await states(pool, sent=80)
     finally:
         running.kill()

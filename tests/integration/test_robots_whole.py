@@ -26,7 +26,7 @@ from services.settings import Settings
 from tests.beside_others import free_port
 from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD
-from tests.integration.robots_case import counts, reactors
+from tests.integration.robots_case import counts, robots_process
 
 pytestmark = pytest.mark.kafka
 
@@ -173,14 +173,14 @@ async def test_R1_a_robot_fired_before_its_instant_waits_for_it(settings: Settin
         assert (await robot_events(pool))[("later", "ran")] == 1
 
 
-async def test_N1_N2_kill_9_of_the_reactors_again_and_again_ends_every_robot_once(
+async def test_N1_N2_kill_9_of_the_robots_service_again_and_again_ends_every_robot_once(
     settings: Settings, pool: Pool
 ) -> None:
     async with system(settings, pool, robots=False) as running:
         await post(running, 150)
         # 450 end at the first instant; `later` is due after three days, `leave`, which cancels what is not done yet, after five
         for kill_at, forward in ((1, 0), (200, 3), (500, 0)):
-            process = reactors(running)
+            process = robots_process(running)
             try:
 
                 async def so_far(least: int = kill_at) -> bool:
@@ -194,7 +194,7 @@ async def test_N1_N2_kill_9_of_the_reactors_again_and_again_ends_every_robot_onc
             await pool.execute(
                 "UPDATE leadline.clock SET practice_now = practice_now + $1", timedelta(days=forward, seconds=1)
             )
-        process = reactors(running)
+        process = robots_process(running)
         try:
             await reach(pool, armed=750, ran=450, skipped=150, rows=150)
             await pool.execute("UPDATE leadline.clock SET practice_now = $1", START + timedelta(days=6))
@@ -206,7 +206,7 @@ async def test_N1_N2_kill_9_of_the_reactors_again_and_again_ends_every_robot_onc
         finally:
             process.kill()
             process.wait(10)
-        process = reactors(running)
+        process = robots_process(running)
         try:
             await reach(pool, armed=750, ran=600, skipped=150, rows=0)
         finally:

@@ -63,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
         (["up", "--port", "70000"], "0 to 65535"),
         (["token", "--as", "anna", "--role", "boss"], "seller"),
         (["token", "--as", "Анна", "--role", "seller", "--data", "here"], "Latin"),
-        (["serve", "leeds"], "leads, relay, projections, reactors, door"),
+        (["serve", "leeds"], "leads, relay, projections, robots, reactors, door"),
         (["info"], "leadline up --data data"),
         (["verify", "--data", "nowhere"], "no running system in nowhere"),
     ],

@@ -15,6 +15,7 @@ from contracts.commands import MOST_TOGETHER, DueTimer, Fire
 from contracts.timers import attempt_id
 from services.health import Health
 from services.ops import reactors
+from services.ops.serve import SERVICES
 from services.robots.domain import (
     TYPES,
     UNREADABLE,
@@ -193,5 +194,6 @@ async def test_I_a_reactor_that_ends_unasked_ends_all(monkeypatch: pytest.Monkey
     await asyncio.wait_for(running, 60)
 
 
-def test_I_robots_run_among_the_reactors() -> None:
-    assert "robots" in reactors._reactors()
+def test_I_what_goes_out_runs_among_the_reactors_and_the_timers_by_themselves() -> None:
+    assert set(reactors._reactors()) == {"delivery", "incidents"}
+    assert SERVICES["robots"].nice < SERVICES["reactors"].nice == SERVICES["delivery"].nice
