@@ -24,11 +24,7 @@ if TYPE_CHECKING:
 GATE_SECONDS = 400.0
 """Longer than a migration may take under `leadline up`, which ends us when it fails."""
 GATE_POLL = 0.02
-
-
-BEHIND: Final = 10
-"""How much nicer (`nice`(1)) a service is on whose work nobody waits: on a machine that is full it gets a tenth of what each
-other process gets, so that a move is on the board as soon as ever, and letters go later."""
+NICEST: Final = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,8 @@ class Service:
     module: str
     own_web: bool
     what: str
-    nice: int = 0
+    behind: bool = False
+    """Whether it works in the gaps that others leave (decision 0026): nobody waits for it by the second."""
 
 
 SERVICES = {
@@ -46,13 +43,13 @@ SERVICES = {
     "relay": Service("services.eventlog.relay.app", False, "publishes the outbox to Kafka"),
     "projections": Service("projections.app", False, "builds board, timeline, people, funnel, robots"),
     "robots": Service("services.robots.app", False, "the robots' timers"),
-    "reactors": Service("services.ops.reactors", False, "delivery and incidents, in one process", nice=BEHIND),
+    "reactors": Service("services.ops.reactors", False, "delivery and incidents, in one process", behind=True),
     "door": Service("services.web.app", True, "channels' intake, web API and pages"),
     "delivery": Service(
         "services.delivery.app",
         False,
         "sends letters, messages, audience changes; reports what came of it; part of reactors",
-        nice=BEHIND,
+        behind=True,
     ),
     "incidents": Service(
         "services.incidents.app", False, "silent channels, dead letters, digests, card reviews; part of reactors"
@@ -76,8 +73,18 @@ def serve(name: str) -> int:
     run: Run = import_module(service.module).run
     if not _pass_gate(os.environ.get("LEADLINE_GATE", "")):
         return 0
-    os.nice(service.nice)
+    if service.behind:
+        _stand_behind()
     return serve_process(name, run, settings, own_web=service.own_web, watch_supervisor=_watcher(settings.stop_within))
+
+
+def _stand_behind() -> None:
+    """Work in what the other processes leave of the processors from here on, and let them in at once: on a machine that is full a
+    move is on the board as soon as ever, and letters go later. By `nice` where the system has no such class."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except (AttributeError, OSError):
+        os.nice(NICEST)
 
 
 def _pass_gate(gate: str) -> bool:

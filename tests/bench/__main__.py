@@ -13,6 +13,8 @@ import asyncio
 import sys
 from pathlib import Path
 
+import uvloop
+
 from tests.bench.growth import measure_growth, measure_import
 from tests.bench.latency import measure_latency
 from tests.bench.machine import describe_machine
@@ -70,4 +72,5 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # what loads the system shares its processors
+        sys.exit(runner.run(main()))

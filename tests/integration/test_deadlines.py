@@ -1,5 +1,5 @@
-"""Q1-Q4, Q6, N1, N2: deadlines with the real aggregate service, relay and timers on a practice clock; the timers' process is killed
-in between, and an outage ends with a check that comes late."""
+"""Q1-Q4, Q6, N1, N2: deadlines with the real aggregate service, relay and timers on a practice clock; the timers' process is
+killed in between, and an outage ends with a check that comes late."""
 
 from __future__ import annotations
 

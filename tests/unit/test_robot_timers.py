@@ -196,4 +196,4 @@ async def test_I_a_reactor_that_ends_unasked_ends_all(monkeypatch: pytest.Monkey
 
 def test_I_what_goes_out_runs_among_the_reactors_and_the_timers_by_themselves() -> None:
     assert set(reactors._reactors()) == {"delivery", "incidents"}
-    assert SERVICES["robots"].nice < SERVICES["reactors"].nice == SERVICES["delivery"].nice
+    assert [name for name, service in SERVICES.items() if service.behind] == ["reactors", "delivery"]
