@@ -120,11 +120,16 @@ async def robots(
         await asyncio.gather(running.task, return_exceptions=True)
 
 
-SERVE = "from services.ops.serve import serve; import sys; sys.exit(serve('robots'))"
+SERVE = "from services.ops.serve import serve; import sys; sys.exit(serve(sys.argv[1]))"
 
 
 def robots_process(settings: Settings) -> subprocess.Popen[bytes]:
     """The process `robots` as it is served."""
+    return served(settings, "robots")
+
+
+def served(settings: Settings, name: str) -> subprocess.Popen[bytes]:
+    """A service's process, by its name."""
     env = {
         **os.environ,
         "KAFKA_BOOTSTRAP": settings.kafka_bootstrap,
@@ -134,10 +139,10 @@ def robots_process(settings: Settings) -> subprocess.Popen[bytes]:
         "LEADLINE_MASTER_KEY": settings.master_key.get_secret_value(),
         "LEADLINE_PEPPER": settings.pepper.get_secret_value(),
         "LEADLINE_INTERNAL_TOKEN": settings.internal_token.get_secret_value(),
-        "LEADLINE_INSTANCE": "up-robots",
+        "LEADLINE_INSTANCE": f"up-{name}",
         **({"LEADLINE_CLOCK": settings.clock.isoformat()} if settings.clock else {}),
     }
-    return subprocess.Popen([sys.executable, "-c", SERVE], env=env, stderr=subprocess.DEVNULL)
+    return subprocess.Popen([sys.executable, "-c", SERVE, name], env=env, stderr=subprocess.DEVNULL)
 
 
 async def commands(settings: Settings) -> list[Command]:

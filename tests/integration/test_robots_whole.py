@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +27,7 @@ from services.settings import Settings
 from tests.beside_others import free_port
 from tests.eventlog_builders import until
 from tests.integration.leads_case import HEAD
-from tests.integration.robots_case import counts, robots_process
+from tests.integration.robots_case import counts, robots_process, served
 
 pytestmark = pytest.mark.kafka
 
@@ -215,3 +216,28 @@ async def test_N1_N2_kill_9_of_the_robots_service_again_and_again_ends_every_rob
         assert set((await robot_events(pool)).values()) == {150}
         report = await verify(running)
         assert [str(d) for d in report.differences if d.place == "timers"] == []
+
+
+async def test_N7_what_goes_out_works_in_the_gaps_and_timers_do_not(settings: Settings, pool: Pool) -> None:
+    processes = [served(settings, name) for name in ("robots", "reactors")]
+
+    def classes() -> list[int]:
+        assert all(process.poll() is None for process in processes), "they run"
+        return [os.sched_getscheduler(process.pid) for process in processes]
+
+    async def stands_behind() -> bool:
+        return classes()[1] == os.SCHED_IDLE
+
+    try:
+        await until(stands_behind, "the reactors have passed their gate and stand behind")
+        async with pool.acquire() as database:
+
+            async def reading() -> bool:
+                return await database.fetchval("SELECT count(*) FROM leadline.positions WHERE consumer = 'robots'") > 0
+
+            await until(reading, "the timers' process is at work")
+        assert classes() == [os.SCHED_OTHER, os.SCHED_IDLE]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait(10)
