@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
@@ -122,7 +122,7 @@ def described(model: type[BaseModel]) -> Schema:
     schema = model.model_json_schema(mode=mode)  # type: ignore[arg-type]
     schema.get("$defs", {}).pop("Erased", None)
     _tidy(schema)
-    classes = {cls.__name__: cls for cls in _models(BaseModel)}
+    classes = {cls.__name__: cls for cls in _parts_of(model)}
     for name, part in [(model.__name__, schema), *schema.get("$defs", {}).items()]:
         if name in classes:
             for field, text in _field_docs(classes[name]).items():
@@ -198,14 +198,17 @@ def _collapse(schema: Schema) -> None:
         schema.update(schema.pop("anyOf")[0])
 
 
-def _models(base: type[BaseModel]) -> list[type[BaseModel]]:
-    """Every model of the contracts."""
-    found = []
-    for cls in base.__subclasses__():
-        if cls.__module__.startswith("contracts."):
-            found.append(cls)
-        found += _models(cls)
-    return found
+def _parts_of(model: type[BaseModel]) -> list[type[BaseModel]]:
+    """The model and those that it is made of: two of them may share a name with one of another model, never with one another."""
+    found: dict[type[BaseModel], None] = {}
+    left: list[Any] = [model]
+    while left:
+        kind = left.pop()
+        left += get_args(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in found:
+            found[kind] = None
+            left += [field.annotation for field in kind.model_fields.values()]
+    return list(found)
 
 
 @cache  # reading a class's source is most of what a generation costs
