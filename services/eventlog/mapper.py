@@ -55,8 +55,13 @@ def encode(meta: Meta, data: Event, key: AESGCM | None) -> bytes:
 def encode_with(envelope: bytes, meta: Meta, data: Event, key: AESGCM | None) -> bytes:
     """The bytes of an event whose common envelope (`envelope_of`) was made before, for several events of one command."""
     shape = _shape_of(type(data))
-    own = orjson.dumps({"version": meta.version, "type": meta.type, "schema_version": meta.schema_version})
-    body = b'{"meta":' + own[:-1] + b"," + envelope + b',"data":'
+    # a type is a name of ours: nothing in it is written in another way in JSON
+    own = b'{"meta":{"version":%d,"type":"%b","schema_version":%d,' % (
+        meta.version,
+        meta.type.encode(),
+        meta.schema_version,
+    )
+    body = own + envelope + b',"data":'
     if not shape.has_fields:
         return body + b"{}}"
     if not shape.personal:

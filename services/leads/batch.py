@@ -343,7 +343,9 @@ class LeadBatch:
 
         A lead's event that comes to a deal is the deal's; one that happens to leads alone is recorded on the deal's lead.
         `person`: whose key seals what is personal; None of a journal, where nothing is."""
-        if kind == "lead" and (deal := self.lead(stream)) is not None and deal.deal_of is not None:
+        head = self.heads.get(stream)
+        deal = head.state if head is not None and kind == "lead" and isinstance(head.state, LeadState) else None
+        if deal is not None and deal.deal_of is not None:
             of_lead = [event for event in data if type(event) not in e.OF_DEALS]
             lead = self.lead(deal.deal_of)
             assert lead is not None, "a deal is at hand with its lead"
@@ -384,7 +386,6 @@ class LeadBatch:
             "traceparent": traceparent,
         }
         envelope = envelope_of(Meta.trusted(base))
-        head = self.heads.get(stream)
         version, digest = (head.version, head.digest) if head else (0, GENESIS)
         for event in data:
             version += 1

@@ -17,6 +17,7 @@ from contracts.commands import CommandResult, Refusal
 from contracts.meta import Actor, Stored
 from contracts.personal import known as known_value
 from contracts.pipeline import Pipeline
+from contracts.trusted import trusted
 from services.database import Database
 from services.eventlog.consuming.parked.store import Parked
 from services.eventlog.recording.store import Message
@@ -143,7 +144,8 @@ def _carried_out(batch: LeadBatch, work: CommandWork, state: LeadState) -> Done:
     after = batch.lead(state.lead)
     assert after is not None
     move_claim(batch, state, after)
-    result = CommandResult(
+    result = trusted(
+        CommandResult,
         command=command.id,
         stream=command.lead,
         outcome="done",

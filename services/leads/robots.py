@@ -89,7 +89,7 @@ def around_of(
     person = person_of(batch, state)
     return Around(
         times=batch.times,
-        surroundings=surroundings(batch, state),
+        beyond=lambda: surroundings(batch, state),
         person=person,
         fill=filler(batch, newest),
         templates=newest,

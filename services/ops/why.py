@@ -1,17 +1,18 @@
 """`leadline why LEAD`: what happened by itself and why, or why not; which commands were refused, by which rule (M5, N4, R6).
 
-Robots, triggers and effects are told from the lead's events alone. Refusals are put together from `leadline.commands` (what and
-when) and the public record of refusals, `leads.refusals` (who tried what): the topic, and the outbox for what has not reached it
-yet; and from the rows of imports that were refused (`leadline.import_rows`), which are no commands of anyone's. Invariants: each
-refused command appears once, in the order of time, repeats of a robot that was over already among `repeats`; when Kafka is away
-the refusals are told all the same, and what is not known is said.
+Robots, triggers and effects are told from the lead's events, why an effect waits from the delivery service's ledger. Refusals
+are put together from `leadline.commands` (what and when) and the public record of refusals, `leads.refusals` (who tried
+what): the topic, and the outbox for what has not reached it yet; and from the rows of imports that were refused
+(`leadline.import_rows`), which are no commands of anyone's. Invariants: each refused command appears once, in the order of
+time, repeats of a robot that was over already among `repeats`; when Kafka is away the refusals are told all the same, and
+what is not known is said.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from services.ops.place import OpsError, Place
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from services.database import Database
+    from services.delivery.telling.store import Told
     from services.settings import Settings
     from services.web.shapes_deadlines import DeadlineOut
     from services.web.shapes_robots import AutomationOut
@@ -67,24 +69,37 @@ async def why(place: Place, lead: UUID, as_json: bool) -> int:
     repeats = [record for record in records if REPEAT in (record.get("refusal") or {}).get("rules", ())]
     refusals = [record for record in records if record not in repeats]
     if as_json:
-        by_itself = happened[0].model_dump(mode="json") if happened is not None else {}
+        by_itself = happened.by_itself.model_dump(mode="json") if happened is not None else {}
         if happened is not None:
-            by_itself["deadlines"] = [one.model_dump(mode="json") for one in happened[1]]
-            by_itself["assigned"] = happened[2]
+            by_itself["deadlines"] = [one.model_dump(mode="json") for one in happened.deadlines]
+            by_itself["assigned"] = happened.assigned
+            by_itself["on_their_way"] = [
+                {"effect": told.effect, "state": told.state, "attempts": told.attempts, "reason": told.last_reason,
+                 "paused_until": told.paused_until, "expected_at": told.expected_at}
+                for told in happened.on_their_way
+            ]  # fmt: skip
         print_json({"lead": str(lead), **by_itself, "refusals": refusals, "repeats": repeats, "incomplete": fault})
     else:
         if happened is not None:
-            _print_assigned(happened[2], settings.language)
-            _print_deadlines(happened[1], settings.language)
-            _print_happened(happened[0], repeats, settings.language)
+            _print_assigned(happened.assigned, settings.language)
+            _print_deadlines(happened.deadlines, settings.language)
+            _print_happened(happened, repeats, settings.time_zone, settings.language)
         _print_refusals(refusals, fault, settings.time_zone, settings.language)
     return 0
 
 
-async def _happened(
-    settings: Settings, connection: Database, lead: UUID, now: datetime
-) -> tuple[AutomationOut, list[DeadlineOut], list[dict[str, Any]]] | None:
-    """What happened by itself, what is due, and whose the lead was, from the lead's events; None where there is no such lead."""
+class _Happened(NamedTuple):
+    """What is told of a lead beside its refusals."""
+
+    by_itself: AutomationOut
+    deadlines: list[DeadlineOut]
+    assigned: list[dict[str, Any]]
+    on_their_way: list[Told]
+    """Effects that wait, as the delivery service's ledger has them."""
+
+
+async def _happened(settings: Settings, connection: Database, lead: UUID, now: datetime) -> _Happened | None:
+    """What happened by itself, what is due, whose the lead was, and what waits to go out; None where there is no such lead."""
     from zoneinfo import ZoneInfo
 
     from services.calendars import registry as calendars
@@ -94,6 +109,7 @@ async def _happened(
     from services.pipelines import registry
     from services.privacy.store import KeyRing
     from services.web.lead_view import versions_of
+    from services.web.robots_view import ledger_of
     from services.web.shapes_deadlines import deadlines_out
     from services.web.shapes_robots import automation_out
 
@@ -106,9 +122,10 @@ async def _happened(
         pipeline = await registry.version(connection, state.pipeline, state.pipeline_number)
         under = await versions_of(connection, history)
         times = Times(now, await calendars.current(connection))
+        on_their_way = await ledger_of(connection, lead, now)
     zone = ZoneInfo(settings.time_zone)
     by_itself = automation_out(history, state, pipeline, under, zone, now)
-    return by_itself, deadlines_out(history, state, pipeline, times, zone), assigned(history)
+    return _Happened(by_itself, deadlines_out(history, state, pipeline, times, zone), assigned(history), on_their_way)
 
 
 def _read(values: list[bytes]) -> list[dict[str, Any]]:
@@ -168,12 +185,18 @@ def _print_deadlines(deadlines: list[DeadlineOut], language: str) -> None:
         out.print(line)
 
 
-def _print_happened(happened: AutomationOut, repeats: list[dict[str, Any]], language: str) -> None:
+def _print_happened(told: _Happened, repeats: list[dict[str, Any]], zone: str, language: str) -> None:
+    from zoneinfo import ZoneInfo
+
     from rich.text import Text
 
+    from services.web.robots_view import on_the_way
+    from services.web.telling import Telling
     from services.web.texts import Words
 
     words, out = Words(language), console()
+    happened, tell = told.by_itself, Telling(words, ZoneInfo(zone))
+    waiting = {found.effect: on_the_way(found, tell) for found in told.on_their_way}
     again = Counter(str((record.get("actor") or {}).get("id")) for record in repeats)
 
     def section(title: str, lines: list[tuple[str, str, str]]) -> None:
@@ -203,7 +226,11 @@ def _print_happened(happened: AutomationOut, repeats: list[dict[str, Any]], lang
     section(
         "sent",
         [
-            (_STYLES[one.state], words.of(one.titles) if one.titles else words(f"sent.{one.kind}"), words.of(one))
+            (
+                _STYLES[one.state],
+                words.of(one.titles) if one.titles else words(f"sent.{one.kind}"),
+                "; ".join(filter(None, (words.of(one), waiting.get(one.effect)))),
+            )
             for one in happened.effects
         ],
     )

@@ -330,7 +330,9 @@ async def test_R3_the_api_says_the_same_of_a_pipelines_automation_and_previews_i
             assert (answer.status_code, answer.json()["type"].rpartition("/")[2].rpartition(":")[2]) == (404, code)
 
 
-async def test_R3_the_page_says_until_when_a_letter_waits_and_why(web: Web) -> None:
+async def test_R3_the_page_and_why_say_until_when_a_letter_waits_and_why(
+    web: Web, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     lead = await made(web)
     await fire(web.leads, lead, "letter")
     [asked] = [r for r in await web.leads.history(lead) if isinstance(r.data, e.EffectRequested)]
@@ -354,3 +356,12 @@ async def test_R3_the_page_says_until_when_a_letter_waits_and_why(web: Web) -> N
     assert "попыток: 4, последняя: connection: refused" in said
     assert "сервис не тревожим до 02.01.2099 13:00; следующая попытка 02.01.2099 13:00" in said
     await browser.aclose()
+    assert await why(Given(settings), lead, as_json=False) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "попыток: 4, последняя: connection: refused; сервис не тревожим до 02.01.2099 13:00; следующая попытка" in said
+    )
+    assert await why(Given(settings), lead, as_json=True) == 0
+    [told] = json.loads(capsys.readouterr().out)["on_their_way"]
+    assert (told["effect"], told["attempts"], told["reason"]) == (str(asked.data.effect), 4, "connection: refused")
+    assert told["paused_until"] == told["expected_at"]

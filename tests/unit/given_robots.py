@@ -217,7 +217,7 @@ class Robots:
         """What a robot's act needs beyond the lead."""
         return Around(
             times=self.times,
-            surroundings=Surroundings(PEOPLE),
+            beyond=lambda: Surroundings(PEOPLE),
             person=self.person,
             fill=self._fill,
             templates=self.pipeline,

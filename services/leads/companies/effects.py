@@ -61,6 +61,8 @@ async def look_up(batch: LeadBatch, database: Database, rows: Sequence[HistoryRo
 
 def join_company(batch: LeadBatch, piece: Work, contact: UUID | None, envelope: Mapping[str, Any]) -> None:
     """The person speaks for the company that this piece of work names, found again or made now."""
+    if not batch.companies_said:
+        return
     said = batch.companies_said.get(_id_of(piece))
     person = batch.contact(contact) if contact is not None else None
     if said is None or contact is None or person is None or person.erased:

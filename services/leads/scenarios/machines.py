@@ -63,7 +63,7 @@ def fired(
 
     around = Around(
         times=times,
-        surroundings=Surroundings(sellers, region="RU"),
+        beyond=lambda: Surroundings(sellers, region="RU"),
         person=person,
         fill=fill,
         templates=pipeline,

@@ -49,7 +49,8 @@ class Around:
     TemplateError."""
 
     times: Times
-    surroundings: Surroundings
+    beyond: Callable[[], Surroundings]
+    """What a decision needs to know beyond the lead; asked for by the robots that decide something."""
     person: Person
     fill: Callable[[LeadState, p.Template, str], Words]
     templates: p.Pipeline
@@ -66,6 +67,11 @@ class Around:
     def head(self) -> str | None:
         """Who looks at what a head should see; None: nobody is named."""
         return self.heads[0] if self.heads else None
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What a decision needs to know beyond the lead."""
+        return self.beyond()
 
     def circumstances(self, pipeline: p.Pipeline) -> Circumstances:
         """What deadlines need to know of it."""
