@@ -40,7 +40,7 @@ JAVA_OPTIONS = (
     "--sun-misc-unsafe-memory-access=allow",  # Kafka still uses it; Java 25 warns on every start otherwise
 )
 QUICK_START = "-XX:TieredStopAtLevel=1"
-"""The first compiler alone: ready a second earlier, and twice the processor for the same work once it has run for a minute."""
+"""The first compiler alone: ready a second earlier, and some minutes later twice the processor for the same work."""
 READY_LIMIT = 60.0  # seconds; a broker with a long log to recover after a kill needs more than the usual 1.3
 TRAINING_STOP_LIMIT = 120.0  # seconds; the JVM writes down what it has seen before it ends
 MAX_MESSAGE = 1_048_576  # bytes
@@ -115,11 +115,11 @@ class Kafka(GuardedServer):
         port: int,
         controller_port: int,
         say: Callable[[str], None] = print,
-        lasting: bool = True,
+        lasting: bool = False,
         options: Sequence[str] | None = None,
     ) -> None:
-        """`lasting`: it runs for long, and may take a second more to start. `options`: further ones for the JVM, instead of the
-        AOT cache."""
+        """`lasting`: it may take longer to start, and less for each request (`QUICK_START`). `options`: further ones for the JVM,
+        instead of the AOT cache."""
         super().__init__(folder, logs, run, lifeline)
         self.port = port
         self.controller_port = controller_port

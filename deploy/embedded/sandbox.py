@@ -38,7 +38,7 @@ class EmbeddedServers:
         say: Callable[[str], None] = print,
     ) -> None:
         """`fsync=False`: a faster Postgres that is not durable, for tests of logic alone. `keep`: leave the folder. `lasting`: a
-        Kafka as `leadline up` has it, and not one that starts quickly.
+        Kafka compiled as those of clusters are, and not for a quick start.
 
         `folder` must be one that the account of Postgres can reach; by default a new one among the temporary files.
         """
