@@ -18,9 +18,14 @@ Model = TypeVar("Model", bound=BaseModel)
 def trusted(model: type[Model], **values: Any) -> Model:
     """The model of these values; fields that are not given stand at their defaults. A model with a default that is made anew
     each time, or with private attributes, is not for this."""
+    return put_together(model, {**_defaults(model), **values}, set(values))
+
+
+def put_together(model: type[Model], values: dict[str, Any], given: set[str]) -> Model:
+    """The model of these values, all fields there, of which these were `given`. The dict becomes the model's own."""
     made = model.__new__(model)
-    object.__setattr__(made, "__dict__", {**_defaults(model), **values})
-    object.__setattr__(made, "__pydantic_fields_set__", set(values))
+    object.__setattr__(made, "__dict__", values)
+    object.__setattr__(made, "__pydantic_fields_set__", given)
     object.__setattr__(made, "__pydantic_extra__", None)
     object.__setattr__(made, "__pydantic_private__", None)
     return made

@@ -46,7 +46,7 @@ class Following:
 
     pipeline: Pipeline
     times: Times
-    around: Callable[[], Surroundings]
+    beyond: Callable[[], Surroundings]
     """What a decision needs to know beyond the lead; asked for where there is one to be made."""
     command: UUID
     record: Record
@@ -63,7 +63,7 @@ class Following:
     @cached_property
     def surroundings(self) -> Surroundings:
         """What is around the lead, as it was when it was first asked for."""
-        return self.around()
+        return self.beyond()
 
     @property
     def circumstances(self) -> Circumstances:
