@@ -23,6 +23,9 @@ GENESIS = b""
 Ascii = Annotated[str, Field(pattern=r"^[\x20-\x7e]+$")]
 """What becomes a Kafka header must be ASCII already here: the relay could only stop over it."""
 
+TypeName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]*$", max_length=100)]
+"""An event's type, a name of ours: it is written into JSON and headers as it stands."""
+
 ActorKind = Literal["person", "robot", "trigger", "adapter", "import", "system", "client"]
 """`import`: a fact of the past, or from elsewhere: robots, triggers, deadlines and notices do not act on it."""
 AggregateKind = Literal["lead", "deal", "contact", "company", "incident", "pipeline", "team"]
@@ -49,7 +52,7 @@ class Meta(BaseModel):
     stream: UUID
     version: int = Field(ge=1)
     kind: AggregateKind
-    type: str
+    type: TypeName
     schema_version: int = Field(default=1, ge=1)
     happened_at: datetime
     recorded_at: datetime

@@ -55,7 +55,7 @@ def encode(meta: Meta, data: Event, key: AESGCM | None) -> bytes:
 def encode_with(envelope: bytes, meta: Meta, data: Event, key: AESGCM | None) -> bytes:
     """The bytes of an event whose common envelope (`envelope_of`) was made before, for several events of one command."""
     shape = _shape_of(type(data))
-    # a type is a name of ours: nothing in it is written in another way in JSON
+    # a type is a name of ours (`TypeName`): nothing in it is written in another way in JSON
     own = b'{"meta":{"version":%d,"type":"%b","schema_version":%d,' % (
         meta.version,
         meta.type.encode(),

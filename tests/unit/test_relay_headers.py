@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from contracts.events import LeadSeen
 from contracts.meta import Actor, Meta, cloud_event_headers
@@ -26,7 +28,7 @@ metas = st.builds(
     stream=st.uuids(),
     version=st.integers(1, 10**9),
     kind=st.sampled_from(["lead", "contact", "pipeline"]),
-    type=ascii_text,
+    type=st.from_regex(r"[a-z][a-z0-9_.]{0,99}", fullmatch=True),
     schema_version=st.integers(1, 99),
     happened_at=moments,
     recorded_at=moments,
@@ -48,6 +50,12 @@ def test_K1_headers_from_the_plain_envelope_are_those_of_the_contract(meta: Meta
     record = event_record(7, "leads.events", 24, state, digest, meta.recorded_at, 1.5)
     assert (record.id, record.key, record.value) == (meta.event_id.encode(), str(meta.stream).encode(), state)
     assert record.timestamp == int(meta.recorded_at.timestamp() * 1000)
+
+
+@given(metas, ascii_text.filter(lambda text: not re.fullmatch(r"[a-z][a-z0-9_.]*", text)))
+def test_K1_a_type_that_json_would_write_in_another_way_is_no_type(meta: Meta, name: str) -> None:
+    with pytest.raises(ValidationError, match="type"):
+        Meta(**dict(meta) | {"type": name})
 
 
 def test_K1_a_row_that_can_never_be_published_is_named() -> None:
