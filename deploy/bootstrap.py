@@ -109,6 +109,8 @@ def main(arguments: list[str]) -> None:
     if command:
         os.environ["PATH"] = f"{python().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         os.environ.pop("PYTHONHOME", None)
+        # a start is seven processes of one code: it is compiled once and kept (`make clean` removes it), not in each
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         sys.stdout.flush()
         try:
             os.execvp(command[0], command)

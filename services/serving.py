@@ -209,6 +209,7 @@ async def _serve(
     gc.collect()
     gc.freeze()  # what the imports made lives as long as the process
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()  # `leadline serve` loads the code without it
     log.info("starting")
     work = asyncio.ensure_future(run(settings, health, stop))
     stuck = asyncio.create_task(_until_stuck(health), name="watch")

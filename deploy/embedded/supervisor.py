@@ -1,8 +1,9 @@
 """`leadline up`: starts Kafka, Postgres and the service groups from one data folder, and keeps them running.
 
-Order up: hold the folder, end what an earlier supervisor left, secrets and ports, Kafka and Postgres together, the
-caller's `prepare` (topics, migrations), the service groups, `leadline is ready: URL`. Order down: the service groups
-together, then Kafka and Postgres together.
+Order up: hold the folder, end what an earlier supervisor left, secrets and ports, then all together: Kafka, Postgres, the
+service groups, which load their code and wait at the gate, and the caller's `prepare` (topics, migrations), which loads its
+code and waits for the two servers; once it is done the gate opens, and at last `leadline is ready: URL`. Order down: the
+service groups together, then Kafka and Postgres together.
 
 Invariants: a child that ends unasked is started again with back-off, for ever, and each time that is said; when this
 process dies, however it dies, all others stop by themselves. A start that does not come to `ready` within its limit
@@ -19,10 +20,11 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from deploy.embedded.children import STOP_LIMIT, Child, ChildSpec
 from deploy.embedded.errors import EmbeddedError
@@ -35,7 +37,6 @@ from deploy.embedded.server import end_noted, trim_log
 
 READY_LIMIT = 90.0  # seconds for each service group, not counting those in which it says how far its work is
 SAY_WORK = 5.0  # seconds between two lines about that
-PREPARE_LIMIT = 300.0  # seconds; a migration over a large store takes its time
 LEFT_OVER_PATIENCE = 2.0  # seconds that children of a dead supervisor get to stop by themselves
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FIRST_DELAY, LONGEST_DELAY, GOOD_RUN = 0.2, 5.0, 30.0  # seconds; a run of GOOD_RUN makes the delay short again
@@ -66,7 +67,7 @@ class Supervisor:
         data: Path,
         http_port: int = 8080,
         children: Callable[[Running], Sequence[ChildSpec]] | Sequence[ChildSpec] = service_groups,
-        prepare: Callable[[Running], Awaitable[None]] | Sequence[str] | None = None,
+        prepare: Callable[[Running, asyncio.Event], Coroutine[Any, Any, None]] | None = None,
         clock: datetime | None = None,
         topics: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
@@ -75,9 +76,9 @@ class Supervisor:
     ) -> None:
         """Nothing happens before `run`.
 
-        `http_port` 0 chooses a free one and remembers it. `prepare` runs once the servers answer and before any child:
-        an async callable, or a command (its output goes to `logs/prepare.log`); an exception or another status than 0
-        ends the start. `clock` (with time zone) makes it a practice system. `topics` are only written to `info.json`.
+        `http_port` 0 chooses a free one and remembers it. `prepare` is called with the servers' start and an event that is set
+        once they answer; until then it may get itself ready, and no child does anything before it is done. An exception ends
+        the start. `clock` (with time zone) makes it a practice system. `topics` are only written to `info.json`.
         `say` takes one line for the person at the terminal (default: stdout, flushed).
         """
         self._data, self._http_port, self._children, self._prepare = data, http_port, children, prepare
@@ -171,14 +172,16 @@ class Supervisor:
         self._servers = [kafka, postgres]
         running = self._describe(folder, kafka, postgres, secrets, ports)
         await self._launch_children(running, folder, lifeline)
+        servers_answer = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
-                for server in self._servers:
-                    group.create_task(server.start())
+                if self._prepare is not None:
+                    group.create_task(self._prepare(running, servers_answer))
+                await asyncio.gather(*(group.create_task(server.start()) for server in self._servers))
+                folder.write_info(self._info(running))
+                servers_answer.set()
         except* EmbeddedError as errors:
-            raise EmbeddedError("; ".join(str(error) for error in errors.exceptions)) from None
-        folder.write_info(self._info(running))
-        await self._run_prepare(running, folder, lifeline)
+            raise EmbeddedError("; ".join(dict.fromkeys(str(error) for error in errors.exceptions))) from None
         await asyncio.to_thread(folder.gate.touch)
         waiting = await self._until_ready()
         if waiting:
@@ -235,22 +238,6 @@ class Supervisor:
             "topics": self._topics,
             "data": str(running.data),
         }
-
-    async def _run_prepare(self, running: Running, folder: DataFolder, lifeline: int) -> None:
-        if self._prepare is None:
-            return
-        if callable(self._prepare):
-            await self._prepare(running)
-            return
-        step = Child(ChildSpec("prepare", self._prepare), running.environment, folder.logs, folder.run, lifeline)
-        self._running_children.append(step)  # so that a stop in the middle ends it
-        await step.start()
-        status = await step.wait_exit(PREPARE_LIMIT)
-        self._running_children.remove(step)
-        await step.stop(1.0)
-        if status != 0:
-            why = f"did not end within {PREPARE_LIMIT:.0f} s" if status is None else f"ended with status {status}"
-            raise EmbeddedError(f"preparing topics and tables {why}:\n{step.tail()}")
 
     async def _launch_children(self, running: Running, folder: DataFolder, lifeline: int) -> None:
         """Start the service groups before the servers: they load their code meanwhile and wait at the gate, a file that

@@ -63,7 +63,11 @@ def serve(service: str) -> int:
 
 @app.command
 def prepare(
-    *, demo: Annotated[bool, Parameter(negative="", help="also print a new token of the demo's head")] = False
+    *,
+    demo: Annotated[bool, Parameter(negative="", help="also print a new token of the demo's head")] = False,
+    told: Annotated[
+        bool, Parameter(negative="", help="begin when a line comes in; nothing is done if none does")
+    ] = False,
 ) -> int:
     """Make tables, topics and what else services need, on the configured cluster. Safe to repeat."""
     from services.logs import configure_logging
@@ -72,6 +76,8 @@ def prepare(
 
     settings = load_settings()
     configure_logging("prepare", settings.log_level)
+    if told and not sys.stdin.readline():
+        return 0
     token = run(preparing(settings, demo=demo))
     if token:
         print(token)

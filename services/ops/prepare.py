@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
+from projections.schema import prepare as prepare_projections
+from services.calendars import publishing as calendars
+from services.calendars.team_file import TeamFileError
+from services.clock import clock_of
+from services.eventlog.admin import TopicsError, ensure_topics
+from services.eventlog.migrate import MigrationError, migrate
+from services.ops import store
 from services.ops.connect import ops_pool
 from services.ops.place import OpsError
-
-if TYPE_CHECKING:
-    from services.settings import Settings
+from services.ops.tokens import make_token
+from services.pipelines.registry import publish_bundled
+from services.settings import Settings
+from services.teams import publishing as teams
+from services.teams.team_file import TeamFileError as NoTeamError
 
 DEMO_USER = "demo"
 FAILED = 1
@@ -26,18 +34,6 @@ async def prepare(settings: Settings, *, demo: bool = False) -> str | None:
 
     Raises OpsError, or what its parts raise: the start must not go on then.
     """
-    from projections.schema import prepare as prepare_projections
-    from services.calendars import publishing as calendars
-    from services.calendars.team_file import TeamFileError
-    from services.clock import clock_of
-    from services.eventlog.admin import TopicsError, ensure_topics
-    from services.eventlog.migrate import MigrationError, migrate
-    from services.ops import store
-    from services.ops.tokens import make_token
-    from services.pipelines.registry import publish_bundled
-    from services.teams import publishing as teams
-    from services.teams.team_file import TeamFileError as NoTeamError
-
     try:
         await asyncio.gather(migrate(settings), ensure_topics(settings))
     except (MigrationError, TopicsError) as error:

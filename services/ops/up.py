@@ -30,6 +30,8 @@ DEMO = {
     "LEADLINE_OPEN_FORMS": '["*"]',
 }
 PREPARE_SECONDS = 300.0
+"""A migration over a large store takes its time."""
+GO = b"go\n"
 SHOWN_LINES = 20
 
 
@@ -118,22 +120,24 @@ class Preparing:
         self.kept_in: Path | None = None
         """Where the demo's letters are, if they go nowhere else."""
 
-    async def __call__(self, running: Running) -> None:
-        """Prepare; raises EmbeddedError with the end of its output when it fails or takes too long."""
+    async def __call__(self, running: Running, servers_answer: asyncio.Event) -> None:
+        """Prepare, by a process that loads its code while the servers start. Raises EmbeddedError with the end of its output when
+        it fails or takes too long."""
         from deploy.embedded.errors import EmbeddedError
 
-        command = [sys.executable, "-m", "services.ops.main", "prepare", *(["--demo"] if self._demo else [])]
+        command = [sys.executable, "-m", "services.ops.main", "prepare", "--told", *(["--demo"] if self._demo else [])]
         process = await asyncio.create_subprocess_exec(
             *command,
             env=dict(running.environment),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
         try:
+            await servers_answer.wait()
             async with asyncio.timeout(PREPARE_SECONDS):
-                out, err = await process.communicate()
+                out, err = await process.communicate(GO)
         except TimeoutError:
             raise EmbeddedError(f"preparing topics and tables did not end within {PREPARE_SECONDS:.0f} s") from None
         finally:

@@ -23,6 +23,7 @@ ABORTED_EVERY = 3
 AWAY = (KafkaError, OSError, TimeoutError, AssertionError)
 GAVE_UP = 150.0  # seconds without an acknowledgement
 TRY_SECONDS = 12.0
+LOOK_SECONDS = 0.3
 Message = Input | Sent
 
 
@@ -49,8 +50,7 @@ class Adapter:
                 await asyncio.wait_for(producer.start(), TRY_SECONDS)
                 while not self._done(stop):
                     aborted = self._take(cycle)
-                    async with asyncio.timeout(TRY_SECONDS):
-                        await self._send(producer, aborted)
+                    await self._try(producer, aborted)
                     self._waiting, self._heard = [], time.monotonic()
                     await asyncio.sleep(self._chance.uniform(0.5, 1.5) * pace)
             except AWAY as error:
@@ -92,6 +92,32 @@ class Adapter:
         made = self._ledger.new_input(person, "kafka", cycle)
         made.aborted = aborted
         return made
+
+    async def _try(self, producer: AIOKafkaProducer, aborted: bool) -> None:
+        """Send, while there is somebody to send to. Left alone, aiokafka asks a broker that is away a thousand times a second,
+        on the processors that the system needs to start again."""
+        tasks = [asyncio.ensure_future(each) for each in (self._send(producer, aborted), self._until_away())]
+        try:
+            await asyncio.wait(tasks, timeout=TRY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not tasks[0].done():
+                raise TimeoutError("the broker is away" if tasks[1].done() else "no answer")
+            tasks[0].result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _until_away(self) -> None:
+        """Return when nobody listens at the broker's address any more."""
+        host, port = self._system.info["kafka"].rsplit(":", 1)
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                async with asyncio.timeout(TRY_SECONDS):
+                    _, writer = await asyncio.open_connection(host, int(port))
+            except (OSError, TimeoutError):
+                return
+            writer.close()
 
     async def _send(self, producer: AIOKafkaProducer, aborted: bool) -> None:
         if self._id:

@@ -41,7 +41,8 @@ def children(running):
     port = running.port("echo")
     return [ChildSpec("echo", [sys.executable, sys.argv[2], str(port)], {}, f"http://127.0.0.1:{port}/health/ready")]
 
-async def prepare(running):
+async def prepare(running, servers_answer):
+    await servers_answer.wait()
     print("preparing", running.bootstrap, flush=True)
 
 limit = float(os.environ.get("READY_LIMIT", "60"))
