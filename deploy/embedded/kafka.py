@@ -28,7 +28,7 @@ from pathlib import Path
 from deploy.embedded.aot import aot_options
 from deploy.embedded.disk import sync_path, sync_tree
 from deploy.embedded.errors import EmbeddedError
-from deploy.embedded.jars import ensure_jars
+from deploy.embedded.jars import KAFKA_VERSION, ensure_jars
 from deploy.embedded.ports import free_port
 from deploy.embedded.server import POLL, Account, GuardedServer, clean_environment, open_log, tail
 
@@ -44,6 +44,7 @@ QUICK_START = "-XX:TieredStopAtLevel=1"
 READY_LIMIT = 60.0  # seconds; a broker with a long log to recover after a kill needs more than the usual 1.3
 TRAINING_STOP_LIMIT = 120.0  # seconds; the JVM writes down what it has seen before it ends
 MAX_MESSAGE = 1_048_576  # bytes
+WRITTEN_BY_NEWER = "org.apache.kafka.common.errors.UnsupportedVersionException: Can't read version"
 NATIVE = "native"  # where the JVM unpacks its library for zstd: temporary folders are often not to be executed from
 
 SETTINGS = {
@@ -154,11 +155,20 @@ class Kafka(GuardedServer):
         deadline = time.monotonic() + limit
         while not await self._answers():
             if not self.running:
-                raise EmbeddedError(f"Kafka ended with status {self.exit_status} while starting:\n{self.tail()}")
+                raise EmbeddedError(self._why_ended())
             if time.monotonic() > deadline:
                 await self.stop(hard=True)
                 raise EmbeddedError(f"Kafka did not answer on {self.bootstrap} within {limit:.0f} s:\n{self.tail()}")
             await asyncio.sleep(POLL)
+
+    def _why_ended(self) -> str:
+        if WRITTEN_BY_NEWER not in (shown := self.tail()):
+            return f"Kafka ended with status {self.exit_status} while starting:\n{shown}"
+        return (
+            f"the folder {self.folder} was written by a newer Kafka than {KAFKA_VERSION}, which this release runs. Start it "
+            "once more with the release that wrote it, wait until all was read (its page /ops names what is not), stop it, move "
+            "the folder away and start this one: Kafka's topics are filled again from Postgres, where every event and message is"
+        )
 
     async def wipe(self) -> None:
         """Stop the broker and remove all its records, as a lost disk would. The next start formats the folder anew."""

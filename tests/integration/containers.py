@@ -18,7 +18,7 @@ from deploy.embedded.postgres import BI, DATABASE, OWNER
 from deploy.embedded.postgres import SETTINGS as POSTGRES_SETTINGS
 from tests.beside_others import free_port
 
-KAFKA_IMAGE, POSTGRES_IMAGE = "apache/kafka:4.3.1", "postgres:18"
+KAFKA_IMAGE, POSTGRES_IMAGE = "apache/kafka:4.2.2", "postgres:18"
 READY_SECONDS = 60.0
 
 

@@ -19,7 +19,9 @@ from faststream import AckPolicy
 from deploy.embedded.sandbox import EmbeddedServers
 from services.database import Pool
 from services.eventlog.consuming import Batch, FencedError, consume, move_positions
+from services.eventlog.consuming import member as member_module
 from services.eventlog.consuming import trouble as trouble_module
+from services.eventlog.consuming import withheld as withheld_module
 from services.eventlog.consuming.log import Log
 from services.eventlog.consuming.positions import Positions
 from services.eventlog.consuming.records import NO_WITNESS, Position, PositionMove, Slot
@@ -369,6 +371,34 @@ async def test_K4_aborted_transactions_leave_gaps_that_do_not_stall(
         await adapter.stop()
     assert await taken(pool) == expected
     assert not await pool.fetchval("SELECT count(*) FROM leadline.notices")
+
+
+async def test_K4_what_stands_behind_a_transaction_that_nobody_ends_is_told(
+    settings: Settings, pool: Pool, producer: AIOKafkaProducer, effects: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(withheld_module, "OPEN_SECONDS", 0.0)
+    monkeypatch.setattr(member_module, "COMMIT_SECONDS", 0.3)
+    topic = settings.kafka_topic_prefix + TOPIC
+    adapter = AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap, transactional_id=f"{topic}-left-open")
+    await adapter.start()
+    try:
+        async with member(settings, pool) as a:
+            await put(settings, producer, ["before"])
+            await until(all_of(pool, ["before"]))
+            await adapter.begin_transaction()
+            opened = await adapter.send_and_wait(topic, b"never", partition=0)
+            await put(settings, producer, ["behind"])
+            told = await until(
+                lambda: pool.fetchval("SELECT detail FROM leadline.notices WHERE code = 'transaction_open'")
+            )
+            assert f"{TOPIC}-0: what stands from offset {opened.offset} on waits" in told
+            assert await taken(pool) == ["before"]
+            await adapter.abort_transaction()
+            await until(all_of(pool, ["before", "behind"]))
+            await a.end()
+    finally:
+        await adapter.stop()
+    assert await pool.fetchval("SELECT count(*) FROM leadline.notices") == 1
 
 
 async def test_K4_killed_in_the_middle_of_a_batch_then_applied_once(

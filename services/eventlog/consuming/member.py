@@ -28,6 +28,7 @@ from services.eventlog.consuming.records import Batch, FencedError, PositionMove
 from services.eventlog.consuming.subscriber import REBALANCE_MS, Fetch, Records, make_broker
 from services.eventlog.consuming.trouble import PATIENCE_SECONDS, TRANSIENT, GroupStoppedError, Trouble
 from services.eventlog.consuming.unreadable import read_one_by_one
+from services.eventlog.consuming.withheld import Ends, Withheld
 from services.health import Health
 from services.settings import Settings
 
@@ -70,6 +71,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         self._positions = Positions(pool, self._log, consumer=consumer, build=build)
         self._trouble = Trouble(health, part, consumer, build)
         self._pace = Pace(max_records, gather)
+        self._withheld = Withheld(consumer)
         self._lock = asyncio.Lock()
         self._subscriber: Any = None
         self._epoch: dict[Slot, int] = {}  # of the partitions assigned: counts up whenever fetched records are void
@@ -126,7 +128,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
                     await asyncio.wait_for(broker.stop(), self._settings.stop_within + 5.0)
 
     async def _look(self) -> None:
-        """Watch over fetching, call `every_second`, commit for lag exporters; until cancelled."""
+        """Watch over fetching, call `every_second`, commit for lag exporters, tell what is withheld; until cancelled."""
         heard = time.monotonic()
         second = committed = heard
         while True:
@@ -142,6 +144,9 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             if now - committed >= COMMIT_SECONDS:
                 committed = now
                 await self._commit()
+                overdue = self._withheld.look(self._ends())
+                if overdue and await self._trouble.guarded("notice", partial(self._positions.tell_withheld, overdue)):
+                    self._withheld.told(overdue)
 
     async def _do_every_second(self) -> None:
         async with self._lock:
@@ -157,6 +162,16 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         if offsets:
             with suppress(Exception):  # only lag exporters read it: our positions are in Postgres
                 await asyncio.wait_for(self._subscriber.consumer.commit(offsets), COMMIT_SECONDS)
+
+    def _ends(self) -> dict[Slot, Ends]:
+        """Of the partitions read now, what the last fetch said of their ends."""
+        consumer = self._subscriber.consumer
+        found: dict[Slot, Ends] = {}
+        for partition in consumer.assignment() if consumer is not None else ():
+            stable, last = consumer.last_stable_offset(partition), consumer.highwater(partition)
+            if stable is not None and last is not None:
+                found[self._log.slot(partition)] = Ends(stable, last)
+        return found
 
     # --- assignment ---------------------------------------------------------------------------------------------
 

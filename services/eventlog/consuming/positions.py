@@ -25,6 +25,7 @@ from services.eventlog.consuming.records import (
     Slot,
     batch_of,
 )
+from services.eventlog.consuming.withheld import OPEN_SECONDS
 
 WITNESS_SECONDS = 60.0  # between two witnesses kept of a partition
 
@@ -137,6 +138,16 @@ class Positions:
     async def doubtful(self, slots: Collection[Slot]) -> set[Slot]:
         """Which of the partitions held no longer agree with their log (asked after the broker was away)."""
         return set(await self._log.disagreeing({s: self._held[s] for s in slots if s in self._held}))
+
+    async def tell_withheld(self, overdue: Sequence[tuple[Slot, int]]) -> None:
+        """Tell, where people look, of partitions in which nothing moves, and from which offset on."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            for slot, offset in overdue:
+                detail = (
+                    f"{self.consumer} build {self.build}, {slot.topic}-{slot.partition}: what stands from offset {offset} on "
+                    f"waits for a transaction that nobody has ended for {OPEN_SECONDS / 60:.0f} minutes"
+                )
+                await store.notice(connection, self.consumer, "warning", "transaction_open", detail)
 
     async def _go_back(self, slot: Slot, lost: Position) -> Position:
         begin, end = (ends[slot] for ends in await self._log.bounds([slot]))
