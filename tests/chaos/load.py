@@ -188,11 +188,12 @@ class Load:
 
     async def _look(self) -> None:
         """See what became of messages: their leads are what commands are about."""
-        for inbound_id in list(self._unseen)[-10:]:
-            with suppress(httpx.TransportError, ValueError, KeyError, TypeError):
-                url = f"{self._system.info['http']}/api/intake/{inbound_id}"
-                found = (await self._http.get(url, headers=self._head)).json()
-                if found["outcome"] != "waiting":
-                    self._unseen.pop(inbound_id)
-                if found["lead"]:
-                    self.ledger.leads[UUID(found["lead"])] = None
+        with suppress(httpx.TransportError):  # nobody is there: the others need not be asked
+            for inbound_id in list(self._unseen)[-10:]:
+                with suppress(ValueError, KeyError, TypeError):
+                    url = f"{self._system.info['http']}/api/intake/{inbound_id}"
+                    found = (await self._http.get(url, headers=self._head)).json()
+                    if found["outcome"] != "waiting":
+                        self._unseen.pop(inbound_id)
+                    if found["lead"]:
+                        self.ledger.leads[UUID(found["lead"])] = None
