@@ -162,12 +162,14 @@ class Kafka(GuardedServer):
             await asyncio.sleep(POLL)
 
     def _why_ended(self) -> str:
-        if WRITTEN_BY_NEWER not in (shown := self.tail()):
+        shown = self.tail()
+        if WRITTEN_BY_NEWER not in shown:
             return f"Kafka ended with status {self.exit_status} while starting:\n{shown}"
         return (
-            f"the folder {self.folder} was written by a newer Kafka than {KAFKA_VERSION}, which this release runs. Start it "
-            "once more with the release that wrote it, wait until all was read (its page /ops names what is not), stop it, move "
-            "the folder away and start this one: Kafka's topics are filled again from Postgres, where every event and message is"
+            f"the folder {self.folder} was written by a newer Kafka than {KAFKA_VERSION}, which this release runs. Move the "
+            "folder away and start again: Kafka's topics are filled from Postgres, where all events are, and all messages but "
+            "those that an adapter wrote straight to Kafka and nobody had read: let it send its last ones again, repeats are "
+            f"known by their id\n{shown}"
         )
 
     async def wipe(self) -> None:

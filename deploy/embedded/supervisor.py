@@ -1,8 +1,8 @@
 """`leadline up`: starts Kafka, Postgres and the service groups from one data folder, and keeps them running.
 
-Order up: hold the folder, end what an earlier supervisor left, secrets and ports, then all together: Kafka, Postgres, the
-service groups, which load their code and wait at the gate, and the caller's `prepare` (topics, migrations), which loads its
-code and waits for the two servers; once it is done the gate opens, and at last `leadline is ready: URL`. Order down: the
+Order up: hold the folder, secrets and ports; the service groups, which load their code and wait at the gate, while what an
+earlier supervisor left is ended; then together Kafka, Postgres and the caller's `prepare` (topics, migrations), which loads
+its code and waits for the two servers; once it is done the gate opens, and at last `leadline is ready: URL`. Order down: the
 service groups together, then Kafka and Postgres together.
 
 Invariants: a child that ends unasked is started again with back-off, for ever, and each time that is said; when this
@@ -76,7 +76,7 @@ class Supervisor:
     ) -> None:
         """Nothing happens before `run`.
 
-        `http_port` 0 chooses a free one and remembers it. `prepare` is called with the servers' start and an event that is set
+        `http_port` 0 chooses a free one and remembers it. `prepare` is called as the servers start, with an event that is set
         once they answer; until then it may get itself ready, and no child does anything before it is done. An exception ends
         the start. `clock` (with time zone) makes it a practice system. `topics` are only written to `info.json`.
         `say` takes one line for the person at the terminal (default: stdout, flushed).
@@ -150,14 +150,9 @@ class Supervisor:
 
     async def _bring_up(self, folder: DataFolder, lifeline: int) -> None:
         began = time.monotonic()
-        ended = await end_noted(folder.notes(), LEFT_OVER_PATIENCE)
-        if ended:
-            self._say(f"ended {len(ended)} processes that an earlier start had left")
+        ending = asyncio.create_task(end_noted(folder.notes(), LEFT_OVER_PATIENCE))
+        await asyncio.sleep(0)  # the notes are read; those of our own children take their places
         secrets, ports = folder.secrets(), PortBook(folder.ports_file)
-        if self._http_port and not is_free(self._http_port):
-            raise EmbeddedError(
-                f"port {self._http_port} on 127.0.0.1 is taken by another program; choose one with --port"
-            )
         places = (folder.logs, folder.run, lifeline)
         kafka = Kafka(
             folder.path / "kafka",
@@ -171,7 +166,13 @@ class Supervisor:
         )
         self._servers = [kafka, postgres]
         running = self._describe(folder, kafka, postgres, secrets, ports)
-        await self._launch_children(running, folder, lifeline)
+        await self._launch_children(running, folder, lifeline)  # they load their code while the others end
+        if ended := await ending:
+            self._say(f"ended {len(ended)} processes that an earlier start had left")
+        if self._http_port and not is_free(self._http_port):
+            raise EmbeddedError(
+                f"port {self._http_port} on 127.0.0.1 is taken by another program; choose one with --port"
+            )
         servers_answer = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:

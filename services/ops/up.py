@@ -14,12 +14,12 @@ import sys
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from services.ops.place import DEFAULT_DATA, OpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from deploy.embedded.children import ChildSpec
     from deploy.embedded.groups import Running
@@ -135,7 +135,7 @@ class Preparing:
             start_new_session=True,
         )
         try:
-            await servers_answer.wait()
+            await _first_of(servers_answer.wait(), process.wait())  # one that cannot even load its code ends at once
             async with asyncio.timeout(PREPARE_SECONDS):
                 out, err = await process.communicate(GO)
         except TimeoutError:
@@ -159,3 +159,14 @@ class Preparing:
                 self._token = ""
                 if self.kept_in is not None:
                     print(f"demo: letters and short messages go nowhere; they are files in {self.kept_in}", flush=True)
+
+
+async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Return with the first of these; the others are ended."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -94,9 +94,12 @@ class Adapter:
         return made
 
     async def _try(self, producer: AIOKafkaProducer, aborted: bool) -> None:
-        """Send, while there is somebody to send to. Left alone, aiokafka asks a broker that is away a thousand times a second,
-        on the processors that the system needs to start again."""
-        tasks = [asyncio.ensure_future(each) for each in (self._send(producer, aborted), self._until_away())]
+        """Send; every other time only while there is somebody to send to. Left alone, aiokafka asks a broker that is away a
+        thousand times a second, on the processors that the system needs to start again; and some producers do outlive it."""
+        away = self._until_away() if self._chance.random() < 0.5 else asyncio.Event().wait()
+        tasks: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(each) for each in (self._send(producer, aborted), away)
+        ]
         try:
             await asyncio.wait(tasks, timeout=TRY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if not tasks[0].done():

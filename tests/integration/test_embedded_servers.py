@@ -202,13 +202,17 @@ async def test_I_wiped_kafka_and_half_made_folders_start_empty(servers: Embedded
 
 async def test_I_a_folder_that_a_newer_kafka_wrote_is_left_alone_and_the_way_out_is_told(tmp_path: Path) -> None:
     servers = EmbeddedServers(folder=tmp_path)
-    # what Kafka 4.2 says of a folder of 4.3
-    said = "org.apache.kafka.common.errors.UnsupportedVersionException: Can't read version 4 of BrokerEndpoint"
-    servers.kafka.output.write_text(f"Caused by: {said}\n")
-    assert "was written by a newer Kafka than" in servers.kafka._why_ended()
-    assert "with the release that wrote it" in servers.kafka._why_ended()
-    servers.kafka.output.write_text("java.lang.OutOfMemoryError: Java heap space\n")
+    # the end of what Kafka 4.2.2 said of a folder of 4.3.1
+    servers.kafka.log.write_text(
+        "\tat kafka.server.KafkaRaftServer.startup(KafkaRaftServer.scala:94)\n\tat kafka.Kafka$.main(Kafka.scala:97)\n"
+        "\tat kafka.Kafka.main(Kafka.scala)\nCaused by: org.apache.kafka.common.errors.UnsupportedVersionException: Can't read "
+        "version 4 of BrokerEndpoint\n"
+    )
+    assert f"the folder {servers.kafka.folder} was written by a newer Kafka than" in servers.kafka._why_ended()
+    servers.kafka.log.write_text("java.lang.OutOfMemoryError: Java heap space\n")
+    assert servers.kafka._why_ended().startswith("Kafka ended with status")
     assert "Java heap space" in servers.kafka._why_ended()
+    await servers.stop()
 
 
 async def test_I_start_on_an_occupied_port_says_so(servers: EmbeddedServers) -> None:

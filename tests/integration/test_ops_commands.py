@@ -161,6 +161,18 @@ async def test_I_prepare_makes_everything_and_may_be_repeated(
     assert [tuple(row) for row in calendars] == [("sales", 1, "default")]
 
 
+async def test_I_prepare_that_waits_to_be_told_does_nothing_if_nobody_tells_it(leads: Leads, pool: Pool) -> None:
+    """As `leadline up` starts it, while its servers are not there yet."""
+    command = (sys.executable, "-m", "services.ops.main", "prepare", "--told", "--demo")
+    for told, tokens in ((b"", 0), (b"go\n", 1)):
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=dict(os.environ)
+        )
+        out, _ = await asyncio.wait_for(process.communicate(told), LIMIT)
+        assert (process.returncode, out[:3]) == (0, b"ll_" if tokens else b"")
+        assert await pool.fetchval("SELECT count(*) FROM leadline.tokens") == tokens
+
+
 async def test_I_serve_runs_one_service_until_it_is_told_to_stop(leads: Leads, pool: Pool) -> None:
     await leads.lead_of(name="Анна", phone="+79001112233")
     process = await asyncio.create_subprocess_exec(

@@ -144,9 +144,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             if now - committed >= COMMIT_SECONDS:
                 committed = now
                 await self._commit()
-                overdue = self._withheld.look(self._ends())
-                if overdue and await self._trouble.guarded("notice", partial(self._positions.tell_withheld, overdue)):
-                    self._withheld.told(overdue)
+                await self._tell_withheld()
 
     async def _do_every_second(self) -> None:
         async with self._lock:
@@ -162,6 +160,13 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         if offsets:
             with suppress(Exception):  # only lag exporters read it: our positions are in Postgres
                 await asyncio.wait_for(self._subscriber.consumer.commit(offsets), COMMIT_SECONDS)
+
+    async def _tell_withheld(self) -> None:
+        overdue = self._withheld.look(self._ends())
+        if not overdue:
+            self._trouble.well("notice")  # what could not be told has passed
+        elif await self._trouble.guarded("notice", partial(self._positions.tell_withheld, overdue)):
+            self._withheld.told(overdue)
 
     def _ends(self) -> dict[Slot, Ends]:
         """Of the partitions read now, what the last fetch said of their ends."""

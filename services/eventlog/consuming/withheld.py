@@ -2,7 +2,8 @@
 
 Readers of what is committed wait for the end of the oldest open transaction of a partition. A broker ends by itself those that
 are left open for long, after `transaction.max.timeout.ms` (15 minutes unless set) at the latest. One that is open longer is
-hanging: its end was lost, nothing will come of waiting, and lag as it is measured elsewhere shows nothing of it.
+hanging: its end was lost, nothing will come of waiting, and the lag of such readers shows nothing of it: their end is where they
+stand.
 
 Invariants: told once for each place in a partition where reading stands; nothing is read, ended or skipped here. A partition in
 which the last stable offset moves is no trouble, however much stands behind it.
@@ -56,5 +57,5 @@ class Withheld:
         return overdue
 
     def told(self, overdue: Iterable[tuple[Slot, int]]) -> None:
-        """Of these it was told."""
+        """These have been told of."""
         self._told.update(overdue)
