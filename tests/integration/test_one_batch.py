@@ -164,7 +164,9 @@ async def _older_copy(settings: Settings, *gone: str) -> None:
     for statement in gone:
         await other.execute(statement)
     await other.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = $1",
+        # of clients alone: autovacuum may be at work, and is nobody's to end
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE pid <> pg_backend_pid() AND datname = $1 AND backend_type = 'client backend'",
         settings.database_url.get_secret_value().rpartition("/")[2],
     )
     await other.close()

@@ -378,7 +378,8 @@ async def test_P7_recommendation_stands_on_both_leads(returning: Leads) -> None:
 
 async def test_N16_merge_cut_off_midway_is_whole_or_not_at_all(leads: Leads) -> None:
     cut = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-             WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"""
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
+                   AND backend_type = 'client backend'"""
     for n in range(15):
         one = await leads.lead_of(name="Иван", email=f"ivan{n}@example.org")
         other = await leads.lead_of(name="Иван", phone=f"+7900{n:07d}")
