@@ -60,7 +60,7 @@ class Adapter:
                     raise ChaosError(f"Kafka took nothing from an adapter for {GAVE_UP:.0f} s: {error!r}") from error
                 await asyncio.sleep(0.3)
             finally:
-                await _end(producer)
+                await end_producer(producer)
 
     def _done(self, stop: asyncio.Event) -> bool:
         return stop.is_set() and not self._waiting and not self._handed
@@ -155,7 +155,7 @@ def _record(message: Message) -> tuple[str, bytes, bytes, list[tuple[str, bytes]
     return topic, key.encode(), json.dumps(value).encode(), headers
 
 
-async def _end(producer: AIOKafkaProducer) -> None:
+async def end_producer(producer: AIOKafkaProducer) -> None:
     """Close a producer whatever state it is in; its own stop may wait for a broker that is away."""
     stopping = asyncio.ensure_future(producer.stop())
     await asyncio.wait([stopping], timeout=3.0)

@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -23,6 +24,8 @@ from aiokafka.errors import KafkaError
 
 from deploy.embedded.errors import EmbeddedError
 from deploy.embedded.sandbox import EmbeddedServers
+from tests.chaos.adapter import end_producer
+from tests.eventlog_builders import until
 
 pytestmark = pytest.mark.kafka
 
@@ -64,7 +67,7 @@ class Adapter:
             if not self._ending.is_set():
                 raise
         finally:
-            await close(producer)
+            await end_producer(producer)
 
     async def write(self, producer: AIOKafkaProducer) -> None:
         """One transaction; its records count once the commit is acknowledged."""
@@ -77,14 +80,22 @@ class Adapter:
         self.committed += values
 
 
-async def close(producer: AIOKafkaProducer) -> None:
-    stopping = asyncio.ensure_future(producer.stop())
-    await asyncio.wait([stopping], timeout=2.0)
-    if not stopping.done():
-        stopping.cancel()
-        await producer.client.close()
-    await asyncio.gather(stopping, return_exceptions=True)
-    producer._closed = True  # else its finaliser complains
+async def all_write(adapters: list[Adapter]) -> bool:
+    return all(len(adapter.committed) > 10 for adapter in adapters)
+
+
+async def end(servers: EmbeddedServers, how: str, chance: random.Random) -> None:
+    """End the broker in one of the ways of `STOPS`; returns when it has ended."""
+    if how == "killed":
+        servers.kafka.kill9()
+    else:
+        stopping = asyncio.create_task(servers.kafka.stop())
+        if how != "stopped":
+            await asyncio.sleep(chance.uniform(0.0, 0.3))  # the moment of the kill, not a wait
+            with suppress(ProcessLookupError, EmbeddedError):
+                servers.kafka.kill9()
+        await stopping
+    await servers.kafka.wait_exit(LIMIT)
 
 
 async def committed(servers: EmbeddedServers) -> tuple[list[bytes], dict[int, int]]:
@@ -125,16 +136,9 @@ async def test_K4_C1_what_an_adapter_committed_is_read_whatever_moment_the_broke
         adapters += writing
         tasks = [asyncio.create_task(adapter.run()) for adapter in writing]
         async with asyncio.timeout(LIMIT):
-            while not all(len(adapter.committed) > 10 for adapter in writing):
-                await asyncio.sleep(0.02)
+            await until(partial(all_write, writing), "every adapter has committed some", LIMIT)
             ending.set()
-            stopping = asyncio.create_task(servers.kafka.stop() if stop != "killed" else asyncio.sleep(0))
-            if stop != "stopped":
-                await asyncio.sleep(chance.uniform(0.0, 0.3) if stop != "killed" else 0.0)  # its moment, not a wait
-                with suppress(ProcessLookupError, EmbeddedError):
-                    servers.kafka.kill9()
-            await servers.kafka.wait_exit(LIMIT)
-            await stopping
+            await end(servers, stop, chance)
             _, hanging = await asyncio.wait(tasks, timeout=2.0)
             for task in hanging:
                 task.cancel()
@@ -146,13 +150,12 @@ async def test_K4_C1_what_an_adapter_committed_is_read_whatever_moment_the_broke
             async with adapter.producer():
                 pass  # its start ends the transaction that the stop interrupted
 
-        async def all_ended() -> bool:
-            return not (await committed(servers))[1]
-
         deadline = time.monotonic() + LIMIT / 4
-        while not await all_ended() and time.monotonic() < deadline:
+        while True:
+            found, behind = await committed(servers)
+            if not behind or time.monotonic() > deadline:
+                break
             await asyncio.sleep(0.2)
-        found, behind = await committed(servers)
         assert not behind, f"{stop}: readers stand before a transaction that nobody ends, by partition: {behind}"
         missing = {value for adapter in adapters for value in adapter.committed} - set(found)
         assert not missing, f"{stop}: committed, and not to be read: {sorted(missing)}"
